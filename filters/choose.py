@@ -1,0 +1,118 @@
+"""Which of a prompt's kept samples are published, and what becomes of all others.
+
+Every sample ends with one `fate`: `published`, or a reason. The fates of a version add up to all
+samples that were drawn.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import polars as pl
+
+from filters.rules import GROUP_COLUMNS, compile_expression, compile_rule
+from schemas.recipe import Choose
+
+PUBLISHED = "published"
+SURPLUS = "surplus"
+NOT_SCORED = "not_scored"
+BEYOND = "beyond_per_prompt"
+WHERE_NOT_MET = "where_not_met"
+
+EligibleCount = Callable[[int, int], tuple[int, bool]]
+"""(judged bits, kept bits) of a prompt's indexes -> (eligible indexes, settled)."""
+
+
+@dataclass(frozen=True)
+class Chooser:
+    """The compiled `choose` of a recipe."""
+
+    per_prompt: int
+    order: tuple[tuple[pl.Expr, bool], ...]
+    """Expressions, and whether they sort descending."""
+    where: pl.Expr
+
+    @classmethod
+    def compile(cls, choose: Choose, columns: Mapping[str, pl.DataType]) -> "Chooser":
+        """RecipeError where an order or `where` does not fit the columns."""
+        available = {**columns, **GROUP_COLUMNS}
+        order = tuple(
+            (compile_expression(text.removeprefix("-"), available, f"choose.order_by[{i}]"),
+             text.startswith("-"))
+            for i, text in enumerate(choose.order_by)
+        )
+        where = (
+            pl.lit(True)  # noqa: FBT003
+            if choose.where is None
+            else compile_rule(choose.where, available, "choose.where")
+        )
+        return cls(choose.per_prompt, order, where)
+
+
+def with_eligible(samples: pl.DataFrame, eligible_count: EligibleCount) -> pl.DataFrame:
+    """Adds `eligible` and `settled`, by replaying the stopping rule of the scheduler.
+
+    Needs `prompt_id, sample_index, judged, reason`; a sample is kept if its `reason` is null.
+    """
+    judged = pl.col("judged")
+    kept = judged & pl.col("reason").is_null()
+    groups = samples.group_by("prompt_id").agg(
+        judged=pl.col("sample_index").filter(judged), kept=pl.col("sample_index").filter(kept)
+    )
+    counts = [
+        eligible_count(_bits(row["judged"]), _bits(row["kept"]))
+        for row in groups.iter_rows(named=True)
+    ]
+    groups = groups.select(
+        "prompt_id",
+        pl.Series("eligible_indexes", [count for count, _ in counts], dtype=pl.Int32),
+        pl.Series("settled", [settled for _, settled in counts], dtype=pl.Boolean),
+    )
+    return (
+        samples.join(groups, on="prompt_id", how="left")
+        .with_columns(eligible=pl.col("sample_index") < pl.col("eligible_indexes"))
+        .drop("eligible_indexes")
+    )
+
+
+def _bits(indexes: list[int]) -> int:
+    return sum(1 << index for index in indexes)
+
+
+def with_groups(samples: pl.DataFrame, probe: int) -> pl.DataFrame:
+    """Adds `group.pass_rate`: the share of right ones among the probe's samples that have a
+    verdict. The probe alone defines it, because later samples depend on how earlier ones went."""
+    in_probe = pl.col("correct").filter(pl.col("sample_index") < probe)
+    return samples.with_columns(in_probe.mean().over("prompt_id").alias("group.pass_rate"))
+
+
+def with_fates(samples: pl.DataFrame, chooser: Chooser) -> pl.DataFrame:
+    """Adds `fate`. Needs what `with_eligible` and `with_groups` add, and `id`, a hash that breaks
+    ties, so that the result does not depend on the order of the rows."""
+    open_fate = pl.col("fate").is_null()
+    where = chooser.where.fill_null(False)  # noqa: FBT003
+    samples = samples.with_columns(
+        fate=pl.when(~pl.col("judged"))
+        .then(pl.lit(NOT_SCORED))
+        .when(~pl.col("eligible"))
+        .then(pl.lit(SURPLUS))
+        .otherwise(pl.col("reason"))
+    ).with_columns(
+        fate=pl.when(open_fate & ~where).then(pl.lit(WHERE_NOT_MET)).otherwise(pl.col("fate"))
+    )
+    order = [expression for expression, _ in chooser.order]
+    descending = [down for _, down in chooser.order]
+    ranked = samples.sort(
+        ["prompt_id", open_fate, *order, "id"],
+        descending=[False, True, *descending, False],
+        nulls_last=True,
+    )
+    rank = pl.int_range(pl.len()).over("prompt_id")
+    return ranked.with_columns(
+        fate=pl.when(open_fate)
+        .then(
+            pl.when(rank < chooser.per_prompt)
+            .then(pl.lit(PUBLISHED))
+            .otherwise(pl.lit(BEYOND))
+        )
+        .otherwise(pl.col("fate"))
+    ).sort("prompt_id", "sample_index")

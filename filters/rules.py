@@ -1,0 +1,106 @@
+"""Rules: Polars SQL expressions over columns, checked before anything runs."""
+
+import re
+from collections.abc import Mapping
+from difflib import get_close_matches
+
+import polars as pl
+
+from filters.scorer import FieldType, Scorer
+from schemas.errors import RecipeError
+
+DTYPES: dict[FieldType, pl.DataType] = {
+    bool: pl.Boolean(),
+    int: pl.Int64(),
+    float: pl.Float64(),
+    str: pl.String(),
+}
+SAMPLE_COLUMNS: dict[str, pl.DataType] = {
+    "correct": pl.Boolean(),
+    "domain": pl.String(),
+    "source": pl.String(),
+    "finish_reason": pl.String(),
+    "sample_index": pl.Int32(),
+    "prompt_tokens": pl.Int32(),
+    "reasoning_tokens": pl.Int32(),
+    "answer_tokens": pl.Int32(),
+    "mean_logprob": pl.Float64(),
+}
+GROUP_COLUMNS: dict[str, pl.DataType] = {"group.pass_rate": pl.Float64()}
+_QUOTED_OR_DOTTED = re.compile(
+    r"""('(?:[^']|'')*'|"(?:[^"]|"")*")|(?<![\w.])([A-Za-z_]\w*\.[A-Za-z_]\w*)(?![\w.(])"""
+)
+
+
+def scorer_columns(scorer: Scorer) -> dict[str, pl.DataType]:
+    """The columns that a scorer fills, by name."""
+    columns = {f"{scorer.name}.{field}": DTYPES[kind] for field, kind in scorer.fields.items()}
+    columns[f"{scorer.name}.reason"] = pl.String()
+    if scorer.verifies:
+        columns[f"{scorer.name}.verdict"] = pl.String()
+        columns[f"{scorer.name}.correct"] = pl.Boolean()
+    return columns
+
+
+def rule_columns(scorers: Mapping[str, Scorer]) -> dict[str, pl.DataType]:
+    """Every column that a `keep` rule may use."""
+    columns = dict(SAMPLE_COLUMNS)
+    for scorer in scorers.values():
+        columns |= scorer_columns(scorer)
+    return columns
+
+
+def compile_expression(text: str, columns: Mapping[str, pl.DataType], where: str) -> pl.Expr:
+    """The Polars expression of a rule or an order.
+
+    `where` names the field of the recipe in errors. RecipeError if the text is no expression or
+    uses a column that is not there.
+    """
+    # SQL reads `a.b` as column b of table a; ours are columns with a dot in their name.
+    quoted = _QUOTED_OR_DOTTED.sub(lambda m: m[1] or f'"{m[2]}"', text)
+    try:
+        expression = pl.sql_expr(quoted)
+        used = expression.meta.root_names()
+    except (pl.exceptions.PolarsError, ValueError) as error:
+        raise RecipeError(f"{where}: {text!r} is not an expression: {error}") from error
+    for column in used:
+        if column not in columns:
+            near = get_close_matches(column, columns, n=1)
+            hint = f"did you mean {near[0]!r}? " if near else ""
+            raise RecipeError(
+                f"{where}: {text!r} uses the column {column!r}, which is not there; {hint}"
+                f"Columns: {', '.join(sorted(columns))}"
+            )
+    return expression
+
+
+def compile_rule(text: str, columns: Mapping[str, pl.DataType], where: str) -> pl.Expr:
+    """A rule: an expression that is true, false or null (undecided) for every row."""
+    expression = compile_expression(text, columns, where)
+    try:
+        result = pl.DataFrame(schema=dict(columns)).select(expression.alias("rule")).schema["rule"]
+    except pl.exceptions.PolarsError as error:
+        raise RecipeError(f"{where}: {text!r} does not work on its columns: {error}") from error
+    if result != pl.Boolean():
+        raise RecipeError(f"{where}: {text!r} gives {result}, a rule must be true or false")
+    return expression
+
+
+def compile_rules(
+    keep: Mapping[str, str], columns: Mapping[str, pl.DataType]
+) -> dict[str, pl.Expr]:
+    """All rules of `keep`, in their order."""
+    return {name: compile_rule(text, columns, f"keep.{name}") for name, text in keep.items()}
+
+
+def first_broken_rule(rules: Mapping[str, pl.Expr]) -> pl.Expr:
+    """Why a sample is not kept: `not_<rule>` or `<rule>_undecided` of the first one that is not
+    true, null for a kept sample."""
+    reasons = [
+        pl.when(rule.is_null())
+        .then(pl.lit(f"{name}_undecided"))
+        .when(~rule)
+        .then(pl.lit(f"not_{name}"))
+        for name, rule in rules.items()
+    ]
+    return pl.coalesce([*reasons, pl.lit(None, dtype=pl.String)])

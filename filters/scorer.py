@@ -1,0 +1,74 @@
+"""What a scorer is, and the response that it judges."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import ClassVar, Protocol
+
+from schemas.identity import identity
+from schemas.reasoning import split_reasoning
+from schemas.score import Score
+
+FieldType = type[bool] | type[int] | type[float] | type[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Response:
+    """What a scorer may look at: one finished sample, its prompt and its reference."""
+
+    prompt: str
+    reasoning: str | None
+    answer: str
+    finish_reason: str | None
+    reference: str | None = None
+    thinking_open: bool = False
+    closed: bool = True
+
+    @classmethod
+    def of_text(
+        cls,
+        text: str,
+        *,
+        prompt: str,
+        reference: str | None,
+        finish_reason: str | None,
+        thinking_open: bool,
+    ) -> "Response":
+        """The response that a generated text is."""
+        split = split_reasoning(text, thinking_open=thinking_open)
+        return cls(
+            prompt=prompt,
+            reasoning=split.reasoning,
+            answer=split.answer,
+            finish_reason=finish_reason,
+            reference=reference,
+            thinking_open=thinking_open,
+            closed=split.closed,
+        )
+
+
+class Scorer(Protocol):
+    """Judges one response at a time; pure, so that its scores can be stored and used again.
+
+    `fields` are the columns `<name>.<field>` that it fills, `<name>.reason` comes by itself. A
+    `verifies` scorer also has `<name>.verdict` and `<name>.correct`, and needs a reference. Where
+    `deadline_s` is set, it may hang on hostile input: it is run in a process of its own that is
+    killed after so many seconds, and the verdict is `timeout`.
+    """
+
+    name: ClassVar[str]
+    version: ClassVar[int]
+    """Grows with every change that can change a score."""
+    fields: ClassVar[Mapping[str, FieldType]]
+    verifies: ClassVar[bool]
+    deadline_s: ClassVar[float | None]
+
+    def __call__(self, response: Response) -> Score: ...
+
+    def libraries(self) -> Mapping[str, str]:
+        """Versions of the libraries that its scores depend on."""
+        ...
+
+
+def scorer_id(scorer: Scorer) -> str:
+    """Identity of a scorer: its name, version and libraries."""
+    return identity("k", [scorer.name, scorer.version, dict(scorer.libraries())])

@@ -1,0 +1,34 @@
+"""All scorers by name, and which of them a recipe asks for."""
+
+from collections.abc import Iterable, Mapping
+from difflib import get_close_matches
+
+from filters.format import FormatScorer
+from filters.language import LanguageScorer
+from filters.math import MathScorer
+from filters.repetition import RepetitionScorer
+from filters.scorer import Scorer
+from schemas.errors import RecipeError
+
+SCORERS: dict[str, type[Scorer]] = {
+    scorer.name: scorer for scorer in (FormatScorer, LanguageScorer, MathScorer, RepetitionScorer)
+}
+EVERY_DOMAIN = "*"
+
+
+def build_scorers(names: Iterable[str]) -> dict[str, Scorer]:
+    """The scorers of these names, once each; RecipeError for a name that is none."""
+    return {name: _known(name)() for name in sorted(set(names))}
+
+
+def _known(name: str) -> type[Scorer]:
+    if name not in SCORERS:
+        near = get_close_matches(name, SCORERS, n=1)
+        hint = f"; did you mean {near[0]!r}?" if near else ""
+        raise RecipeError(f"scorers: unknown scorer {name!r}{hint} Known: {', '.join(SCORERS)}")
+    return SCORERS[name]
+
+
+def scorers_of(by_domain: Mapping[str, tuple[str, ...]], domain: str) -> tuple[str, ...]:
+    """Names of the scorers that judge a prompt of `domain`, sorted."""
+    return tuple(sorted({*by_domain.get(domain, ()), *by_domain.get(EVERY_DOMAIN, ())}))

@@ -1,0 +1,59 @@
+"""The `sft` output: chosen samples as rows that trainers read."""
+
+from collections.abc import Mapping, Sequence
+
+import polars as pl
+
+from filters.scorer import Scorer
+from schemas.arrow import SFT
+from schemas.reasoning import CLOSE, OPEN
+
+
+def sft_rows(
+    chosen: pl.DataFrame, scorers: Mapping[str, Scorer], generator: str
+) -> pl.DataFrame:
+    """One row a chosen sample, in the columns of `schemas.arrow.SFT`, and a `scores` struct.
+
+    `chosen` has the samples' texts, scores, and their prompts' columns. The assistant's message
+    always has both think tags around the reasoning, whichever of them the model had to write:
+    trainers read the reasoning from there.
+    """
+    final = [f"{name}.answer" for name in scorers if "answer" in scorers[name].fields]
+    rows = chosen.with_columns(
+        response=pl.col("answer").str.strip_chars(),
+        reasoning=pl.col("reasoning").str.strip_chars("\n"),
+        answer=pl.coalesce([*(pl.col(name) for name in final), pl.lit(None, pl.String)]),
+        reference_answer=pl.col("reference"),
+        response_tokens=pl.col("answer_tokens"),
+        generator=pl.lit(generator),
+        prompt=pl.col("messages").list.last().struct.field("content"),
+    )
+    assistant = pl.struct(
+        role=pl.lit("assistant"),
+        content=pl.when(pl.col("reasoning").is_null())
+        .then(pl.col("response"))
+        .otherwise(
+            pl.format(f"{OPEN}\n{{}}\n{CLOSE}\n\n{{}}", pl.col("reasoning"), pl.col("response"))
+        ),
+    )
+    rows = rows.with_columns(
+        messages=pl.concat_list("messages", assistant.reshape((-1, 1)).arr.to_list())
+    )
+    return rows.select(*SFT.names, scores=_scores_struct(scorers))
+
+
+def _scores_struct(scorers: Mapping[str, Scorer]) -> pl.Expr:
+    """`scores.<scorer>.<field>`: everything that was found out about the sample."""
+    return pl.struct(
+        **{
+            name: pl.struct(
+                **{field: pl.col(f"{name}.{field}") for field in _fields(scorer)}
+            )
+            for name, scorer in sorted(scorers.items())
+        }
+    )
+
+
+def _fields(scorer: Scorer) -> Sequence[str]:
+    verifying = ["verdict"] if scorer.verifies else []
+    return [*scorer.fields, "reason", *verifying]

@@ -1,0 +1,1 @@
+"""Engines: what turns a rendered prompt into a completion."""

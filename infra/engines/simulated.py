@@ -1,0 +1,124 @@
+"""A made-up teacher with the interface of a real one, for tests, rehearsals and benchmarks.
+
+It writes R1-shaped text at any speed: lognormal lengths, right and wrong answers, request errors
+and deaths, all from a seed. It can really answer questions of the form "What is 17 + 25?", at the
+rate that it is told. Its samples have a teacher identity of their own and are never published
+unasked.
+"""
+
+import asyncio
+import hashlib
+import math
+import random
+import re
+from collections import Counter
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from schemas.errors import EngineError, RequestError
+from schemas.identity import Messages
+from schemas.ports import Completion, EngineFacts, RenderedPrompt, Sampling
+from schemas.recipe import Teacher
+
+QUESTION = re.compile(r"What is (-?\d+) \+ (-?\d+)\?")
+THOUGHTS = (
+    "First I read the numbers again.",
+    "Adding them one by one should be safe.",
+    "The tens carry over here.",
+    "That looks plausible to me.",
+    "I could also check it from the other side.",
+    "Both ways lead to the same place.",
+)
+SIGMA = 0.8
+"""Spread of the lognormal lengths; R1's own have a coefficient of variation near 1."""
+
+
+class SimulatedArgs(BaseModel):
+    """`engine_args` of the simulated engine."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    max_num_seqs: int = Field(64, ge=1)
+    max_model_len: int = Field(8192, ge=16)
+    mean_tokens: float = Field(60, gt=0)
+    accuracy: float = Field(0.6, ge=0, le=1)
+    unclosed: float = Field(0.02, ge=0, le=1)
+    """Share of samples whose thinking never closes."""
+    tokens_per_second: float = Field(0, ge=0)
+    """Of one slot; 0 answers at once."""
+    transient_errors: float = Field(0, ge=0, le=1)
+    """Share of samples whose first try fails."""
+    rejects: float = Field(0, ge=0, le=1)
+    """Share of prompts that are refused every time."""
+    dies_after: int = Field(0, ge=0)
+    """The engine dies with this many-th request; 0: never."""
+
+
+class SimulatedEngine:
+    """Behaves as `SimulatedArgs` says; the same request always gets the same answer."""
+
+    def __init__(self, teacher: Teacher) -> None:
+        self._args = SimulatedArgs(**teacher.engine_args)
+        self._started = 0
+        self._tries: Counter[str] = Counter()
+
+    async def start(self) -> EngineFacts:
+        return EngineFacts(
+            engine="simulated",
+            version="1",
+            dtype="none",
+            max_model_len=self._args.max_model_len,
+            slots=self._args.max_num_seqs,
+            think_end_token=None,
+        )
+
+    def render(self, messages: Messages) -> RenderedPrompt:
+        text = "".join(f"<{m['role']}>{m['content']}" for m in messages) + "<assistant><think>\n"
+        return RenderedPrompt(text, range(len(text.split())), thinking_open=True)
+
+    async def generate(
+        self, request_id: str, prompt: RenderedPrompt, sampling: Sampling, seed: int
+    ) -> Completion:
+        self._started += 1
+        if self._args.dies_after and self._started >= self._args.dies_after:
+            raise EngineError(f"the simulated engine died with request {self._started}")
+        if len(prompt.token_ids) >= self._args.max_model_len:
+            raise RequestError("rejected", "prompt_too_long", f"{len(prompt.token_ids)} tokens")
+        self._fail_on_purpose(prompt.text, seed)
+        text = self._write(prompt.text, random.Random(seed))
+        words = text.split(" ")
+        finish_reason = "stop" if len(words) <= sampling.max_tokens else "length"
+        words = words[: sampling.max_tokens]
+        if self._args.tokens_per_second:
+            await asyncio.sleep(len(words) / self._args.tokens_per_second)
+        return Completion(" ".join(words), range(len(words)), finish_reason, None, -0.3)
+
+    def _fail_on_purpose(self, prompt: str, seed: int) -> None:
+        if _uniform(f"reject {prompt}") < self._args.rejects:
+            raise RequestError("rejected", "simulated_reject", "refused every time")
+        self._tries[f"{seed}"] += 1
+        first_try = self._tries[f"{seed}"] == 1
+        if first_try and _uniform(f"error {seed}") < self._args.transient_errors:
+            raise RequestError("transient", "simulated_error", "fails the first time")
+
+    def _write(self, prompt: str, rng: random.Random) -> str:
+        mu = math.log(self._args.mean_tokens) - SIGMA**2 / 2
+        length = max(8, int(rng.lognormvariate(mu, SIGMA)))
+        thoughts = " ".join(rng.choice(THOUGHTS) for _ in range(length // 6 + 1))
+        if rng.random() < self._args.unclosed:
+            return thoughts
+        answer = self._answer(prompt, rng)
+        return f"{thoughts}\n</think>\n\nThe answer is \\boxed{{{answer}}}."
+
+    def _answer(self, prompt: str, rng: random.Random) -> int:
+        question = QUESTION.search(prompt)
+        truth = sum(map(int, question.groups())) if question else rng.randrange(1000)
+        return truth if rng.random() < self._args.accuracy else truth + rng.randint(1, 9)
+
+    def close(self) -> None:
+        return None
+
+
+def _uniform(text: str) -> float:
+    """A number in [0, 1) that depends on the text alone."""
+    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:7]) / 2**56

@@ -1,0 +1,148 @@
+"""vLLM inside this process: one AsyncLLM, one sample a request."""
+
+import asyncio
+import os
+from typing import TYPE_CHECKING, Any
+
+from schemas.errors import EngineError, RequestError
+from schemas.identity import Messages
+from schemas.ports import Completion, EngineFacts, RenderedPrompt, Sampling
+from schemas.reasoning import CLOSE, OPEN
+from schemas.recipe import Teacher
+
+if TYPE_CHECKING:
+    from vllm.v1.engine.async_llm import AsyncLLM
+
+DEFAULT_SLOTS = 128
+DEFAULT_BATCHED_TOKENS = 8192
+CPU_KV_CACHE_GIB = "2"
+
+
+class VllmEngine:
+    """The engine of a recipe's teacher. One request is one sample (n=1); only finished outputs
+    are sent (FINAL_ONLY), which halves the frontend's work."""
+
+    def __init__(self, teacher: Teacher) -> None:
+        self._teacher = teacher
+        self._engine: AsyncLLM | None = None
+        self._tokenizer: Any = None
+
+    async def start(self) -> EngineFacts:
+        """Loads the model; EngineError with vLLM's own message where it cannot."""
+        os.environ.setdefault("VLLM_NO_USAGE_STATS", "1")
+        os.environ.setdefault("VLLM_CPU_KVCACHE_SPACE", CPU_KV_CACHE_GIB)
+        import vllm
+        from vllm.v1.engine.async_llm import AsyncLLM
+
+        try:
+            args = self._engine_args()
+            # It blocks for as long as the model loads, and the actor's loop must go on answering.
+            self._engine = await asyncio.to_thread(AsyncLLM.from_engine_args, args)
+        except Exception as error:  # vLLM raises every type here, OSError to pydantic's
+            raise EngineError(f"vLLM did not start {self._teacher.model!r}: {error}") from error
+        self._tokenizer = self._engine.get_tokenizer()
+        if not getattr(self._tokenizer, "chat_template", None):
+            self.close()
+            raise EngineError(f"{self._teacher.model!r} has no chat template in its tokenizer")
+        config = self._engine.vllm_config
+        return EngineFacts(
+            engine="vllm",
+            version=vllm.__version__,
+            dtype=str(config.model_config.dtype).removeprefix("torch."),
+            max_model_len=config.model_config.max_model_len,
+            slots=config.scheduler_config.max_num_seqs,
+            think_end_token=self._single_token(CLOSE),
+        )
+
+    def _engine_args(self) -> Any:
+        from vllm import AsyncEngineArgs
+        from vllm.platforms import current_platform
+
+        # AsyncLLM falls back to 128 requests and 2,048 tokens a step on every GPU, so both are
+        # always named.
+        own: dict[str, Any] = {
+            "model": self._teacher.model,
+            "revision": self._teacher.revision,
+            "max_num_seqs": DEFAULT_SLOTS,
+            "disable_log_stats": True,
+            **self._teacher.engine_args,
+        }
+        if current_platform.is_cpu():
+            # A seeded request that is prefilled in chunks kills the CPU engine ("CPU Generator
+            # does not use offset"), so that a whole prompt must fit into one step.
+            own["enable_chunked_prefill"] = False
+            longest = AsyncEngineArgs(**own).create_model_config().max_model_len
+            own.setdefault("max_num_batched_tokens", max(longest, DEFAULT_BATCHED_TOKENS))
+        else:
+            own.setdefault("max_num_batched_tokens", DEFAULT_BATCHED_TOKENS)
+        return AsyncEngineArgs(**own)
+
+    def _single_token(self, text: str) -> int | None:
+        ids = self._tokenizer.encode(text, add_special_tokens=False)
+        return ids[0] if len(ids) == 1 else None
+
+    def render(self, messages: Messages) -> RenderedPrompt:
+        """The chat template around `messages`, ready for the model's turn."""
+        text = self._tokenizer.apply_chat_template(
+            [dict(message) for message in messages], tokenize=False, add_generation_prompt=True
+        )
+        # The template already wrote the special tokens.
+        token_ids = self._tokenizer.encode(text, add_special_tokens=False)
+        return RenderedPrompt(text, token_ids, text.rstrip().endswith(OPEN))
+
+    async def generate(
+        self, request_id: str, prompt: RenderedPrompt, sampling: Sampling, seed: int
+    ) -> Completion:
+        """One completion; cancelling the task aborts the request."""
+        from vllm import SamplingParams, TokensPrompt
+        from vllm.exceptions import VLLMClientError
+        from vllm.sampling_params import RequestOutputKind
+        from vllm.v1.engine.exceptions import EngineDeadError, EngineGenerateError
+
+        assert self._engine is not None
+        limit = self._engine.model_config.max_model_len
+        if len(prompt.token_ids) >= limit:
+            raise RequestError(
+                "rejected", "prompt_too_long", f"{len(prompt.token_ids)} tokens, context {limit}"
+            )
+        parameters = SamplingParams(
+            temperature=sampling.temperature,
+            top_p=sampling.top_p,
+            top_k=sampling.top_k,
+            min_p=sampling.min_p,
+            repetition_penalty=sampling.repetition_penalty,
+            stop=list(sampling.stop),
+            max_tokens=sampling.max_tokens,
+            seed=seed,
+            logprobs=0,
+            output_kind=RequestOutputKind.FINAL_ONLY,
+        )
+        tokens = TokensPrompt(prompt_token_ids=list(prompt.token_ids))
+        try:
+            async for output in self._engine.generate(tokens, parameters, request_id):
+                final = output.outputs[0]
+        except EngineDeadError as error:
+            raise EngineError(f"the vLLM engine died: {error}") from error
+        except EngineGenerateError as error:
+            raise RequestError("transient", "engine_error", str(error)) from error
+        except (VLLMClientError, ValueError) as error:
+            raise RequestError("rejected", "request_refused", str(error)) from error
+        return _completion(final)
+
+    def close(self) -> None:
+        """Stops the engine's processes."""
+        if self._engine is not None:
+            self._engine.shutdown()
+            self._engine = None
+
+
+def _completion(final: Any) -> Completion:
+    count = len(final.token_ids)
+    total = final.cumulative_logprob
+    return Completion(
+        text=final.text,
+        token_ids=tuple(final.token_ids),
+        finish_reason=str(final.finish_reason),
+        stop_reason=None if final.stop_reason is None else str(final.stop_reason),
+        mean_logprob=None if total is None or not count else total / count,
+    )

@@ -1,0 +1,22 @@
+"""Prompts read back from the pool by their place."""
+
+from functools import lru_cache
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from infra.messages import Place
+from schemas.prompt import Prompt
+
+FILES_IN_MEMORY = 4
+
+
+@lru_cache(maxsize=FILES_IN_MEMORY)
+def _read(path: str) -> pa.Table:
+    return pq.read_table(path)
+
+
+def read_prompt(place: Place) -> Prompt:
+    """The prompt at `place`; work comes in the order of the files, so few are held at a time."""
+    row = _read(place.path).slice(place.row, 1).to_pylist()[0]
+    return Prompt.from_row(row)

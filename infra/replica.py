@@ -1,0 +1,246 @@
+"""A replica: one engine in a Ray actor that pulls work, draws samples and delivers them.
+
+It asks for work when it has free slots, so a slot is filled again the moment a sample ends.
+Serialising and writing happen in a thread, off the loop that feeds the engine.
+"""
+
+import asyncio
+import logging
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from infra.code import assert_same_code
+from infra.engines.simulated import SimulatedEngine
+from infra.engines.vllm import VllmEngine
+from infra.messages import Drawn, Place, Work
+from infra.prompts import read_prompt
+from infra.scheduler import Key
+from infra.spool import Spool
+from schemas.arrow import SAMPLES
+from schemas.errors import RequestError
+from schemas.identity import sample_seed, text_digest
+from schemas.ports import Completion, Engine, EngineFacts, RenderedPrompt, Sampling
+from schemas.prompt import Prompt
+from schemas.reasoning import split_reasoning
+from schemas.recipe import Flush, Teacher
+from schemas.sample import DONE, FAILED, Sample
+
+PREFETCH_SHARE = 8
+"""One sample waits in the engine for so many slots, so that a free slot never waits for a call."""
+STARVED_FLUSH_SHARE = 10
+"""With nothing left to draw, the buffer is flushed this many times sooner: its verdicts may be
+what everyone is waiting for."""
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class ReplicaSettings:
+    """What a replica is started with."""
+
+    teacher: Teacher
+    teacher_id: str
+    sampling: Sampling
+    flush: Flush
+    samples: Path
+    """Folder of the samples table."""
+    attempt: str
+    code: str
+
+
+class Replica:
+    """Runs until all prompts are settled; raises EngineError when its engine dies."""
+
+    def __init__(self, name: str, settings: ReplicaSettings, coordinator: Any) -> None:
+        assert_same_code(settings.code)
+        self._name = name
+        self._settings = settings
+        self._coordinator = coordinator
+        self._engine: Engine = _engine(settings.teacher)
+        self._running: dict[Key, asyncio.Task[None]] = {}
+        self._spool: Spool[Drawn] = Spool(
+            settings.samples, SAMPLES, f"{settings.attempt}-{name}", settings.flush
+        )
+        self._starved_since: float | None = None
+        self._rendered: tuple[Place, Prompt, RenderedPrompt] | None = None
+
+    async def run(self) -> None:
+        """Starts the engine, pulls work until there is none, flushes, and closes."""
+        self._facts: EngineFacts = await self._engine.start()
+        try:
+            await self._coordinator.join.remote(self._name)
+            while not await self._step():
+                pass
+            await self._flush()
+        finally:
+            self._engine.close()
+
+    async def _step(self) -> bool:
+        """Fills free slots, flushes what is due, waits for a sample; True when all is done."""
+        self._raise_dead()
+        room = self._facts.slots + max(1, self._facts.slots // PREFETCH_SHARE) - len(self._running)
+        grant = await self._coordinator.lease.remote(self._name, max(room, 0))
+        for work in grant.work:
+            self._running[work.key] = asyncio.create_task(self._draw(work))
+        await self._stop(grant.unneeded)
+        if grant.finished and not self._running:
+            return True
+        starved = room > 0 and not grant.work
+        self._starved_since = (self._starved_since or time.monotonic()) if starved else None
+        if self._spool.due() or (self._spool and self._starved_long_enough()):
+            await self._flush()
+        if not starved and self._running:
+            await asyncio.wait(
+                self._running.values(), timeout=1.0, return_when=asyncio.FIRST_COMPLETED
+            )
+        return False
+
+    def _starved_long_enough(self) -> bool:
+        patience = self._settings.flush.seconds / STARVED_FLUSH_SHARE
+        return self._starved_since is not None and (
+            time.monotonic() - self._starved_since >= patience
+        )
+
+    def _raise_dead(self) -> None:
+        """Forgets finished samples; the error of a dead engine ends the replica."""
+        for key in [key for key, task in self._running.items() if task.done()]:
+            task = self._running.pop(key)
+            if not task.cancelled():
+                task.result()
+
+    async def _stop(self, unneeded: tuple[Key, ...]) -> None:
+        """Stops samples that nobody needs any more; one that just ended is delivered as surplus."""
+        stopped = [key for key in unneeded if key in self._running]
+        tasks = [self._running.pop(key) for key in stopped]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        stopped = [k for k, task in zip(stopped, tasks, strict=True) if task.cancelled()]
+        if stopped:
+            await self._coordinator.cancelled.remote(self._name, stopped)
+
+    async def _draw(self, work: Work) -> None:
+        started = time.monotonic()
+        prompt, rendered = self._render(work.prompt)
+        seed = sample_seed(prompt.prompt_id, self._settings.teacher_id, work.key.index)
+        request_id = f"{prompt.prompt_id}-{work.key.index}-{work.tries}"
+        try:
+            completion = await self._engine.generate(
+                request_id, rendered, self._settings.sampling, seed
+            )
+        except RequestError as error:
+            if error.kind == "transient" and await self._again(work.key):
+                return
+            row = self._row(prompt, rendered, work, seed, started) | _failure(error)
+            drawn = Drawn(work.key, done=False, tokens=0, reason=error.reason)
+        else:
+            row = self._row(prompt, rendered, work, seed, started)
+            row |= _completed(completion, rendered, self._facts)
+            drawn = Drawn(work.key, done=True, tokens=len(completion.token_ids), reason=None)
+        self._spool.add(Sample(**row).to_row(), drawn)
+
+    async def _again(self, key: Key) -> bool:
+        return bool(await self._coordinator.failed.remote(self._name, key))
+
+    def _render(self, place: Place) -> tuple[Prompt, RenderedPrompt]:
+        """Siblings come next to each other, so the last prompt is nearly always the right one."""
+        if self._rendered is None or self._rendered[0] != place:
+            prompt = read_prompt(place)
+            self._rendered = (place, prompt, self._engine.render(prompt.messages))
+        return self._rendered[1], self._rendered[2]
+
+    def _row(
+        self, prompt: Prompt, rendered: RenderedPrompt, work: Work, seed: int, started: float
+    ) -> dict[str, Any]:
+        """What is known of a sample however it ended; the rest is null."""
+        known: dict[str, Any] = {
+            "prompt_id": prompt.prompt_id,
+            "teacher_id": self._settings.teacher_id,
+            "sample_index": work.key.index,
+            "outcome": FAILED,
+            "thinking_open": rendered.thinking_open,
+            "prompt_tokens": len(rendered.token_ids),
+            "max_tokens": self._settings.sampling.max_tokens,
+            "seed": seed,
+            "prompt_digest": text_digest(rendered.text),
+            "engine": self._facts.engine,
+            "engine_version": self._facts.version,
+            "dtype": self._facts.dtype,
+            "replica": self._name,
+            "attempt": self._settings.attempt,
+            "tries": work.tries,
+            "duration_s": time.monotonic() - started,
+        }
+        return dict.fromkeys(SAMPLES.names) | known
+
+    async def _flush(self) -> None:
+        """Delivers the buffer; without what another replica draws by now."""
+        rows = self._spool.take()
+        while rows:
+            batch = await asyncio.to_thread(self._spool.write, rows)
+            refused = set(await self._coordinator.deliver.remote(self._name, batch))
+            if not refused:
+                return
+            log.warning("replica %s lost the lease of %d samples", self._name, len(refused))
+            rows = [(row, drawn) for row, drawn in rows if drawn.key not in refused]
+
+
+def _engine(teacher: Teacher) -> Engine:
+    return SimulatedEngine(teacher) if teacher.engine == "simulated" else VllmEngine(teacher)
+
+
+def _failure(error: RequestError) -> dict[str, Any]:
+    return {
+        "failure": error.kind,
+        "failure_reason": error.reason,
+        "failure_detail": error.detail,
+    }
+
+
+def _completed(
+    completion: Completion, prompt: RenderedPrompt, facts: EngineFacts
+) -> dict[str, Any]:
+    """The columns that a finished request fills."""
+    split = split_reasoning(completion.text, thinking_open=prompt.thinking_open)
+    ids = tuple(completion.token_ids)
+    reasoning_tokens = _reasoning_tokens(ids, facts.think_end_token, split.reasoning, split.closed)
+    return {
+        "outcome": DONE,
+        "text": completion.text,
+        "text_digest": text_digest(completion.text),
+        "token_ids": ids if completion.finish_reason == "length" else None,
+        "reasoning": split.reasoning,
+        "answer": split.answer,
+        "finish_reason": completion.finish_reason,
+        "stop_reason": completion.stop_reason,
+        "reasoning_tokens": reasoning_tokens,
+        "answer_tokens": None if reasoning_tokens is None else len(ids) - reasoning_tokens,
+        "mean_logprob": completion.mean_logprob,
+    }
+
+
+def _reasoning_tokens(
+    ids: tuple[int, ...], think_end: int | None, reasoning: str | None, closed: bool
+) -> int | None:
+    """Tokens up to and with the closing tag; null where the tokenizer has no such token."""
+    if reasoning is None:
+        return 0
+    if not closed:
+        return len(ids)
+    return ids.index(think_end) + 1 if think_end is not None and think_end in ids else None
+
+
+def start_replica(name: str, settings: ReplicaSettings, coordinator: Any) -> Any:
+    """The replica as a Ray actor, with the GPUs or the CPU that its engine needs."""
+    import ray
+
+    args = settings.teacher.engine_args
+    gpus = 0
+    if settings.teacher.engine == "vllm" and ray.cluster_resources().get("GPU", 0):
+        gpus = args.get("tensor_parallel_size", 1) * args.get("pipeline_parallel_size", 1)
+    cpus = 1 if settings.teacher.engine == "vllm" else 0
+    return ray.remote(Replica).options(
+        num_gpus=gpus, num_cpus=cpus, max_restarts=0, max_task_retries=0, max_concurrency=1000
+    ).remote(name, settings, coordinator)

@@ -1,0 +1,123 @@
+"""A scorer worker: a Ray actor that scores committed samples with the judge that it is handed."""
+
+import asyncio
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, Protocol
+
+import polars as pl
+
+from infra.code import assert_same_code
+from infra.messages import Judged, ScoreTask
+from infra.prompts import read_prompt
+from infra.spool import Spool
+from schemas.arrow import SCORES
+from schemas.prompt import Prompt
+from schemas.recipe import Flush
+from schemas.sample import Sample
+from schemas.score import ScoreRow
+
+Item = tuple[Prompt, Sample]
+
+log = logging.getLogger(__name__)
+
+
+class Judge(Protocol):
+    """What `jobs` hands in: scorers and rules, built in the worker's own process."""
+
+    def score(self, items: Sequence[Item], scorers: Sequence[str] | None) -> list[ScoreRow]:
+        """Score rows of the samples by the named scorers, null: by all that apply."""
+        ...
+
+    def reasons(self, items: Sequence[Item], rows: Sequence[ScoreRow]) -> list[str | None]:
+        """Of each sample why it is not kept, null for a kept one."""
+        ...
+
+    def close(self) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class ScorerSettings:
+    """What a scorer worker is started with."""
+
+    make_judge: Callable[[], Judge]
+    scores: Path
+    """Folder of the scores table."""
+    flush: Flush
+    attempt: str
+    code: str
+
+
+class ScorerWorker:
+    """Pulls tasks until it is stopped; the scores of many tasks and of all scorers share a file."""
+
+    def __init__(self, name: str, settings: ScorerSettings, coordinator: Any) -> None:
+        assert_same_code(settings.code)
+        self._name = name
+        self._coordinator = coordinator
+        self._judge = settings.make_judge()
+        self._spool: Spool[None] = Spool(
+            settings.scores, SCORES, f"{settings.attempt}-{name}", settings.flush
+        )
+        self._tasks: list[int] = []
+        self._verdicts: list[Judged] = []
+
+    async def run(self) -> None:
+        """Scores until the coordinator goes away or fails."""
+        while True:
+            task = await self._coordinator.lease_scores.remote(self._name, wait=not self._tasks)
+            if task is not None:
+                await asyncio.to_thread(self._score, task)
+            if self._tasks and (task is None or self._spool.due()):
+                await self._flush()
+
+    def _score(self, task: ScoreTask) -> None:
+        items = _read_items(task)
+        rows = self._judge.score(items, task.scorers)
+        if task.scorers is None:
+            reasons = self._judge.reasons(items, rows)
+            keys = [sample.key for sample in task.samples]
+            self._verdicts += [Judged(key, why) for key, why in zip(keys, reasons, strict=True)]
+        for row in rows:
+            self._spool.add(row.to_row(), None)
+        self._tasks.append(task.number)
+
+    async def _flush(self) -> None:
+        rows = self._spool.take()
+        file = (await asyncio.to_thread(self._spool.write, rows)).file if rows else None
+        delivered = await self._coordinator.deliver_scores.remote(
+            self._name, self._tasks, file, self._verdicts
+        )
+        if not delivered:
+            log.warning("scorer worker %s was given up; its scores are dropped", self._name)
+        self._tasks, self._verdicts = [], []
+
+    async def stop(self) -> None:
+        """Ends the judge's processes."""
+        self._judge.close()
+
+
+@lru_cache(maxsize=2)
+def _read_samples(path: str) -> pl.DataFrame:
+    """A file's samples; consecutive tasks read from the same one."""
+    return pl.read_parquet(path)
+
+
+def _read_items(task: ScoreTask) -> list[Item]:
+    rows = _read_samples(task.path)[[sample.row for sample in task.samples]]
+    return [
+        (read_prompt(place.prompt), Sample.from_row(row))
+        for place, row in zip(task.samples, rows.iter_rows(named=True), strict=True)
+    ]
+
+
+def start_scorer_worker(name: str, settings: ScorerSettings, coordinator: Any) -> Any:
+    """The worker as a Ray actor."""
+    import ray
+
+    return ray.remote(ScorerWorker).options(num_cpus=1, max_concurrency=10).remote(
+        name, settings, coordinator
+    )

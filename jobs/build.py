@@ -1,0 +1,177 @@
+"""Build: a cut of the pool, and what of it is kept, chosen and written. It never generates."""
+
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pyarrow.parquet as pq
+
+from filters.choose import PUBLISHED, with_eligible, with_fates, with_groups
+from filters.sft import sft_rows
+from infra.catalog import Catalog
+from infra.code import code_digest
+from infra.sampling import eligible_prefix
+from infra.store import file_sha256, sync_file
+from jobs.prompts import PromptList
+from jobs.recipe import Job
+from jobs.survey import narrow_samples
+from schemas.errors import RunError
+from schemas.identity import identity
+from schemas.manifest import Cut, File, content_digest
+
+PROMPTS_PER_SHARD = 50_000
+ROWS_PER_GROUP = 2_000
+
+
+@dataclass(frozen=True)
+class Decided:
+    """Every sample of the cut with its fate."""
+
+    cut: Cut
+    samples: pl.DataFrame
+    prompts: int
+    unsettled: int
+
+    @property
+    def funnel(self) -> dict[str, int]:
+        """How many samples ended where, the published first."""
+        counts = dict(self.samples["fate"].value_counts(sort=True).sort("fate").iter_rows())
+        return dict(sorted(counts.items(), key=lambda kv: (kv[0] != PUBLISHED, -kv[1], kv[0])))
+
+
+@dataclass(frozen=True)
+class Built:
+    """The data files of a version, staged and not yet published."""
+
+    decided: Decided
+    staged: Mapping[str, Path]
+    """Path in the version -> where it lies."""
+    files: tuple[File, ...]
+
+    @property
+    def content_digest(self) -> str:
+        """Digest of the data files."""
+        return content_digest(self.files)
+
+
+def decide(job: Job, prompts: PromptList) -> Decided:
+    """Fixes a cut and gives every sample in it a fate."""
+    versions = job.pool.versions()
+    samples = narrow_samples(job, prompts, versions)
+    counts = job.recipe.samples
+    samples = with_eligible(samples, lambda judged, kept: eligible_prefix(judged, kept, counts))
+    samples = with_groups(samples, counts.probe)
+    samples = samples.with_columns(id=_sample_ids(samples))
+    samples = with_fates(samples, job.chooser)
+    settled = samples.filter(pl.col("settled"))["prompt_id"].n_unique()
+    cut = Cut(
+        tables=versions,
+        prompts=prompts.digest,
+        recipe=identity("e", job.resolved),
+        code=code_digest(),
+    )
+    return Decided(cut, samples, prompts.frame.height, prompts.frame.height - settled)
+
+
+def _sample_ids(samples: pl.DataFrame) -> pl.Series:
+    keys = samples.select("prompt_id", "teacher_id", "sample_index").iter_rows()
+    return pl.Series("id", [identity("y", list(key)) for key in keys], dtype=pl.String)
+
+
+def build(job: Job, prompts: PromptList) -> Built:
+    """Writes the data files of the cut into staging; RunError if nothing is published."""
+    decided = decide(job, prompts)
+    chosen = decided.samples.filter(pl.col("fate") == PUBLISHED)
+    if chosen.is_empty():
+        raise RunError(f"no sample is published; the funnel is {decided.funnel or 'empty'}")
+    staging = Catalog(job.store, job.recipe.name).staging(decided.cut.recipe)
+    shutil.rmtree(staging, ignore_errors=True)
+    shards = _shards(prompts.frame, chosen)
+    staged: dict[str, Path] = {}
+    files = []
+    for number, shard in enumerate(shards):
+        rows = sft_rows(_with_texts(job, shard, prompts), job.scorers, generator_name(job))
+        file, path = _write_part(staging, "sft", number, len(shards), rows)
+        files.append(file)
+        staged[file.path] = path
+    return Built(decided, staged, tuple(files))
+
+
+def _shards(prompts: pl.DataFrame, chosen: pl.DataFrame) -> list[pl.DataFrame]:
+    """The chosen samples, a range of prompts at a time; ranges depend on the prompt list alone."""
+    shards = []
+    for start in range(0, prompts.height, PROMPTS_PER_SHARD):
+        ids = prompts["prompt_id"][start : start + PROMPTS_PER_SHARD]
+        shard = chosen.filter(pl.col("prompt_id").is_between(pl.lit(ids[0]), pl.lit(ids[-1])))
+        if shard.height:
+            shards.append(shard.sort("prompt_id", "sample_index"))
+    return shards
+
+
+def _with_texts(job: Job, chosen: pl.DataFrame, prompts: PromptList) -> pl.DataFrame:
+    """The chosen samples with their texts, read from the rows where they lie."""
+    texts = (
+        pl.concat(
+            pl.scan_parquet(path, row_index_name="row")
+            .filter(pl.col("row").is_in(group["row"].to_list()))
+            .select("row", "reasoning", "answer")
+            .with_columns(path=pl.lit(path))
+            for (path,), group in chosen.group_by("path", maintain_order=True)
+        )
+        .collect()
+    )
+    about_prompts = prompts.frame.select("prompt_id", "messages", "reference", "license")
+    return chosen.join(texts, on=["path", "row"], how="left", validate="1:1").join(
+        about_prompts, on="prompt_id", how="left"
+    )
+
+
+def _write_part(
+    staging: Path, output: str, number: int, count: int, rows: pl.DataFrame
+) -> tuple[File, Path]:
+    """One Parquet file, named by its content."""
+    staging.mkdir(parents=True, exist_ok=True)
+    path = staging / f"{output}-{number:05d}.parquet"
+    pq.write_table(
+        rows.to_arrow(compat_level=pl.CompatLevel.oldest()),
+        path,
+        compression="zstd",
+        compression_level=3,
+        row_group_size=ROWS_PER_GROUP,
+        write_page_index=True,
+        use_content_defined_chunking=True,
+        use_dictionary=["domain", "source", "license", "generator", "teacher_id"],
+        write_statistics=["id", "prompt_id", "sample_index"],
+    )
+    sync_file(path)
+    sha256 = file_sha256(path)
+    name = f"{output}/train-{number:05d}-of-{count:05d}-{sha256[:8]}.parquet"
+    return File(path=name, bytes=path.stat().st_size, sha256=sha256, rows=rows.height), path
+
+
+def generator_name(job: Job) -> str:
+    """The teacher as a reader knows it: a Hub id with its revision, or a folder's name."""
+    teacher = job.recipe.teacher
+    revision = teacher.revision or next(iter(job.model.values()))
+    return f"{Path(teacher.model).name if Path(teacher.model).is_dir() else teacher.model}@{revision}"
+
+
+def summary(decided: Decided) -> dict[str, Any]:
+    """What a person wants to know of a cut, as JSON values."""
+    samples = decided.samples
+    published = samples.filter(pl.col("fate") == PUBLISHED)
+    tokens = (pl.col("reasoning_tokens") + pl.col("answer_tokens")).sum()
+    return {
+        "prompts": decided.prompts,
+        "prompts_published": published["prompt_id"].n_unique(),
+        "unsettled": decided.unsettled,
+        "samples": samples.height,
+        "published": published.height,
+        "tokens": samples.select(tokens).item() or 0,
+        "tokens_published": published.select(tokens).item() or 0,
+        "funnel": decided.funnel,
+    }
+

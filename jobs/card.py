@@ -1,0 +1,84 @@
+"""The dataset card of a version: Hugging Face front matter, and what a careful reader needs."""
+
+import yaml
+
+from schemas.manifest import Manifest
+
+SIZES = ((10**3, "n<1K"), (10**4, "1K<n<10K"), (10**5, "10K<n<100K"), (10**6, "100K<n<1M"))
+
+
+def card(manifest: Manifest) -> str:
+    """README.md of a version, naming its files exactly."""
+    front = yaml.safe_dump(_front_matter(manifest), sort_keys=False, allow_unicode=True)
+    return f"---\n{front}---\n\n{_body(manifest)}"
+
+
+def _front_matter(manifest: Manifest) -> dict[str, object]:
+    rows = sum(manifest.rows.values())
+    licenses = {p.get("license") for p in manifest.recipe["prompts"]} - {None}
+    return {
+        "pretty_name": f"{manifest.name} {manifest.version}",
+        "license": sorted(licenses)[0].lower() if len(licenses) == 1 else "other",
+        "task_categories": ["text-generation"],
+        "tags": ["synthetic", "reasoning", "stillhouse"],
+        "size_categories": [next((name for size, name in SIZES if rows < size), "n>1M")],
+        "configs": [
+            {"config_name": output, "data_files": [{"split": "train", "path": _paths(manifest, output)}]}
+            for output in manifest.rows
+        ],
+    }
+
+
+def _paths(manifest: Manifest, output: str) -> list[str]:
+    return [file.path for file in manifest.files if file.path.startswith(f"{output}/")]
+
+
+def _body(manifest: Manifest) -> str:
+    samples = sum(manifest.funnel.values())
+    sampling = ", ".join(f"{k} {v}" for k, v in manifest.recipe["sampling"].items() if v)
+    funnel = "\n".join(f"| {fate} | {n:,} | {n / samples:.1%} |" for fate, n in manifest.funnel.items())
+    sources = "\n".join(
+        f"- {p.get('source') or p['path']} (domain {p['domain']}, licence {p.get('license') or 'not stated'})"
+        for p in manifest.recipe["prompts"]
+    )
+    rules = "\n".join(f"- `{name}`: `{rule}`" for name, rule in manifest.recipe["keep"].items())
+    return f"""# {manifest.name} {manifest.version}
+
+{manifest.rows["sft"]:,} reasoning samples of {manifest.prompts:,} prompts, written by
+`{manifest.teacher["name"]}` ({sampling}), scored, and chosen by the rules below.
+
+## Load
+
+```python
+from datasets import load_dataset
+
+rows = load_dataset("path/to/this/folder", split="train")
+rows[0]["messages"]
+```
+
+`messages` holds the thinking between `<think>` and `</think>` in the assistant's content. **DeepSeek-R1's
+own chat template deletes everything before `</think>`**: train with a template that keeps it.
+`reasoning`, `response` and `answer` hold the parts, `scores` all that was found out about a sample.
+
+## Prompts
+
+{sources}
+
+## Kept if
+
+{rules}
+
+## Where all {samples:,} samples went
+
+| fate | samples | share |
+| --- | ---: | ---: |
+{funnel}
+
+{manifest.unsettled:,} prompts could still get more samples under this recipe.
+
+## Limits
+
+The answers were checked by rules, not by people. Prompts that the teacher never solved are not in here,
+so easy ones weigh more than they did among the prompts. Content digest `{manifest.content_digest}`;
+recipe, cut and checksums are in `manifest.json`.
+"""

@@ -1,0 +1,244 @@
+"""The commands: their arguments, and what they print."""
+
+from argparse import Namespace
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+if TYPE_CHECKING:
+    from jobs.prompts import PromptList
+    from jobs.recipe import Job
+
+Argument = tuple[tuple[str, ...], dict[str, Any]]
+
+
+class Result(NamedTuple):
+    """What a command found: for people, for programs, and for the shell."""
+
+    text: str
+    data: dict[str, Any]
+    exit_code: int = 0
+
+
+class Command(NamedTuple):
+    """One command of the command line."""
+
+    name: str
+    help: str
+    arguments: tuple[Argument, ...]
+    run: Callable[[Namespace], Result]
+    example: str | None = None
+
+
+RECIPE: tuple[Argument, ...] = (
+    (("recipe",), {"metavar": "RECIPE", "help": "the recipe, a YAML file"}),
+    (
+        ("--set",),
+        {
+            "action": "append",
+            "default": [],
+            "metavar": "FIELD=VALUE",
+            "dest": "overrides",
+            "help": "override a field, such as sampling.temperature=0.7 (may be repeated)",
+        },
+    ),
+    (
+        ("--limit",),
+        {
+            "type": int,
+            "metavar": "N",
+            "help": "only N prompts, the same random ones every time: a pilot",
+        },
+    ),
+)
+SIMULATED: Argument = (
+    ("--allow-simulated",),
+    {"action": "store_true", "help": "publish samples of the simulated engine too"},
+)
+DATASET: tuple[Argument, ...] = (
+    (("dataset",), {"metavar": "NAME[@VERSION]", "help": "a dataset; default: its newest version"}),
+    (("--store",), {"default": "store", "help": "the store (default: %(default)s)"}),
+)
+
+
+def _load(arguments: Namespace) -> "tuple[Job, PromptList]":
+    from jobs.prompts import read_prompts
+    from jobs.recipe import load_job
+    from schemas.errors import RecipeError
+
+    if arguments.limit is not None and arguments.limit < 1:
+        raise RecipeError(f"--limit {arguments.limit}: must be at least 1")
+    job = load_job(arguments.recipe, arguments.overrides)
+    return job, read_prompts(job.recipe).first(arguments.limit)
+
+
+def _plan(arguments: Namespace) -> Result:
+    from jobs.plan import plan, plan_text
+
+    job, prompts = _load(arguments)
+    found = plan(job, prompts)
+    return Result(plan_text(found), found)
+
+
+def _run(arguments: Namespace) -> Result:
+    if arguments.dry_run:
+        return _plan(arguments)
+    from jobs.run import run
+    from jobs.tell import ran
+
+    job, prompts = _load(arguments)
+    pilot = arguments.limit is not None
+    return Result(*ran(job, run(job, prompts, pilot=pilot, allow_simulated=arguments.allow_simulated)))
+
+
+def _generate(arguments: Namespace) -> Result:
+    from jobs.generate import generate
+    from jobs.tell import generated
+
+    job, prompts = _load(arguments)
+    return Result(*generated(generate(job, prompts)))
+
+
+def _score(arguments: Namespace) -> Result:
+    from jobs.generate import fill_scores
+    from jobs.tell import generated
+
+    job, prompts = _load(arguments)
+    return Result(*generated(fill_scores(job, prompts)))
+
+
+def _build(arguments: Namespace) -> Result:
+    from jobs.build import build, decide
+    from jobs.publish import publish
+    from jobs.tell import dry_build, published
+
+    job, prompts = _load(arguments)
+    if arguments.dry_run or arguments.limit is not None:
+        return Result(*dry_build(job, decide(job, prompts)))
+    built = build(job, prompts)
+    done = publish(job, built, allow_simulated=arguments.allow_simulated)
+    return Result(*published(job, built.decided, done))
+
+
+def _annotate(arguments: Namespace) -> Result:
+    from jobs.annotate import annotate
+
+    return Result(*annotate(arguments.file, arguments.scorer, arguments.output))
+
+
+def _versions(arguments: Namespace) -> Result:
+    from jobs.tell import versions
+
+    return Result(*versions(arguments.store, arguments.dataset))
+
+
+def _show(arguments: Namespace) -> Result:
+    from jobs.tell import show
+
+    return Result(*show(arguments.store, arguments.dataset))
+
+
+def _verify(arguments: Namespace) -> Result:
+    from jobs.tell import verify
+
+    return Result(*verify(arguments.store, arguments.dataset))
+
+
+def _peek(arguments: Namespace) -> Result:
+    from jobs.peek import peek
+
+    job, prompts = _load(arguments)
+    return Result(*peek(job, prompts, count=arguments.count, seed=arguments.seed))
+
+
+def _doctor(_: Namespace) -> Result:
+    from jobs.doctor import doctor
+
+    return Result(*doctor())
+
+
+DRY_RUN_PLAN: Argument = (
+    ("--dry-run",),
+    {"action": "store_true", "help": "the same as `plan`: touches nothing"},
+)
+DRY_RUN_BUILD: Argument = (
+    ("--dry-run",),
+    {"action": "store_true", "help": "the new funnel beside the last version's; writes nothing"},
+)
+
+COMMANDS: tuple[Command, ...] = (
+    Command(
+        "plan",
+        "say what exists, what is missing and what it will cost; touches nothing",
+        RECIPE,
+        _plan,
+        "stillhouse plan recipes/quickstart.yaml",
+    ),
+    Command(
+        "run",
+        "generate, score, build and publish what is missing; safe to run again at any time",
+        (*RECIPE, DRY_RUN_PLAN, SIMULATED),
+        _run,
+        "stillhouse run recipes/quickstart.yaml --set samples.max=16",
+    ),
+    Command("generate", "draw and score the samples that are missing", RECIPE, _generate),
+    Command("score", "compute the scores that are missing; draws nothing", RECIPE, _score),
+    Command(
+        "build",
+        "choose again from the pool and publish; draws nothing",
+        (*RECIPE, DRY_RUN_BUILD, SIMULATED),
+        _build,
+        "stillhouse build recipes/quickstart.yaml --set choose.per_prompt=1 --dry-run",
+    ),
+    Command(
+        "annotate",
+        "score samples that exist already, from a file into a file",
+        (
+            (
+                ("file",),
+                {
+                    "metavar": "FILE",
+                    "help": "jsonl, json, csv or parquet with the columns prompt, response and, "
+                    "for a verifier, reference; finish_reason if there is one",
+                },
+            ),
+            (
+                ("--scorer",),
+                {
+                    "nargs": "+",
+                    "required": True,
+                    "metavar": "NAME",
+                    "help": "format, language, math, repetition",
+                },
+            ),
+            (
+                ("-o", "--output"),
+                {"required": True, "metavar": "OUT", "help": "jsonl or parquet, by its suffix"},
+            ),
+        ),
+        _annotate,
+        "stillhouse annotate samples.jsonl --scorer format math -o scored.parquet",
+    ),
+    Command(
+        "versions",
+        "list the published versions of a dataset",
+        (
+            (("dataset",), {"metavar": "NAME", "help": "a dataset"}),
+            (("--store",), {"default": "store", "help": "the store (default: %(default)s)"}),
+        ),
+        _versions,
+        "stillhouse versions quickstart",
+    ),
+    Command("show", "show one version: rows, funnel, cost, where it came from", DATASET, _show),
+    Command("verify", "check every byte of a version against its manifest", DATASET, _verify),
+    Command(
+        "peek",
+        "random kept and rejected samples with their reasons, also while a run goes on",
+        (
+            *RECIPE,
+            (("--count",), {"type": int, "default": 3, "help": "of each (default: %(default)s)"}),
+            (("--seed",), {"type": int, "help": "the same samples again"}),
+        ),
+        _peek,
+    ),
+    Command("doctor", "say what is wrong with this machine", (), _doctor),
+)

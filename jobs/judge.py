@@ -1,0 +1,154 @@
+"""The judge: the recipe's scorers and rules, as a scorer worker runs them."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import polars as pl
+
+from filters.scored import with_reasons, with_scores
+from filters.scorer import Response, Scorer
+from filters.scorers import SCORERS, scorers_of
+from infra.killable import DeadlineExceeded, Killable, WorkerDied
+from infra.scorer_worker import Item
+from jobs.recipe import Job
+from schemas.arrow import SCORES
+from schemas.identity import reference_id
+from schemas.recipe import Recipe
+from schemas.sample import DONE
+from schemas.score import TIMEOUT, UNPARSABLE, Score, ScoreRow
+
+JUDGED_COLUMNS = (
+    "prompt_id teacher_id sample_index text_digest outcome failure_reason finish_reason "
+    "prompt_tokens reasoning_tokens answer_tokens mean_logprob"
+).split()
+"""Columns of a sample that scores are joined by and rules may use."""
+
+
+@dataclass(frozen=True)
+class MakeJudge:
+    """Builds the judge of a recipe in the process that will run it."""
+
+    recipe: Recipe
+
+    def __call__(self) -> "RecipeJudge":
+        return RecipeJudge(Job.of(self.recipe))
+
+
+class RecipeJudge:
+    """Scores samples one by one; a scorer that may hang runs in a process that can be killed."""
+
+    def __init__(self, job: Job) -> None:
+        self._job = job
+        self._score = {name: _guarded(scorer) for name, scorer in job.scorers.items()}
+
+    def score(self, items: Sequence[Item], scorers: Sequence[str] | None) -> list[ScoreRow]:
+        """Score rows of finished samples by the named scorers, null: by all that apply."""
+        wanted = set(self._score if scorers is None else scorers)
+        rows = []
+        for prompt, sample in items:
+            if sample.outcome != DONE or sample.text is None or sample.text_digest is None:
+                continue
+            response = Response.of_text(
+                sample.text,
+                prompt=prompt.question,
+                reference=prompt.reference,
+                finish_reason=sample.finish_reason,
+                thinking_open=sample.thinking_open,
+            )
+            for name in scorers_of(self._job.recipe.scorers, prompt.domain):
+                if name in wanted:
+                    rows.append(
+                        ScoreRow.of(
+                            self._score[name](response),
+                            scorer=name,
+                            scorer_id=self._job.scorer_ids[name],
+                            prompt_id=sample.prompt_id,
+                            teacher_id=sample.teacher_id,
+                            sample_index=sample.sample_index,
+                            text_digest=sample.text_digest,
+                            reference_id=prompt.reference_id,
+                        )
+                    )
+        return rows
+
+    def reasons(self, items: Sequence[Item], rows: Sequence[ScoreRow]) -> list[str | None]:
+        """Of each sample why it is not kept, null for a kept one."""
+        samples = pl.DataFrame(
+            [_judged_row(item) for item in items], infer_schema_length=None
+        ).with_columns(pl.col("failure_reason").cast(pl.String))
+        empty = pl.from_arrow(SCORES.empty_table())
+        assert isinstance(empty, pl.DataFrame)
+        scores = pl.DataFrame([row.to_row() for row in rows], schema=empty.schema)
+        wide = with_scores(samples, scores, self._job.scorers, self._job.recipe.scorers)
+        return with_reasons(wide, self._job.rules)["reason"].to_list()
+
+    def close(self) -> None:
+        """Ends the processes of scorers with a deadline."""
+        for score in self._score.values():
+            if isinstance(score, _Deadline):
+                score.close()
+
+
+def _judged_row(item: Item) -> dict[str, Any]:
+    prompt, sample = item
+    row = {name: getattr(sample, name) for name in JUDGED_COLUMNS}
+    return row | {
+        "reference_id": reference_id(prompt.reference),
+        "domain": prompt.domain,
+        "source": prompt.source,
+    }
+
+
+def _guarded(scorer: Scorer) -> Callable[[Response], Score]:
+    if scorer.deadline_s is not None:
+        return _Deadline(scorer.name, scorer.deadline_s)
+    return _Direct(scorer)
+
+
+@dataclass(frozen=True)
+class _Direct:
+    """A scorer in this process; its own failure is a reason of that one score."""
+
+    scorer: Scorer
+
+    def __call__(self, response: Response) -> Score:
+        try:
+            return self.scorer(response)
+        except Exception as error:  # one bad sample costs itself alone
+            return _could_not_score(self.scorer, f"scorer_error_{type(error).__name__.lower()}")
+
+
+class _Deadline:
+    """A scorer in a process of its own."""
+
+    def __init__(self, name: str, deadline_s: float) -> None:
+        self._scorer = SCORERS[name]()
+        self._killable: Killable[Response, Score] = Killable(partial(_warm_scorer, name), deadline_s)
+
+    def __call__(self, response: Response) -> Score:
+        try:
+            return self._killable(response)
+        except DeadlineExceeded:
+            return _could_not_score(self._scorer, "timeout", TIMEOUT)
+        except WorkerDied:
+            return _could_not_score(self._scorer, "scorer_died", UNPARSABLE)
+        except Exception as error:  # one bad sample costs itself alone
+            return _could_not_score(self._scorer, f"scorer_error_{type(error).__name__.lower()}")
+
+    def close(self) -> None:
+        self._killable.close()
+
+
+def _warm_scorer(name: str) -> Scorer:
+    """A scorer that has loaded its libraries, so that no sample pays for that with its deadline."""
+    scorer = SCORERS[name]()
+    scorer(Response("", None, r"\boxed{\frac{1}{2}}", "stop", reference="0.5"))
+    return scorer
+
+
+def _could_not_score(scorer: Scorer, reason: str, verdict: str | None = None) -> Score:
+    if verdict is None and scorer.verifies:
+        verdict = UNPARSABLE
+    return Score(values=dict.fromkeys(scorer.fields), verdict=verdict, reason=reason)

@@ -1,0 +1,63 @@
+"""Progress of long work: one live line on a terminal, a log line every 30 seconds without one."""
+
+import sys
+import time
+from collections.abc import Callable
+
+from rich.console import Console
+from rich.live import Live
+from rich.table import Table
+
+from infra.messages import Progress
+
+LOG_EVERY_S = 30.0
+
+
+class ProgressDisplay:
+    """Shows a run's progress on stderr; use as a context manager."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._console = Console(stderr=True)
+        self._live = Live(console=self._console, refresh_per_second=4, transient=True)
+        self._clock = clock
+        self._started = clock()
+        self._logged = 0.0
+        self._first_token: float | None = None
+
+    def __enter__(self) -> "ProgressDisplay":
+        if self._console.is_terminal:
+            self._live.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._live.stop()
+
+    def say(self, message: str) -> None:
+        """A line that stays."""
+        self._console.print(message, highlight=False, markup=False, soft_wrap=True)
+
+    def show(self, progress: Progress) -> None:
+        """The newest state."""
+        now = self._clock()
+        if progress.tokens and self._first_token is None:
+            self._first_token = now
+        line = self._line(progress, now)
+        if self._console.is_terminal:
+            table = Table.grid()
+            table.add_row(line)
+            self._live.update(table)
+        elif now - self._logged >= LOG_EVERY_S:
+            self._logged = now
+            print(line, file=sys.stderr, flush=True)
+
+    def _line(self, progress: Progress, now: float) -> str:
+        seconds = now - self._started
+        decoding = now - (self._first_token or now)
+        rate = f"{progress.tokens / decoding:,.0f} tok/s" if decoding > 1 else "- tok/s"
+        kept = f"{progress.kept / progress.judged:.0%}" if progress.judged else "-"
+        state = "engine starting" if not progress.replicas else f"{progress.replicas} replicas"
+        return (
+            f"{seconds:5.0f}s  settled {progress.settled:,}/{progress.prompts:,} prompts  "
+            f"drawn {progress.drawn:,} samples (+{progress.in_flight:,} in flight, "
+            f"{progress.failed:,} failed)  kept {kept}  {rate}  {state}"
+        )

@@ -1,0 +1,126 @@
+"""The prompts of a recipe: rows of its files, made into messages with identities."""
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import polars as pl
+
+from infra.rows import Row, find_files, read_rows
+from schemas.arrow import PROMPTS
+from schemas.errors import RecipeError
+from schemas.identity import identity
+from schemas.prompt import Prompt
+from schemas.recipe import PromptSource, Recipe
+
+
+@dataclass(frozen=True)
+class PromptList:
+    """The recipe's current prompts, each once, in the order of their identities.
+
+    That order is the order of a hash, so any first part of it is a random sample of them.
+    """
+
+    frame: pl.DataFrame
+    """The columns of the prompts table."""
+    dropped: dict[str, int]
+    """Rows of the files that gave no prompt, by reason."""
+
+    @property
+    def digest(self) -> str:
+        """Identity of the list."""
+        return identity("l", self.frame.select("prompt_id", "reference_id").rows())
+
+    def first(self, count: int | None) -> "PromptList":
+        """At most `count` of them."""
+        if count is None:
+            return self
+        return PromptList(self.frame.head(count), self.dropped)
+
+
+def read_prompts(recipe: Recipe) -> PromptList:
+    """Reads all prompt files; RecipeError where a file or a row is not what the recipe says.
+
+    The same prompt twice is taken once. With different references it is not taken at all: nobody
+    can say which one is right.
+    """
+    prompts: dict[str, Prompt] = {}
+    dropped: Counter[str] = Counter()
+    conflicting: set[str] = set()
+    for prompt in _all_prompts(recipe):
+        other = prompts.setdefault(prompt.prompt_id, prompt)
+        if other.reference_id != prompt.reference_id:
+            conflicting.add(prompt.prompt_id)
+            dropped["conflicting_reference"] += 1
+        elif other is not prompt:
+            dropped["duplicate_prompt"] += 1
+    dropped["conflicting_reference"] += len(conflicting)
+    rows = [prompts[key].to_row() for key in sorted(prompts.keys() - conflicting)]
+    if not rows:
+        raise RecipeError(
+            f"prompts: no prompt is left to answer (dropped: {dict(+dropped)}); "
+            f"files: {', '.join(source.path for source in recipe.prompts)}"
+        )
+    frame = pl.from_arrow(PROMPTS.empty_table())
+    assert isinstance(frame, pl.DataFrame)
+    return PromptList(pl.DataFrame(rows, schema=frame.schema), dict(+dropped))
+
+
+def _all_prompts(recipe: Recipe) -> Iterator[Prompt]:
+    for source in recipe.prompts:
+        for file in find_files(source.path):
+            for row in read_rows(file):
+                yield _prompt(source, row, recipe.teacher.system)
+
+
+def _prompt(source: PromptSource, row: Row, system: str | None) -> Prompt:
+    given = _field(source.fields["prompt"], row)
+    messages = _templated(given, source, row)
+    if system is not None and messages[0]["role"] == "system":
+        raise RecipeError(f"{row.where}: has a system message, and teacher.system gives another")
+    reference = None
+    if "reference" in source.fields:
+        value = _field(source.fields["reference"], row)
+        reference = None if value is None else str(value)
+    return Prompt.make(
+        messages,
+        reference=reference,
+        domain=source.domain,
+        source=source.source,
+        license=source.license,
+    )
+
+
+def _field(name: str, row: Row) -> Any:
+    if name not in row.values:
+        raise RecipeError(
+            f"{row.where}: has no field {name!r}; it has {', '.join(map(str, row.values))}. "
+            "See prompts[].fields in the recipe"
+        )
+    return row.values[name]
+
+
+def _templated(given: Any, source: PromptSource, row: Row) -> tuple[dict[str, str], ...]:
+    """The messages of a text or of a chat; the template goes around the last user message."""
+    chat = [{"role": "user", "content": given}] if isinstance(given, str) else given
+    if not isinstance(chat, list) or not chat:
+        raise RecipeError(f"{row.where}: the prompt must be a text or a list of messages")
+    for message in chat:
+        if not isinstance(message, dict) or not (
+            isinstance(message.get("role"), str) and isinstance(message.get("content"), str)
+        ):
+            raise RecipeError(f"{row.where}: every message needs a role and a content, both texts")
+        _check_text(message["content"], row)
+    messages = [{"role": m["role"], "content": m["content"]} for m in chat]
+    if messages[-1]["role"] != "user" or not messages[-1]["content"].strip():
+        raise RecipeError(f"{row.where}: the last message must be the user's, and not be empty")
+    messages[-1]["content"] = source.template.format(prompt=messages[-1]["content"])
+    return tuple(messages)
+
+
+def _check_text(text: str, row: Row) -> None:
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError as error:
+        raise RecipeError(f"{row.where}: the text is not Unicode: {error}") from error

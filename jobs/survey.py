@@ -1,0 +1,137 @@
+"""What the pool already has of a recipe's prompts: the base of plan, generate, build and peek."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import polars as pl
+
+from filters.scored import with_reasons, with_scores
+from infra.messages import Known, Place, ScoreTask, ToScore
+from infra.sampling import eligible_prefix
+from infra.scheduler import Key
+from jobs.judge import JUDGED_COLUMNS
+from jobs.prompts import PromptList
+from jobs.recipe import Job
+
+FILL_ROWS = 64
+
+
+@dataclass(frozen=True)
+class Survey:
+    """The samples of one teacher for one list of prompts, at given table versions."""
+
+    samples: pl.DataFrame
+    """A row a sample: narrow columns, its place, all score columns, `missing`, `judged`,
+    `reason`."""
+    versions: Mapping[str, int | None]
+    settled: int
+    """Prompts that need nothing more."""
+    missing: int
+    """Samples that are certain to be drawn: what is left of the probes, and one more of each
+    other prompt that is not settled."""
+
+    @property
+    def unscored(self) -> int:
+        """Finished samples that lack a score."""
+        return self.samples.filter(pl.col("missing").list.len() > 0).height
+
+
+def survey(job: Job, prompts: PromptList) -> Survey:
+    """Reads narrow columns only; no text is touched."""
+    versions = job.pool.versions()
+    samples = narrow_samples(job, prompts, versions)
+    bits = _bits_by_prompt(samples)
+    counts = job.recipe.samples
+    settled = missing = 0
+    for prompt_id in prompts.frame["prompt_id"]:
+        _, judged, kept = bits.get(prompt_id, (0, 0, 0))
+        prefix = eligible_prefix(judged, kept, counts)
+        settled += prefix.settled
+        missing += 0 if prefix.settled else max(1, counts.probe - prefix.count)
+    return Survey(samples, versions, settled, missing)
+
+
+def narrow_samples(job: Job, prompts: PromptList, versions: Mapping[str, int | None]) -> pl.DataFrame:
+    """Samples of the prompts with scores and reasons, without their texts."""
+    current = prompts.frame.lazy().select("prompt_id", "reference_id", "domain", "source")
+    samples = (
+        job.pool.scan("samples", versions["samples"])
+        .filter(pl.col("teacher_id") == job.teacher_id)
+        .select(*JUDGED_COLUMNS, "max_tokens", "duration_s", "engine_version", "path", "row")
+        .join(current, on="prompt_id", how="inner")
+        .collect()
+    )
+    scores = (
+        job.pool.scan("scores", versions["scores"])
+        .filter(pl.col("teacher_id") == job.teacher_id)
+        .filter(pl.col("scorer_id").is_in(list(job.scorer_ids.values())))
+        .join(current.select("prompt_id", "reference_id"), on=["prompt_id", "reference_id"])
+        .collect()
+    )
+    wide = with_scores(samples, scores, job.scorers, job.recipe.scorers)
+    return with_reasons(wide, job.rules).sort("prompt_id", "sample_index")
+
+
+def _bits_by_prompt(samples: pl.DataFrame) -> dict[str, tuple[int, int, int]]:
+    """(done, judged, kept) bit sets of each prompt."""
+    judged, kept = pl.col("judged"), pl.col("judged") & pl.col("reason").is_null()
+    index = pl.col("sample_index")
+    groups = samples.group_by("prompt_id").agg(
+        done=index, judged=index.filter(judged), kept=index.filter(kept)
+    )
+    return {
+        row[0]: (_bits(row[1]), _bits(row[2]), _bits(row[3]))
+        for row in groups.select("prompt_id", "done", "judged", "kept").iter_rows()
+    }
+
+
+def _bits(indexes: list[int]) -> int:
+    return sum(1 << index for index in indexes)
+
+
+def known(job: Job, prompts: PromptList, samples: pl.DataFrame) -> Known:
+    """What the coordinator has to know of the prompts, in the order of where they lie."""
+    placed = _placed_prompts(job, prompts)
+    bits = _bits_by_prompt(samples)
+    paths = placed["path"].unique(maintain_order=True).to_list()
+    number = {path: i for i, path in enumerate(paths)}
+    mine = [bits.get(prompt_id, (0, 0, 0)) for prompt_id in placed["prompt_id"]]
+    return Known(
+        paths=paths,
+        places=[(number[path], row) for path, row in placed.select("path", "row").iter_rows()],
+        done=[done for done, _, _ in mine],
+        judged=[judged for _, judged, _ in mine],
+        kept=[kept for _, _, kept in mine],
+    )
+
+
+def _placed_prompts(job: Job, prompts: PromptList) -> pl.DataFrame:
+    key = ["prompt_id", "reference_id"]
+    return (
+        job.pool.scan("prompts")
+        .select(*key, "path", "row")
+        .join(prompts.frame.lazy().select(key), on=key, how="inner")
+        .collect()
+        .sort("path", "row")
+    )
+
+
+def fill_tasks(job: Job, prompts: PromptList, samples: pl.DataFrame) -> list[ScoreTask]:
+    """Tasks that compute only the scores that are missing, file by file."""
+    places = {
+        prompt_id: Place(path, row)
+        for prompt_id, _, path, row in _placed_prompts(job, prompts).iter_rows()
+    }
+    lacking = samples.filter(pl.col("missing").list.len() > 0)
+    tasks = []
+    for _, group in lacking.group_by("path", "missing", maintain_order=True):
+        for rows in group.iter_slices(FILL_ROWS):
+            todo = tuple(
+                # The key is not used: nothing is leased, and no verdict is given.
+                ToScore(Key(-1, index), row, places[prompt_id])
+                for prompt_id, index, row in rows.select(
+                    "prompt_id", "sample_index", "row"
+                ).iter_rows()
+            )
+            tasks.append(ScoreTask(0, rows["path"][0], todo, tuple(rows["missing"][0])))
+    return tasks

@@ -1,0 +1,174 @@
+"""What commands tell: a text for people and a JSON object for programs."""
+
+from typing import Any
+
+from infra.catalog import Catalog
+from infra.store import FolderStore
+from jobs.build import Decided, summary
+from jobs.generate import Generated
+from jobs.publish import Published, manifest_json
+from jobs.recipe import Job
+from jobs.run import Ran
+from schemas.errors import VersionError
+from schemas.manifest import Manifest
+
+Told = tuple[str, dict[str, Any]]
+
+
+def table(rows: list[tuple[str, ...]], header: tuple[str, ...]) -> str:
+    """Columns of text; all but the first are numbers and stand to the right."""
+    lines = [header, *rows]
+    widths = [max(len(line[i]) for line in lines) for i in range(len(header))]
+    return "\n".join(
+        "  ".join(
+            cell.ljust(width) if i == 0 else cell.rjust(width)
+            for i, (cell, width) in enumerate(zip(line, widths, strict=True))
+        ).rstrip()
+        for line in lines
+    )
+
+
+def _share(part: int, whole: int) -> str:
+    return f"{part / whole:.1%}" if whole else "-"
+
+
+def funnel_text(funnel: dict[str, int], before: dict[str, int] | None = None) -> str:
+    """Where the samples went; beside it, where they went in the version before."""
+    total = sum(funnel.values())
+    fates = [*funnel, *(fate for fate in before or {} if fate not in funnel)]
+    rows = []
+    for fate in fates:
+        now = funnel.get(fate, 0)
+        row = (fate, f"{now:,}", _share(now, total))
+        rows.append(row if before is None else (*row, f"{before.get(fate, 0):,}"))
+    header: tuple[str, ...] = ("fate of the samples", "samples", "share")
+    return table(rows, header if before is None else (*header, "last version"))
+
+
+def generated(done: Generated) -> Told:
+    """What a generate or score stage did."""
+    data = {"stage": "generate", **done.__dict__}
+    if done.attempt is None:
+        return "nothing to generate or to score: everything exists already", data
+    text = (
+        f"attempt {done.attempt}: {done.prompts_added:,} new prompts, {done.drawn:,} samples drawn "
+        f"({done.failed:,} failed, {done.tokens:,} tokens), {done.scored:,} old samples scored"
+    )
+    return text, data
+
+
+def _decided_text(decided: Decided, before: Manifest | None = None) -> str:
+    facts = summary(decided)
+    head = (
+        f"{facts['samples']:,} samples of {facts['prompts']:,} prompts; {facts['published']:,} "
+        f"published of {facts['prompts_published']:,} prompts; {facts['unsettled']:,} unsettled"
+    )
+    return f"{head}\n\n{funnel_text(decided.funnel, before.funnel if before else None)}"
+
+
+def dry_build(job: Job, decided: Decided) -> Told:
+    """What a build would choose, beside the last version."""
+    last = Catalog(job.store, job.recipe.name).latest()
+    data = {"stage": "build", "dry_run": True, **summary(decided)}
+    data["last_version"] = last and last.version
+    return f"{_decided_text(decided, last)}\n\ndry run: nothing was published", data
+
+
+def published(job: Job, decided: Decided, done: Published) -> Told:
+    """The version that a build published, or found to be unchanged."""
+    name = f"{job.recipe.name}@{done.version}"
+    line = (
+        f"published {name}" if done.fresh else f"unchanged: {name} already has exactly this content"
+    )
+    text = (
+        f"{_decided_text(decided)}\n\n{line}\n"
+        f"  data      {done.folder}\n"
+        f"  card      {done.folder / 'README.md'}\n"
+        f"  manifest  {done.folder / 'manifest.json'}"
+    )
+    data = {
+        "stage": "build",
+        "status": "published" if done.fresh else "unchanged",
+        "version": done.version,
+        "folder": str(done.folder),
+        **summary(decided),
+    }
+    return text, data
+
+
+def ran(job: Job, done: Ran) -> Told:
+    """What a whole run did."""
+    first, generation = generated(done.generated)
+    if done.published is None:
+        second, data = dry_build(job, done.decided)
+    else:
+        second, data = published(job, done.decided, done.published)
+    nothing = done.generated.attempt is None and data.get("status") == "unchanged"
+    text = f"{first}\n\n{second}" + ("\n\nnothing to do" if nothing else "")
+    return text, {**data, "stage": "run", "generated": generation}
+
+
+def _split_name(dataset: str) -> tuple[str, str]:
+    name, _, version = dataset.partition("@")
+    return name, version or "latest"
+
+
+def _manifest(store: str, dataset: str) -> tuple[Catalog, Manifest]:
+    name, version = _split_name(dataset)
+    catalog = Catalog(FolderStore(store), name)
+    if version != "latest":
+        return catalog, catalog.manifest(version)
+    latest = catalog.latest()
+    if latest is None:
+        raise VersionError(f"{name} has no published version in {FolderStore(store).root}")
+    return catalog, latest
+
+
+def versions(store: str, name: str) -> Told:
+    """All versions of a dataset, oldest first."""
+    catalog = Catalog(FolderStore(store), name)
+    manifests = [catalog.manifest(version) for version in catalog.versions()]
+    rows = [
+        (
+            manifest.version,
+            f"{sum(manifest.rows.values()):,}",
+            f"{manifest.prompts:,}",
+            str(manifest.provenance["created_at"]),
+            manifest.content_digest[:12],
+        )
+        for manifest in manifests
+    ]
+    data = {"name": name, "versions": [_brief(manifest) for manifest in manifests]}
+    if not rows:
+        return f"{name} has no published version in {FolderStore(store).root}", data
+    return table(rows, ("version", "rows", "prompts", "created", "content")), data
+
+
+def _brief(manifest: Manifest) -> dict[str, Any]:
+    keep = {"version", "rows", "prompts", "content_digest", "provenance"}
+    return {k: v for k, v in manifest_json(manifest).items() if k in keep}
+
+
+def show(store: str, dataset: str) -> Told:
+    """One version."""
+    catalog, manifest = _manifest(store, dataset)
+    files = [(f.path, f"{f.bytes:,}", "" if f.rows is None else f"{f.rows:,}") for f in manifest.files]
+    text = (
+        f"{manifest.name}@{manifest.version}  {catalog.folder(manifest.version)}\n"
+        f"teacher   {manifest.teacher['name']}  ({manifest.teacher['id']})\n"
+        f"created   {manifest.provenance['created_at']} by {manifest.provenance['attempts']}\n"
+        f"content   {manifest.content_digest}\n\n"
+        f"{funnel_text(manifest.funnel)}\n\n{table(files, ('file', 'bytes', 'rows'))}"
+    )
+    return text, manifest_json(manifest)
+
+
+def verify(store: str, dataset: str) -> tuple[str, dict[str, Any], int]:
+    """Whether a version is what its manifest says; exit code 1 if not."""
+    catalog, manifest = _manifest(store, dataset)
+    problems = catalog.verify(manifest.version)
+    name = f"{manifest.name}@{manifest.version}"
+    text = "\n".join([f"{name} is damaged:", *(f"  {p}" for p in problems)])
+    if not problems:
+        text = f"{name} is sound: {len(manifest.files)} files, {manifest.content_digest}"
+    return text, {"version": name, "sound": not problems, "problems": problems}, int(bool(problems))

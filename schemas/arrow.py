@@ -1,0 +1,102 @@
+"""Arrow schemas of the pool's tables and of the published outputs.
+
+`FORMAT` grows when a column changes its meaning or goes; a reader refuses a newer one.
+"""
+
+from typing import Final
+
+import pyarrow as pa
+
+FORMAT: Final = 1
+
+MESSAGES: Final = pa.list_(pa.struct([("role", pa.string()), ("content", pa.string())]))
+
+PROMPTS: Final = pa.schema(
+    [
+        pa.field("prompt_id", pa.string(), nullable=False),
+        pa.field("reference_id", pa.string(), nullable=False),
+        pa.field("messages", MESSAGES, nullable=False),
+        ("reference", pa.string()),
+        pa.field("domain", pa.string(), nullable=False),
+        ("source", pa.string()),
+        ("license", pa.string()),
+    ]
+)
+
+SAMPLES: Final = pa.schema(
+    [
+        pa.field("prompt_id", pa.string(), nullable=False),
+        pa.field("teacher_id", pa.string(), nullable=False),
+        pa.field("sample_index", pa.int32(), nullable=False),
+        pa.field("outcome", pa.string(), nullable=False),
+        ("failure", pa.string()),
+        ("failure_reason", pa.string()),
+        ("failure_detail", pa.string()),
+        ("text", pa.string()),
+        ("text_digest", pa.string()),
+        ("token_ids", pa.list_(pa.int32())),
+        ("reasoning", pa.string()),
+        ("answer", pa.string()),
+        pa.field("thinking_open", pa.bool_(), nullable=False),
+        ("finish_reason", pa.string()),
+        ("stop_reason", pa.string()),
+        ("prompt_tokens", pa.int32()),
+        ("reasoning_tokens", pa.int32()),
+        ("answer_tokens", pa.int32()),
+        pa.field("max_tokens", pa.int32(), nullable=False),
+        pa.field("seed", pa.int64(), nullable=False),
+        ("mean_logprob", pa.float64()),
+        ("prompt_digest", pa.string()),
+        pa.field("engine", pa.string(), nullable=False),
+        pa.field("engine_version", pa.string(), nullable=False),
+        pa.field("dtype", pa.string(), nullable=False),
+        pa.field("replica", pa.string(), nullable=False),
+        pa.field("attempt", pa.string(), nullable=False),
+        pa.field("tries", pa.int32(), nullable=False),
+        pa.field("duration_s", pa.float64(), nullable=False),
+    ]
+)
+
+SCORES: Final = pa.schema(
+    [
+        pa.field("prompt_id", pa.string(), nullable=False),
+        pa.field("teacher_id", pa.string(), nullable=False),
+        pa.field("sample_index", pa.int32(), nullable=False),
+        pa.field("text_digest", pa.string(), nullable=False),
+        pa.field("reference_id", pa.string(), nullable=False),
+        pa.field("scorer_id", pa.string(), nullable=False),
+        pa.field("scorer", pa.string(), nullable=False),
+        ("verdict", pa.string()),
+        ("reason", pa.string()),
+        ("evidence", pa.string()),
+        pa.field("values", pa.string(), nullable=False),
+    ]
+)
+
+TABLES: Final = {"prompts": PROMPTS, "samples": SAMPLES, "scores": SCORES}
+
+SFT: Final = pa.schema(
+    [
+        pa.field("id", pa.string(), nullable=False),
+        pa.field("prompt_id", pa.string(), nullable=False),
+        pa.field("sample_index", pa.int32(), nullable=False),
+        pa.field("domain", pa.string(), nullable=False),
+        ("source", pa.string()),
+        ("license", pa.string()),
+        pa.field("prompt", pa.string(), nullable=False),
+        pa.field("messages", MESSAGES, nullable=False),
+        ("reasoning", pa.string()),
+        pa.field("response", pa.string(), nullable=False),
+        ("answer", pa.string()),
+        ("reference_answer", pa.string()),
+        ("correct", pa.bool_()),
+        ("finish_reason", pa.string()),
+        ("prompt_tokens", pa.int32()),
+        ("reasoning_tokens", pa.int32()),
+        ("response_tokens", pa.int32()),
+        pa.field("generator", pa.string(), nullable=False),
+        pa.field("teacher_id", pa.string(), nullable=False),
+        pa.field("text_digest", pa.string(), nullable=False),
+    ]
+)
+"""Columns of the `sft` output, before its `scores` struct, whose fields the recipe's scorers give."""

@@ -1,0 +1,65 @@
+"""The errors of Stillhouse, named by the boundary at which they happen.
+
+    StillhouseError
+    ├── RecipeError        the recipe, or a file that it names, is wrong       exit 2
+    ├── StoreError         the store or a table in it cannot be trusted        exit 1
+    │   └── BusyError      another writer is at work; try again later          exit 75
+    ├── EngineError        an engine did not start, or died                    exit 1
+    ├── RequestError       one request failed; the engine goes on              (becomes a row)
+    ├── RunError           a run stopped before its prompts were settled       exit 1
+    └── VersionError       a version is missing, or is not what it was         exit 1
+
+A bad sample is never an error: it is a row with a reason. All of them survive pickling, because
+they travel between Ray actors.
+"""
+
+
+class StillhouseError(Exception):
+    """Base of every error that a user may see; the message says what, where and what to do."""
+
+    exit_code = 1
+
+
+class RecipeError(StillhouseError):
+    """The recipe, a prompt file or a command line value is wrong; nothing was started."""
+
+    exit_code = 2
+
+
+class StoreError(StillhouseError):
+    """The store or one of its tables is missing, damaged, or written by a newer format."""
+
+
+class BusyError(StoreError):
+    """Another writer holds the pool or the version number; the same command works later."""
+
+    exit_code = 75
+
+
+class EngineError(StillhouseError):
+    """An engine did not start, or died: every request that it was running is lost."""
+
+
+class RequestError(StillhouseError):
+    """One request failed and the engine goes on.
+
+    `kind` is `transient` (worth another attempt) or `rejected` (it would fail every time, such
+    as a prompt beyond the context); `reason` is the snake_case code that its row will carry.
+    """
+
+    def __init__(self, kind: str, reason: str, detail: str = "") -> None:
+        super().__init__(kind, reason, detail)
+        self.kind = kind
+        self.reason = reason
+        self.detail = detail
+
+    def __str__(self) -> str:
+        return f"{self.reason} ({self.kind}): {self.detail}"
+
+
+class RunError(StillhouseError):
+    """A run stopped before all its prompts were settled; what was committed is kept."""
+
+
+class VersionError(StillhouseError):
+    """A published version does not exist, or is not what its manifest says."""

@@ -1,0 +1,50 @@
+"""Identities: what a thing depends on, hashed. Equal identity means never computed again.
+
+Every identity is `<tag>1_` and 128 bits of SHA-256 over canonical JSON (sorted keys, no blanks,
+ASCII escapes), so that it is the same on every machine and can be told apart by its tag. The `1`
+is the version of the algorithm.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+Messages = Sequence[Mapping[str, str]]
+
+
+def canonical_json(value: Any) -> bytes:
+    """The one JSON text of `value`; raises ValueError on NaN, TypeError on foreign types."""
+    text = json.dumps(
+        value, sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False
+    )
+    return text.encode("ascii")
+
+
+def identity(tag: str, value: Any) -> str:
+    """`<tag>1_<32 hex digits>` of any JSON value."""
+    return f"{tag}1_{hashlib.sha256(canonical_json(value)).hexdigest()[:32]}"
+
+
+def prompt_id(messages: Messages) -> str:
+    """Identity of a prompt: its exact messages, before templating; not its reference."""
+    return identity("p", [{"role": m["role"], "content": m["content"]} for m in messages])
+
+
+def reference_id(reference: str | None) -> str:
+    """Identity of what a verifier compares with."""
+    return identity("r", reference)
+
+
+def text_digest(text: str) -> str:
+    """Digest of a generated text or of a rendered prompt."""
+    return f"x1_{hashlib.sha256(text.encode('utf-8', 'surrogatepass')).hexdigest()[:32]}"
+
+
+def sample_seed(prompt: str, teacher: str, sample_index: int) -> int:
+    """The seed asked for when this key is drawn: 31 bits, recorded in the row as provenance.
+
+    vLLM does not promise the same text for the same seed in another batch, so the seed is no part
+    of any identity.
+    """
+    return int(identity("s", [prompt, teacher, sample_index])[3:11], 16) & 0x7FFFFFFF

@@ -1,0 +1,69 @@
+"""The manifest of a version: what it holds, how it came about, and the proof of every byte."""
+
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict
+
+from schemas.arrow import FORMAT
+from schemas.identity import identity
+
+
+class File(BaseModel):
+    """One file of a version."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    path: str
+    """Relative to the version's folder."""
+    bytes: int
+    sha256: str
+    rows: int | None = None
+    """Of a data file."""
+
+
+class Cut(BaseModel):
+    """The state of the pool that the version was built from; the same cut gives the same bytes."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    tables: dict[str, int | None]
+    """Version of each Delta table."""
+    prompts: str
+    """Digest of the prompt list."""
+    recipe: str
+    code: str
+
+
+class Manifest(BaseModel):
+    """Written last: a version without it does not exist."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    format: int = FORMAT
+    name: str
+    version: str
+    content_digest: str
+    """Of the data files alone."""
+    files: tuple[File, ...]
+    rows: dict[str, int]
+    """Rows of each output."""
+    prompts: int
+    """Prompts with at least one published sample."""
+    funnel: dict[str, int]
+    """How many samples ended where: `published`, or a reason. Sums up to all samples drawn."""
+    cut: Cut
+    recipe: dict[str, Any]
+    """The resolved recipe."""
+    teacher: dict[str, Any]
+    scorers: dict[str, str]
+    """Identity of each scorer."""
+    unsettled: int
+    """Prompts whose needs under this recipe more samples could still meet."""
+    provenance: dict[str, Any]
+    """Dates, attempts, cost and engine versions: never part of a digest."""
+
+
+def content_digest(files: tuple[File, ...]) -> str:
+    """Digest of a version's data files: their paths and checksums, in order of path."""
+    data = sorted((f.path, f.sha256) for f in files if f.rows is not None)
+    return identity("c", data)

@@ -1,0 +1,77 @@
+"""The protocols that others implement or need."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from schemas.identity import Messages
+
+
+@dataclass(frozen=True, slots=True)
+class Sampling:
+    """How tokens are drawn; the fields of vLLM's SamplingParams of the same names."""
+
+    temperature: float
+    top_p: float
+    top_k: int
+    min_p: float
+    repetition_penalty: float
+    stop: tuple[str, ...]
+    max_tokens: int
+
+
+@dataclass(frozen=True, slots=True)
+class RenderedPrompt:
+    """A prompt as the model reads it."""
+
+    text: str
+    token_ids: Sequence[int]
+    thinking_open: bool
+    """The text ends inside a `<think>` that the chat template opened."""
+
+
+@dataclass(frozen=True, slots=True)
+class Completion:
+    """One finished request."""
+
+    text: str
+    token_ids: Sequence[int]
+    finish_reason: str
+    """`stop`, `length`, or what else the engine says; the only truth about truncation."""
+    stop_reason: str | None
+    mean_logprob: float | None
+    """Mean natural log-probability of the generated tokens under the model's own distribution,
+    before temperature and top_p."""
+
+
+@dataclass(frozen=True, slots=True)
+class EngineFacts:
+    """What a started engine is; goes into every row that it writes."""
+
+    engine: str
+    version: str
+    dtype: str
+    max_model_len: int
+    slots: int
+    """Requests that the engine decodes at once."""
+    think_end_token: int | None
+    """Token id of `</think>` where it is a single token."""
+
+
+class Engine(Protocol):
+    """A model that completes prompts, many at once.
+
+    `start` raises EngineError. `generate` raises RequestError when this request failed and
+    EngineError when the engine is dead and takes every running request with it. Cancelling the
+    task that awaits `generate` stops the request in the engine.
+    """
+
+    async def start(self) -> EngineFacts: ...
+
+    def render(self, messages: Messages) -> RenderedPrompt: ...
+
+    async def generate(
+        self, request_id: str, prompt: RenderedPrompt, sampling: Sampling, seed: int
+    ) -> Completion: ...
+
+    def close(self) -> None: ...

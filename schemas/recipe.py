@@ -1,0 +1,188 @@
+"""The recipe: everything that a run is told, as small frozen models.
+
+Whatever is not a field here is an error, so a typing mistake never becomes a default.
+"""
+
+import re
+import string
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,62}")
+Count = Annotated[int, Field(ge=1)]
+
+
+class Part(BaseModel):
+    """Base of every part of a recipe."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", str_strip_whitespace=False)
+
+
+class PromptSource(Part):
+    """Where prompts come from, and how a row becomes one."""
+
+    path: str
+    """A jsonl, json, csv or parquet file, a folder of them, or a glob."""
+    fields: dict[Literal["prompt", "reference"], str] = {"prompt": "prompt"}
+    """Names of the columns. `prompt` holds a text or a list of chat messages; `reference` is what
+    the domain's verifier compares with."""
+    domain: str = "general"
+    """Chooses the scorers, and with them the verifier."""
+    template: str = "{prompt}"
+    """The user message, around `{prompt}`; `{{` and `}}` are literal braces. Changing it makes
+    other prompts: their samples are generated again."""
+    source: str | None = None
+    """Named in every row, on the card and in the funnel."""
+    license: str | None = None
+    """Of the prompts; named in every row and on the card."""
+
+    @field_validator("template")
+    @classmethod
+    def _only_prompt(cls, template: str) -> str:
+        names = [name for _, name, _, _ in string.Formatter().parse(template) if name is not None]
+        if names != ["prompt"]:
+            raise ValueError(
+                f"must contain {{prompt}} exactly once and no other field (found: {names}); "
+                "write {{ and }} for literal braces"
+            )
+        return template
+
+
+class Replicas(Part):
+    """How many engines run side by side."""
+
+    min: Count = 1
+    """The run stops when fewer than this many are alive."""
+    max: Count = 1
+    """Started at once; each works as soon as it is ready."""
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Self:
+        if self.min > self.max:
+            raise ValueError(f"min ({self.min}) is greater than max ({self.max})")
+        return self
+
+
+class Teacher(Part):
+    """The model that writes the samples."""
+
+    model: str
+    """A Hub id or a folder."""
+    revision: str | None = None
+    """The commit of a Hub model; a folder is identified by its content."""
+    engine: Literal["vllm", "simulated"] = "vllm"
+    """`simulated` writes made-up samples at any speed; they are never published unasked."""
+    system: str | None = None
+    """System prompt. DeepSeek-R1 is meant to be used without one."""
+    replicas: Replicas = Replicas()
+    engine_args: dict[str, Any] = {}
+    """Arguments of vLLM's AsyncEngineArgs. Set `max_num_seqs` to the number of samples that one
+    engine decodes at once."""
+
+    @model_validator(mode="after")
+    def _no_own_fields(self) -> Self:
+        taken = sorted({"model", "revision", "seed"} & self.engine_args.keys())
+        if taken:
+            raise ValueError(f"engine_args must not set {taken}: the recipe has fields for them")
+        return self
+
+
+class SamplingParameters(Part):
+    """How tokens are drawn. DeepSeek-R1's own advice is temperature 0.5-0.7 and top_p 0.95."""
+
+    temperature: float = Field(0.6, ge=0, le=2)
+    top_p: float = Field(0.95, gt=0, le=1)
+    top_k: int = Field(0, ge=0)
+    """0: all tokens."""
+    min_p: float = Field(0.0, ge=0, le=1)
+    repetition_penalty: float = Field(1.0, gt=0)
+    stop: tuple[str, ...] = ()
+    max_tokens: Count = 32768
+    """A longer sample is cut and its row says `finish_reason: length`. Not part of the teacher's
+    identity."""
+
+
+class SampleCounts(Part):
+    """How many samples a prompt gets; see DESIGN "Sampling without bias"."""
+
+    probe: Count = 4
+    """Indexes 0 … probe-1 are always drawn and judged to their end."""
+    max: Count = 16
+    """A prompt that has not got enough goes on up to here; then it is settled as it is."""
+    enough: Count = 4
+    """Kept samples after which a prompt is settled."""
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Self:
+        if self.probe > self.max:
+            raise ValueError(f"probe ({self.probe}) is greater than max ({self.max})")
+        return self
+
+
+class Choose(Part):
+    """Which of the kept samples of a prompt are published."""
+
+    per_prompt: Count = 1
+    order_by: tuple[str, ...] = ()
+    """Columns, best first; a leading `-` sorts descending. Ties go by a hash of the sample."""
+    where: str | None = None
+    """A rule over the columns of the sample and its prompt's `group.*`."""
+
+
+class Flush(Part):
+    """When samples become durable. Smaller values lose less to a crash and write more files."""
+
+    seconds: float = Field(30, gt=0)
+    megabytes: float = Field(8, gt=0)
+
+
+class Recipe(Part):
+    """One dataset: where its prompts come from, who answers, who judges, what is kept."""
+
+    name: str
+    """Of the dataset; versions are published under it."""
+    store: str
+    """A folder."""
+    pool: str = ""
+    """Recipes with the same pool share its samples. Default: the name."""
+    prompts: tuple[PromptSource, ...] = Field(min_length=1)
+    teacher: Teacher
+    sampling: SamplingParameters = SamplingParameters()
+    samples: SampleCounts = SampleCounts()
+    scorers: dict[str, tuple[str, ...]] = {"*": ("format",)}
+    """Scorers by domain; `*` is for all of them."""
+    keep: dict[str, str] = {"finished": "format.complete"}
+    """Named rules: a sample is kept if all are true. A rule that is null is `undecided`."""
+    choose: Choose = Choose()
+    outputs: tuple[Literal["sft"], ...] = ("sft",)
+    flush: Flush = Flush()
+
+    @field_validator("name", "pool")
+    @classmethod
+    def _plain(cls, name: str) -> str:
+        if name and not NAME.fullmatch(name):
+            raise ValueError("use lower-case letters, digits, '.', '_' and '-', at most 63 of them")
+        return name
+
+    @field_validator("store")
+    @classmethod
+    def _folder(cls, store: str) -> str:
+        if "://" in store:
+            raise ValueError("must be a folder; object stores are not supported yet")
+        return store
+
+    @field_validator("keep")
+    @classmethod
+    def _rule_names(cls, keep: dict[str, str]) -> dict[str, str]:
+        bad = [name for name in keep if not re.fullmatch(r"[a-z][a-z0-9_]*", name)]
+        if bad:
+            raise ValueError(f"rule names must be snake_case, they become reasons: {bad}")
+        return keep
+
+    @model_validator(mode="before")
+    @classmethod
+    def _default_pool(cls, given: Any) -> Any:
+        if isinstance(given, dict) and not given.get("pool"):
+            return {**given, "pool": given.get("name", "")}
+        return given

@@ -1,0 +1,65 @@
+"""A sample: one request's whole history, good or bad, as one row of the samples table."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from typing import Any
+
+DONE = "done"
+FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One row of the samples table, keyed by (`prompt_id`, `teacher_id`, `sample_index`).
+
+    Whether a sample is eligible or surplus is not stored: it depends on its siblings' verdicts
+    under the rules of today, and `build` computes it (docs/decisions/0002).
+    """
+
+    prompt_id: str
+    teacher_id: str
+    sample_index: int
+    outcome: str
+    """`done`, or `failed` after its retries."""
+    failure: str | None
+    """Class of a failure: `transient` or `rejected`."""
+    failure_reason: str | None
+    failure_detail: str | None
+    text: str | None
+    """What the model wrote, without the part of the thinking that the chat template prefills."""
+    text_digest: str | None
+    token_ids: tuple[int, ...] | None
+    """Only of truncated samples, which can be continued from them."""
+    reasoning: str | None
+    answer: str | None
+    thinking_open: bool
+    """The rendered prompt ended inside `<think>`."""
+    finish_reason: str | None
+    stop_reason: str | None
+    prompt_tokens: int | None
+    reasoning_tokens: int | None
+    answer_tokens: int | None
+    max_tokens: int
+    seed: int
+    mean_logprob: float | None
+    prompt_digest: str | None
+    """Digest of the rendered prompt: what the model really read."""
+    engine: str
+    engine_version: str
+    dtype: str
+    replica: str
+    attempt: str
+    """The execution that wrote it."""
+    tries: int
+    duration_s: float
+
+    @classmethod
+    def from_row(cls, row: Mapping[str, Any]) -> "Sample":
+        """A sample from a row of the samples table; other columns are passed over."""
+        own = {f.name: row[f.name] for f in fields(cls)}
+        ids = own["token_ids"]
+        return cls(**{**own, "token_ids": None if ids is None else tuple(ids)})
+
+    def to_row(self) -> dict[str, Any]:
+        """The row of the samples table."""
+        return asdict(self)

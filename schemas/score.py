@@ -1,0 +1,60 @@
+"""A score: what one scorer says of one sample and its reference."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+TRUE, FALSE, UNPARSABLE, TIMEOUT = "true", "false", "unparsable", "timeout"
+VERDICTS = (TRUE, FALSE, UNPARSABLE, TIMEOUT)
+
+FieldValue = bool | int | float | str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Score:
+    """A scorer's result. `could not score` is a null with a reason, never a zero."""
+
+    values: Mapping[str, FieldValue] = field(default_factory=dict)
+    """Every field that the scorer declares, by name."""
+    verdict: str | None = None
+    """Of a verifying scorer: one of `VERDICTS`, or null where it does not apply."""
+    reason: str | None = None
+    """Null, or a snake_case code that says what is wrong."""
+    evidence: str | None = None
+    """What the verdict rests on, such as the extracted answer."""
+
+
+@dataclass(frozen=True, slots=True)
+class ScoreRow:
+    """One row of the scores table, keyed by all its identities."""
+
+    prompt_id: str
+    teacher_id: str
+    sample_index: int
+    text_digest: str
+    reference_id: str
+    scorer_id: str
+    scorer: str
+    verdict: str | None
+    reason: str | None
+    evidence: str | None
+    values: str
+    """JSON object of the scorer's declared fields."""
+
+    @classmethod
+    def of(cls, score: Score, *, scorer: str, scorer_id: str, **key: Any) -> "ScoreRow":
+        """The row of `score` for the sample whose key fields are given."""
+        return cls(
+            **key,
+            scorer=scorer,
+            scorer_id=scorer_id,
+            verdict=score.verdict,
+            reason=score.reason,
+            evidence=score.evidence,
+            values=json.dumps(dict(score.values), allow_nan=False),
+        )
+
+    def to_row(self) -> dict[str, Any]:
+        """The row of the scores table."""
+        return asdict(self)

@@ -19,7 +19,7 @@ BEYOND = "beyond_per_prompt"
 WHERE_NOT_MET = "where_not_met"
 
 EligibleCount = Callable[[int, int], tuple[int, bool]]
-"""(judged bits, kept bits) of a prompt's indexes -> (eligible indexes, settled)."""
+"""(judged bits, kept bits) of a prompt's samples -> (how many are eligible, settled)."""
 
 
 @dataclass(frozen=True)
@@ -36,12 +36,14 @@ class Chooser:
         """RecipeError where an order or `where` does not fit the columns."""
         available = {**columns, **GROUP_COLUMNS}
         order = tuple(
-            (compile_expression(text.removeprefix("-"), available, f"choose.order_by[{i}]"),
-             text.startswith("-"))
+            (
+                compile_expression(text.removeprefix("-"), available, f"choose.order_by[{i}]"),
+                text.startswith("-"),
+            )
             for i, text in enumerate(choose.order_by)
         )
         where = (
-            pl.lit(True)  # noqa: FBT003
+            pl.lit(True)
             if choose.where is None
             else compile_rule(choose.where, available, "choose.where")
         )
@@ -89,7 +91,7 @@ def with_fates(samples: pl.DataFrame, chooser: Chooser) -> pl.DataFrame:
     """Adds `fate`. Needs what `with_eligible` and `with_groups` add, and `id`, a hash that breaks
     ties, so that the result does not depend on the order of the rows."""
     open_fate = pl.col("fate").is_null()
-    where = chooser.where.fill_null(False)  # noqa: FBT003
+    where = chooser.where.fill_null(False)
     samples = samples.with_columns(
         fate=pl.when(~pl.col("judged"))
         .then(pl.lit(NOT_SCORED))
@@ -109,10 +111,6 @@ def with_fates(samples: pl.DataFrame, chooser: Chooser) -> pl.DataFrame:
     rank = pl.int_range(pl.len()).over("prompt_id")
     return ranked.with_columns(
         fate=pl.when(open_fate)
-        .then(
-            pl.when(rank < chooser.per_prompt)
-            .then(pl.lit(PUBLISHED))
-            .otherwise(pl.lit(BEYOND))
-        )
+        .then(pl.when(rank < chooser.per_prompt).then(pl.lit(PUBLISHED)).otherwise(pl.lit(BEYOND)))
         .otherwise(pl.col("fate"))
     ).sort("prompt_id", "sample_index")

@@ -63,9 +63,11 @@ def _columns_of(scores: pl.DataFrame, scorer: Scorer) -> pl.DataFrame:
     ]
     if scorer.verifies:
         verdict = pl.col("verdict")
-        correct = pl.when(verdict == TRUE).then(pl.lit(value=True))
-        correct = correct.when(verdict == FALSE).then(pl.lit(value=False))
-        columns += [verdict.alias(f"{name}.verdict"), correct.alias(f"{name}.correct")]
+        correct = verdict.replace_strict({TRUE: True, FALSE: False}, default=None)
+        columns += [
+            verdict.alias(f"{name}.verdict"),
+            correct.cast(pl.Boolean).alias(f"{name}.correct"),
+        ]
     own = scores.filter(pl.col("scorer_id") == scorer_id(scorer))
     return own.select(*SCORE_KEY, *columns)
 

@@ -9,9 +9,7 @@ from schemas.arrow import SFT
 from schemas.reasoning import CLOSE, OPEN
 
 
-def sft_rows(
-    chosen: pl.DataFrame, scorers: Mapping[str, Scorer], generator: str
-) -> pl.DataFrame:
+def sft_rows(chosen: pl.DataFrame, scorers: Mapping[str, Scorer], generator: str) -> pl.DataFrame:
     """One row a chosen sample, in the columns of `schemas.arrow.SFT`, and a `scores` struct.
 
     `chosen` has the samples' texts, scores, and their prompts' columns. The assistant's message
@@ -44,14 +42,11 @@ def sft_rows(
 
 def _scores_struct(scorers: Mapping[str, Scorer]) -> pl.Expr:
     """`scores.<scorer>.<field>`: everything that was found out about the sample."""
-    return pl.struct(
-        **{
-            name: pl.struct(
-                **{field: pl.col(f"{name}.{field}") for field in _fields(scorer)}
-            )
-            for name, scorer in sorted(scorers.items())
-        }
-    )
+    structs = [
+        pl.struct(pl.col(f"{name}.{field}").alias(field) for field in _fields(scorer)).alias(name)
+        for name, scorer in sorted(scorers.items())
+    ]
+    return pl.struct(structs)
 
 
 def _fields(scorer: Scorer) -> Sequence[str]:

@@ -55,7 +55,9 @@ class Catalog:
                 raise VersionError(f"{self.name}@{version} has the newer format {newest}")
             return Manifest.model_validate_json(content)
         except (ValueError, ValidationError, AttributeError) as error:
-            raise VersionError(f"{self.name}@{version}: the manifest is damaged: {error}") from error
+            raise VersionError(
+                f"{self.name}@{version}: the manifest is damaged: {error}"
+            ) from error
 
     def folder(self, version: str) -> Path:
         """Where a version's files lie."""

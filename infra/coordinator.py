@@ -85,11 +85,11 @@ class Coordinator:
         self._progress.replicas += 1
         log.info("replica %s joined", replica)
 
-    async def lease(self, replica: str, count: int) -> Grant:
-        """Up to `count` samples to draw; waits a moment if there is nothing to say."""
+    async def lease(self, replica: str, count: int, wait_s: float) -> Grant:
+        """Up to `count` samples to draw; waits up to `wait_s` if there is nothing to say."""
         grant = self._grant(replica, count)
         if not (grant.work or grant.unneeded or grant.finished):
-            await self._wait_for_change()
+            await self._wait_for_change(wait_s)
             grant = self._grant(replica, count)
         return grant
 
@@ -157,7 +157,7 @@ class Coordinator:
         """Samples to score, or null if there are none (after a moment, if told to wait)."""
         self._check()
         if wait and not self._to_score:
-            await self._wait_for_change()
+            await self._wait_for_change(LONG_POLL_S)
         if not self._to_score:
             return None
         task = self._to_score.popleft()
@@ -220,9 +220,9 @@ class Coordinator:
         if self._failure is not None:
             raise self._failure
 
-    async def _wait_for_change(self) -> None:
+    async def _wait_for_change(self, seconds: float) -> None:
         try:
-            await asyncio.wait_for(self._changed.wait(), LONG_POLL_S)
+            await asyncio.wait_for(self._changed.wait(), seconds)
         except TimeoutError:
             return
 
@@ -263,6 +263,8 @@ def start_coordinator(pool: Path, epoch: int, counts: SampleCounts, code: str) -
     """The coordinator as a Ray actor; it needs no CPU of its own."""
     import ray
 
-    return ray.remote(Coordinator).options(num_cpus=0, max_concurrency=10_000).remote(
-        pool, epoch, counts, code
+    return (
+        ray.remote(Coordinator)
+        .options(num_cpus=0, max_concurrency=10_000)
+        .remote(pool, epoch, counts, code)
     )

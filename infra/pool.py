@@ -15,7 +15,7 @@ from typing import Final
 import polars as pl
 from deltalake import CommitProperties, DeltaTable, Transaction
 from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundError
-from deltalake.transaction import AddAction
+from deltalake.transaction import AddAction, RemoveAction
 
 from infra.store import FolderStore
 from schemas.arrow import FORMAT, TABLES
@@ -129,7 +129,7 @@ class PoolWriter:
     def commit(self, name: str, files: Sequence[DataFile]) -> int:
         """Adds files to a table in one commit; returns the table's version."""
         table = self._tables[name]
-        actions = [_add_action(file) for file in files]
+        actions: list[AddAction | RemoveAction] = [_add_action(file) for file in files]
         properties = CommitProperties(app_transactions=[Transaction(WRITER, self.epoch)])
         try:
             table.create_write_transaction(

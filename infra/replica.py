@@ -27,6 +27,7 @@ from schemas.reasoning import split_reasoning
 from schemas.recipe import Flush, Teacher
 from schemas.sample import DONE, FAILED, Sample
 
+LONG_POLL_S = 1.0
 PREFETCH_SHARE = 8
 """One sample waits in the engine for so many slots, so that a free slot never waits for a call."""
 STARVED_FLUSH_SHARE = 10
@@ -63,7 +64,6 @@ class Replica:
         self._spool: Spool[Drawn] = Spool(
             settings.samples, SAMPLES, f"{settings.attempt}-{name}", settings.flush
         )
-        self._starved_since: float | None = None
         self._rendered: tuple[Place, Prompt, RenderedPrompt] | None = None
 
     async def run(self) -> None:
@@ -81,27 +81,25 @@ class Replica:
         """Fills free slots, flushes what is due, waits for a sample; True when all is done."""
         self._raise_dead()
         room = self._facts.slots + max(1, self._facts.slots // PREFETCH_SHARE) - len(self._running)
-        grant = await self._coordinator.lease.remote(self._name, max(room, 0))
+        patience = (
+            self._settings.flush.seconds / STARVED_FLUSH_SHARE if self._spool else LONG_POLL_S
+        )
+        grant = await self._coordinator.lease.remote(
+            self._name, max(room, 0), wait_s=min(patience, LONG_POLL_S) if room > 0 else 0
+        )
         for work in grant.work:
             self._running[work.key] = asyncio.create_task(self._draw(work))
         await self._stop(grant.unneeded)
         if grant.finished and not self._running:
             return True
         starved = room > 0 and not grant.work
-        self._starved_since = (self._starved_since or time.monotonic()) if starved else None
-        if self._spool.due() or (self._spool and self._starved_long_enough()):
+        if self._spool.due() or (starved and self._spool.age() >= patience):
             await self._flush()
         if not starved and self._running:
             await asyncio.wait(
-                self._running.values(), timeout=1.0, return_when=asyncio.FIRST_COMPLETED
+                self._running.values(), timeout=LONG_POLL_S, return_when=asyncio.FIRST_COMPLETED
             )
         return False
-
-    def _starved_long_enough(self) -> bool:
-        patience = self._settings.flush.seconds / STARVED_FLUSH_SHARE
-        return self._starved_since is not None and (
-            time.monotonic() - self._starved_since >= patience
-        )
 
     def _raise_dead(self) -> None:
         """Forgets finished samples; the error of a dead engine ends the replica."""
@@ -124,8 +122,8 @@ class Replica:
     async def _draw(self, work: Work) -> None:
         started = time.monotonic()
         prompt, rendered = self._render(work.prompt)
-        seed = sample_seed(prompt.prompt_id, self._settings.teacher_id, work.key.index)
-        request_id = f"{prompt.prompt_id}-{work.key.index}-{work.tries}"
+        seed = sample_seed(prompt.prompt_id, self._settings.teacher_id, work.key.sample_index)
+        request_id = f"{prompt.prompt_id}-{work.key.sample_index}-{work.tries}"
         try:
             completion = await self._engine.generate(
                 request_id, rendered, self._settings.sampling, seed
@@ -158,7 +156,7 @@ class Replica:
         known: dict[str, Any] = {
             "prompt_id": prompt.prompt_id,
             "teacher_id": self._settings.teacher_id,
-            "sample_index": work.key.index,
+            "sample_index": work.key.sample_index,
             "outcome": FAILED,
             "thinking_open": rendered.thinking_open,
             "prompt_tokens": len(rendered.token_ids),
@@ -241,6 +239,10 @@ def start_replica(name: str, settings: ReplicaSettings, coordinator: Any) -> Any
     if settings.teacher.engine == "vllm" and ray.cluster_resources().get("GPU", 0):
         gpus = args.get("tensor_parallel_size", 1) * args.get("pipeline_parallel_size", 1)
     cpus = 1 if settings.teacher.engine == "vllm" else 0
-    return ray.remote(Replica).options(
-        num_gpus=gpus, num_cpus=cpus, max_restarts=0, max_task_retries=0, max_concurrency=1000
-    ).remote(name, settings, coordinator)
+    return (
+        ray.remote(Replica)
+        .options(
+            num_gpus=gpus, num_cpus=cpus, max_restarts=0, max_task_retries=0, max_concurrency=1000
+        )
+        .remote(name, settings, coordinator)
+    )

@@ -11,9 +11,9 @@ from schemas.recipe import SampleCounts
 
 
 class Prefix(NamedTuple):
-    """The eligible indexes of a prompt are 0 … count-1."""
+    """The eligible indexes of a prompt are 0 … length-1."""
 
-    count: int
+    length: int
     settled: bool
     """No further sample can change what is eligible."""
 
@@ -31,9 +31,9 @@ def eligible_prefix(judged: int, kept: int, counts: SampleCounts) -> Prefix:
     available = min(judged_prefix(judged), counts.max)
     if available < counts.probe:
         return Prefix(available, settled=False)
-    for count in range(counts.probe, available + 1):
-        if (kept & ((1 << count) - 1)).bit_count() >= counts.enough:
-            return Prefix(count, settled=True)
+    for length in range(counts.probe, available + 1):
+        if (kept & ((1 << length) - 1)).bit_count() >= counts.enough:
+            return Prefix(length, settled=True)
     return Prefix(available, settled=available == counts.max)
 
 

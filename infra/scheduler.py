@@ -19,7 +19,7 @@ class Key(NamedTuple):
     """A sample: the prompt's number in this run and the sample's index."""
 
     prompt: int
-    index: int
+    sample_index: int
 
 
 class Lease(NamedTuple):
@@ -189,7 +189,7 @@ class Scheduler:
         if prefix.settled:
             prompt.settled = True
             self.settled += 1
-            self._release_beyond(number, prefix.count)
+            self._release_beyond(number, prefix.length)
         elif not prompt.queued and self._launchable(number):
             prompt.queued = True
             self._ready.append(number)
@@ -205,4 +205,4 @@ class Scheduler:
 
 
 def _bit(key: Key) -> int:
-    return 1 << key.index
+    return 1 << key.sample_index

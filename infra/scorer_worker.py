@@ -118,6 +118,8 @@ def start_scorer_worker(name: str, settings: ScorerSettings, coordinator: Any) -
     """The worker as a Ray actor."""
     import ray
 
-    return ray.remote(ScorerWorker).options(num_cpus=1, max_concurrency=10).remote(
-        name, settings, coordinator
+    return (
+        ray.remote(ScorerWorker)
+        .options(num_cpus=1, max_concurrency=10)
+        .remote(name, settings, coordinator)
     )

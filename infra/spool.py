@@ -1,7 +1,7 @@
 """A worker's finished rows on their way into the pool: a buffer, then a Parquet file, a receipt."""
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Generic, TypeVar
@@ -58,12 +58,14 @@ class Spool(Generic[Entry]):
         self._rows.append((row, entry))
         self._bytes += sum(len(value) for value in row.values() if isinstance(value, str))
 
+    def age(self) -> float:
+        """Seconds since the oldest row in the buffer; 0 for an empty one."""
+        return self._clock() - self._since if self._rows else 0.0
+
     def due(self) -> bool:
         """Whether the buffer should be written now."""
-        if not self._rows:
-            return False
-        old = self._clock() - self._since >= self._flush.seconds
-        return old or self._bytes >= self._flush.megabytes * 2**20
+        full = self._bytes >= self._flush.megabytes * 2**20
+        return full or self.age() >= self._flush.seconds
 
     def take(self) -> list[tuple[Mapping[str, Any], Entry]]:
         """Empties the buffer; what is taken must be written."""
@@ -74,10 +76,12 @@ class Spool(Generic[Entry]):
         """Writes taken rows as a durable file that is not yet committed."""
         self._sequence += 1
         path = self._folder / f"{self._prefix}-{self._sequence:06d}.parquet"
-        return Batch(write_file(path, self._schema, [r for r, _ in rows]), tuple(e for _, e in rows))
+        return Batch(
+            write_file(path, self._schema, [r for r, _ in rows]), tuple(e for _, e in rows)
+        )
 
 
-def write_file(path: Path, schema: pa.Schema, rows: list[Mapping[str, Any]]) -> DataFile:
+def write_file(path: Path, schema: pa.Schema, rows: Sequence[Mapping[str, Any]]) -> DataFile:
     """Writes rows as a durable Parquet file; a name is used once, so nothing is overwritten."""
     path.parent.mkdir(parents=True, exist_ok=True)
     table = pa.Table.from_pylist(list(rows), schema=schema)

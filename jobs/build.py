@@ -113,16 +113,13 @@ def _shards(prompts: pl.DataFrame, chosen: pl.DataFrame) -> list[pl.DataFrame]:
 
 def _with_texts(job: Job, chosen: pl.DataFrame, prompts: PromptList) -> pl.DataFrame:
     """The chosen samples with their texts, read from the rows where they lie."""
-    texts = (
-        pl.concat(
-            pl.scan_parquet(path, row_index_name="row")
-            .filter(pl.col("row").is_in(group["row"].to_list()))
-            .select("row", "reasoning", "answer")
-            .with_columns(path=pl.lit(path))
-            for (path,), group in chosen.group_by("path", maintain_order=True)
-        )
-        .collect()
-    )
+    texts = pl.concat(
+        pl.scan_parquet(path, row_index_name="row")
+        .filter(pl.col("row").is_in(group["row"].to_list()))
+        .select("row", "reasoning", "answer")
+        .with_columns(path=pl.lit(path))
+        for (path,), group in chosen.group_by("path", maintain_order=True)
+    ).collect()
     about_prompts = prompts.frame.select("prompt_id", "messages", "reference", "license")
     return chosen.join(texts, on=["path", "row"], how="left", validate="1:1").join(
         about_prompts, on="prompt_id", how="left"
@@ -156,7 +153,9 @@ def generator_name(job: Job) -> str:
     """The teacher as a reader knows it: a Hub id with its revision, or a folder's name."""
     teacher = job.recipe.teacher
     revision = teacher.revision or next(iter(job.model.values()))
-    return f"{Path(teacher.model).name if Path(teacher.model).is_dir() else teacher.model}@{revision}"
+    return (
+        f"{Path(teacher.model).name if Path(teacher.model).is_dir() else teacher.model}@{revision}"
+    )
 
 
 def summary(decided: Decided) -> dict[str, Any]:
@@ -174,4 +173,3 @@ def summary(decided: Decided) -> dict[str, Any]:
         "tokens_published": published.select(tokens).item() or 0,
         "funnel": decided.funnel,
     }
-

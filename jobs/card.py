@@ -1,5 +1,7 @@
 """The dataset card of a version: Hugging Face front matter, and what a careful reader needs."""
 
+from typing import Any
+
 import yaml
 
 from schemas.manifest import Manifest
@@ -23,7 +25,10 @@ def _front_matter(manifest: Manifest) -> dict[str, object]:
         "tags": ["synthetic", "reasoning", "stillhouse"],
         "size_categories": [next((name for size, name in SIZES if rows < size), "n>1M")],
         "configs": [
-            {"config_name": output, "data_files": [{"split": "train", "path": _paths(manifest, output)}]}
+            {
+                "config_name": output,
+                "data_files": [{"split": "train", "path": _paths(manifest, output)}],
+            }
             for output in manifest.rows
         ],
     }
@@ -33,14 +38,18 @@ def _paths(manifest: Manifest, output: str) -> list[str]:
     return [file.path for file in manifest.files if file.path.startswith(f"{output}/")]
 
 
+def _source_line(source: dict[str, Any]) -> str:
+    name = source.get("source") or source["path"]
+    return f"- {name} (domain {source['domain']}, licence {source.get('license') or 'not stated'})"
+
+
 def _body(manifest: Manifest) -> str:
     samples = sum(manifest.funnel.values())
     sampling = ", ".join(f"{k} {v}" for k, v in manifest.recipe["sampling"].items() if v)
-    funnel = "\n".join(f"| {fate} | {n:,} | {n / samples:.1%} |" for fate, n in manifest.funnel.items())
-    sources = "\n".join(
-        f"- {p.get('source') or p['path']} (domain {p['domain']}, licence {p.get('license') or 'not stated'})"
-        for p in manifest.recipe["prompts"]
+    funnel = "\n".join(
+        f"| {fate} | {n:,} | {n / samples:.1%} |" for fate, n in manifest.funnel.items()
     )
+    sources = "\n".join(_source_line(source) for source in manifest.recipe["prompts"])
     rules = "\n".join(f"- `{name}`: `{rule}`" for name, rule in manifest.recipe["keep"].items())
     return f"""# {manifest.name} {manifest.version}
 
@@ -56,8 +65,9 @@ rows = load_dataset("path/to/this/folder", split="train")
 rows[0]["messages"]
 ```
 
-`messages` holds the thinking between `<think>` and `</think>` in the assistant's content. **DeepSeek-R1's
-own chat template deletes everything before `</think>`**: train with a template that keeps it.
+`messages` holds the thinking between `<think>` and `</think>` in the assistant's content.
+**DeepSeek-R1's own chat template deletes everything before `</think>`**: train with a template
+that keeps it.
 `reasoning`, `response` and `answer` hold the parts, `scores` all that was found out about a sample.
 
 ## Prompts

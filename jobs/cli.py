@@ -7,6 +7,7 @@ Data goes to stdout, everything else to stderr. Heavy imports happen inside the 
 import argparse
 import json
 import os
+import signal
 import sys
 from collections.abc import Sequence
 from typing import Any
@@ -14,6 +15,7 @@ from typing import Any
 from jobs.commands import COMMANDS
 from schemas.errors import StillhouseError
 
+INTERRUPTED, TERMINATED = 130, 143
 EXIT_CODES = """exit codes:
   0    done, or nothing to do
   1    failed
@@ -50,6 +52,7 @@ def parser() -> argparse.ArgumentParser:
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs one command; returns the exit code."""
     arguments = parser().parse_args(argv)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(TERMINATED))
     try:
         result = arguments.run(arguments)
         _print(result.data if arguments.json else result.text)
@@ -59,7 +62,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return error.exit_code
     except KeyboardInterrupt:
         print("stillhouse: interrupted; the same command resumes", file=sys.stderr)
-        return 130
+        return INTERRUPTED
     except BrokenPipeError:
         # The reader of our output went away, as `head` does; there is nobody to tell.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -87,7 +87,9 @@ def _run(arguments: Namespace) -> Result:
 
     job, prompts = _load(arguments)
     pilot = arguments.limit is not None
-    return Result(*ran(job, run(job, prompts, pilot=pilot, allow_simulated=arguments.allow_simulated)))
+    return Result(
+        *ran(job, run(job, prompts, pilot=pilot, allow_simulated=arguments.allow_simulated))
+    )
 
 
 def _generate(arguments: Namespace) -> Result:

@@ -56,9 +56,7 @@ def generate(job: Job, prompts: PromptList) -> Generated:
         if scored:
             found = survey(job, prompts)
         progress = attempt.draw(known(job, prompts, found.samples))
-    return Generated(
-        attempt.name, added, progress.drawn, progress.failed, progress.tokens, scored
-    )
+    return Generated(attempt.name, added, progress.drawn, progress.failed, progress.tokens, scored)
 
 
 def fill_scores(job: Job, prompts: PromptList) -> Generated:
@@ -76,7 +74,9 @@ def _attempt(job: Job) -> Iterator["Attempt"]:
     """An execution with Ray, the pool's next epoch and a progress display."""
     started = datetime.now(UTC).isoformat(timespec="seconds")
     with ray_cluster(), ProgressDisplay() as display:
-        epoch = next_epoch(job.store, job.recipe.pool, {"recipe": job.recipe.name, "since": started})
+        epoch = next_epoch(
+            job.store, job.recipe.pool, {"recipe": job.recipe.name, "since": started}
+        )
         attempt = Attempt(job, epoch, display)
         resolved = json.dumps(job.resolved, indent=2, sort_keys=True).encode()
         key = f"pools/{job.recipe.pool}/attempts/{attempt.name}/recipe.json"

@@ -1,9 +1,9 @@
 """The judge: the recipe's scorers and rules, as a scorer worker runs them."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, Protocol
 
 import polars as pl
 
@@ -19,10 +19,19 @@ from schemas.recipe import Recipe
 from schemas.sample import DONE
 from schemas.score import TIMEOUT, UNPARSABLE, Score, ScoreRow
 
-JUDGED_COLUMNS = (
-    "prompt_id teacher_id sample_index text_digest outcome failure_reason finish_reason "
-    "prompt_tokens reasoning_tokens answer_tokens mean_logprob"
-).split()
+JUDGED_COLUMNS = [
+    "prompt_id",
+    "teacher_id",
+    "sample_index",
+    "text_digest",
+    "outcome",
+    "failure_reason",
+    "finish_reason",
+    "prompt_tokens",
+    "reasoning_tokens",
+    "answer_tokens",
+    "mean_logprob",
+]
 """Columns of a sample that scores are joined by and rules may use."""
 
 
@@ -41,7 +50,7 @@ class RecipeJudge:
 
     def __init__(self, job: Job) -> None:
         self._job = job
-        self._score = {name: _guarded(scorer) for name, scorer in job.scorers.items()}
+        self._score = {name: guarded(scorer) for name, scorer in job.scorers.items()}
 
     def score(self, items: Sequence[Item], scorers: Sequence[str] | None) -> list[ScoreRow]:
         """Score rows of finished samples by the named scorers, null: by all that apply."""
@@ -87,8 +96,7 @@ class RecipeJudge:
     def close(self) -> None:
         """Ends the processes of scorers with a deadline."""
         for score in self._score.values():
-            if isinstance(score, _Deadline):
-                score.close()
+            score.close()
 
 
 def _judged_row(item: Item) -> dict[str, Any]:
@@ -101,16 +109,23 @@ def _judged_row(item: Item) -> dict[str, Any]:
     }
 
 
-def _guarded(scorer: Scorer) -> Callable[[Response], Score]:
+class Guarded(Protocol):
+    """A scorer that never raises: what it could not score is a score with a reason."""
+
+    def __call__(self, response: Response) -> Score: ...
+
+    def close(self) -> None: ...
+
+
+def guarded(scorer: Scorer) -> Guarded:
+    """The scorer in this process or, if it may hang, in one that can be killed."""
     if scorer.deadline_s is not None:
-        return _Deadline(scorer.name, scorer.deadline_s)
-    return _Direct(scorer)
+        return _InOwnProcess(scorer.name, scorer.deadline_s)
+    return _InThisProcess(scorer)
 
 
 @dataclass(frozen=True)
-class _Direct:
-    """A scorer in this process; its own failure is a reason of that one score."""
-
+class _InThisProcess:
     scorer: Scorer
 
     def __call__(self, response: Response) -> Score:
@@ -119,13 +134,18 @@ class _Direct:
         except Exception as error:  # one bad sample costs itself alone
             return _could_not_score(self.scorer, f"scorer_error_{type(error).__name__.lower()}")
 
+    def close(self) -> None:
+        return None
 
-class _Deadline:
-    """A scorer in a process of its own."""
+
+class _InOwnProcess:
+    """A scorer with a deadline."""
 
     def __init__(self, name: str, deadline_s: float) -> None:
         self._scorer = SCORERS[name]()
-        self._killable: Killable[Response, Score] = Killable(partial(_warm_scorer, name), deadline_s)
+        self._killable: Killable[Response, Score] = Killable(
+            partial(_warm_scorer, name), deadline_s
+        )
 
     def __call__(self, response: Response) -> Score:
         try:

@@ -24,10 +24,26 @@ from schemas.ports import Sampling
 from schemas.recipe import Recipe
 
 SCHEDULING_ONLY = frozenset(
-    "max_num_seqs max_num_batched_tokens max_model_len tensor_parallel_size pipeline_parallel_size "
-    "data_parallel_size gpu_memory_utilization enforce_eager enable_prefix_caching "
-    "enable_chunked_prefill distributed_executor_backend block_size load_format disable_log_stats "
-    "tokens_per_second dies_after transient_errors rejects".split()
+    [
+        "max_num_seqs",
+        "max_num_batched_tokens",
+        "max_model_len",
+        "tensor_parallel_size",
+        "pipeline_parallel_size",
+        "data_parallel_size",
+        "gpu_memory_utilization",
+        "enforce_eager",
+        "enable_prefix_caching",
+        "enable_chunked_prefill",
+        "distributed_executor_backend",
+        "block_size",
+        "load_format",
+        "disable_log_stats",
+        "tokens_per_second",
+        "dies_after",
+        "transient_errors",
+        "rejects",
+    ]
 )
 """Engine arguments that change speed or faults, not what is written; all others are identity."""
 

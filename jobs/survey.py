@@ -47,11 +47,13 @@ def survey(job: Job, prompts: PromptList) -> Survey:
         _, judged, kept = bits.get(prompt_id, (0, 0, 0))
         prefix = eligible_prefix(judged, kept, counts)
         settled += prefix.settled
-        missing += 0 if prefix.settled else max(1, counts.probe - prefix.count)
+        missing += 0 if prefix.settled else max(1, counts.probe - prefix.length)
     return Survey(samples, versions, settled, missing)
 
 
-def narrow_samples(job: Job, prompts: PromptList, versions: Mapping[str, int | None]) -> pl.DataFrame:
+def narrow_samples(
+    job: Job, prompts: PromptList, versions: Mapping[str, int | None]
+) -> pl.DataFrame:
     """Samples of the prompts with scores and reasons, without their texts."""
     current = prompts.frame.lazy().select("prompt_id", "reference_id", "domain", "source")
     samples = (

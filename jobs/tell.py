@@ -1,5 +1,6 @@
 """What commands tell: a text for people and a JSON object for programs."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from infra.catalog import Catalog
@@ -15,7 +16,7 @@ from schemas.manifest import Manifest
 Told = tuple[str, dict[str, Any]]
 
 
-def table(rows: list[tuple[str, ...]], header: tuple[str, ...]) -> str:
+def table(rows: Sequence[tuple[str, ...]], header: tuple[str, ...]) -> str:
     """Columns of text; all but the first are numbers and stand to the right."""
     lines = [header, *rows]
     widths = [max(len(line[i]) for line in lines) for i in range(len(header))]
@@ -152,7 +153,9 @@ def _brief(manifest: Manifest) -> dict[str, Any]:
 def show(store: str, dataset: str) -> Told:
     """One version."""
     catalog, manifest = _manifest(store, dataset)
-    files = [(f.path, f"{f.bytes:,}", "" if f.rows is None else f"{f.rows:,}") for f in manifest.files]
+    files = [
+        (f.path, f"{f.bytes:,}", "" if f.rows is None else f"{f.rows:,}") for f in manifest.files
+    ]
     text = (
         f"{manifest.name}@{manifest.version}  {catalog.folder(manifest.version)}\n"
         f"teacher   {manifest.teacher['name']}  ({manifest.teacher['id']})\n"

@@ -99,4 +99,4 @@ SFT: Final = pa.schema(
         pa.field("text_digest", pa.string(), nullable=False),
     ]
 )
-"""Columns of the `sft` output, before its `scores` struct, whose fields the recipe's scorers give."""
+"""Columns of the `sft` output; behind them stands `scores`, with the recipe's scorers' fields."""

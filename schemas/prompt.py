@@ -31,7 +31,13 @@ class Prompt:
     ) -> "Prompt":
         """A prompt with the identities that its content gives it."""
         return cls(
-            prompt_id(messages), reference_id(reference), messages, reference, domain, source, license
+            prompt_id(messages),
+            reference_id(reference),
+            messages,
+            reference,
+            domain,
+            source,
+            license,
         )
 
     @classmethod

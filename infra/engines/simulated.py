@@ -18,6 +18,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from schemas.errors import EngineError, RequestError
 from schemas.identity import Messages
 from schemas.ports import Completion, EngineFacts, RenderedPrompt, Sampling
+from schemas.reasoning import CLOSE
 from schemas.recipe import Teacher
 
 QUESTION = re.compile(r"What is (-?\d+) \+ (-?\d+)\?")
@@ -29,6 +30,7 @@ THOUGHTS = (
     "I could also check it from the other side.",
     "Both ways lead to the same place.",
 )
+THINK_END_TOKEN = 1
 SIGMA = 0.8
 """Spread of the lognormal lengths; R1's own have a coefficient of variation near 1."""
 
@@ -69,7 +71,7 @@ class SimulatedEngine:
             dtype="none",
             max_model_len=self._args.max_model_len,
             slots=self._args.max_num_seqs,
-            think_end_token=None,
+            think_end_token=THINK_END_TOKEN,
         )
 
     def render(self, messages: Messages) -> RenderedPrompt:
@@ -85,13 +87,13 @@ class SimulatedEngine:
         if len(prompt.token_ids) >= self._args.max_model_len:
             raise RequestError("rejected", "prompt_too_long", f"{len(prompt.token_ids)} tokens")
         self._fail_on_purpose(prompt.text, seed)
-        text = self._write(prompt.text, random.Random(seed))
-        words = text.split(" ")
-        finish_reason = "stop" if len(words) <= sampling.max_tokens else "length"
-        words = words[: sampling.max_tokens]
+        tokens = self._write(prompt.text, random.Random(seed))
+        finish_reason = "stop" if len(tokens) <= sampling.max_tokens else "length"
+        tokens = tokens[: sampling.max_tokens]
         if self._args.tokens_per_second:
-            await asyncio.sleep(len(words) / self._args.tokens_per_second)
-        return Completion(" ".join(words), range(len(words)), finish_reason, None, -0.3)
+            await asyncio.sleep(len(tokens) / self._args.tokens_per_second)
+        ids = tuple(THINK_END_TOKEN if token == CLOSE else 0 for token in tokens)
+        return Completion("".join(tokens), ids, finish_reason, None, -0.3)
 
     def _fail_on_purpose(self, prompt: str, seed: int) -> None:
         if _uniform(f"reject {prompt}") < self._args.rejects:
@@ -101,14 +103,15 @@ class SimulatedEngine:
         if first_try and _uniform(f"error {seed}") < self._args.transient_errors:
             raise RequestError("transient", "simulated_error", "fails the first time")
 
-    def _write(self, prompt: str, rng: random.Random) -> str:
+    def _write(self, prompt: str, rng: random.Random) -> list[str]:
+        """The tokens of a completion: words with the blank before them."""
         mu = math.log(self._args.mean_tokens) - SIGMA**2 / 2
         length = max(8, int(rng.lognormvariate(mu, SIGMA)))
         thoughts = " ".join(rng.choice(THOUGHTS) for _ in range(length // 6 + 1))
         if rng.random() < self._args.unclosed:
-            return thoughts
-        answer = self._answer(prompt, rng)
-        return f"{thoughts}\n</think>\n\nThe answer is \\boxed{{{answer}}}."
+            return _words(thoughts)
+        answer = f"\n\nThe answer is \\boxed{{{self._answer(prompt, rng)}}}."
+        return [*_words(f"{thoughts}\n"), CLOSE, *_words(answer)]
 
     def _answer(self, prompt: str, rng: random.Random) -> int:
         question = QUESTION.search(prompt)
@@ -117,6 +120,10 @@ class SimulatedEngine:
 
     def close(self) -> None:
         return None
+
+
+def _words(text: str) -> list[str]:
+    return re.findall(r"\s*\S+|\s+", text)
 
 
 def _uniform(text: str) -> float:

@@ -1,0 +1,1 @@
+"""A miniature DeepSeek-R1 distillation, trained from scratch: the teacher of the quickstart."""

@@ -88,7 +88,7 @@ class Coordinator:
     async def lease(self, replica: str, count: int, wait_s: float) -> Grant:
         """Up to `count` samples to draw; waits up to `wait_s` if there is nothing to say."""
         grant = self._grant(replica, count)
-        if not (grant.work or grant.unneeded or grant.finished):
+        if not (grant.work or grant.finished):
             await self._wait_for_change(wait_s)
             grant = self._grant(replica, count)
         return grant
@@ -98,7 +98,7 @@ class Coordinator:
         leases = self._scheduler.lease(replica, count)
         work = tuple(Work(key, tries, self._prompts[key.prompt]) for key, tries in leases)
         finished = self._scheduler.all_settled
-        return Grant(work, tuple(self._scheduler.unneeded(replica)), finished)
+        return Grant(work, finished)
 
     async def deliver(self, replica: str, batch: Batch[Drawn]) -> list[Key]:
         """Commits a file of samples; returns when it is durable.
@@ -122,13 +122,6 @@ class Coordinator:
         again = self._scheduler.failed(replica, key)
         self._notify()
         return again
-
-    async def cancelled(self, replica: str, keys: list[Key]) -> None:
-        """The replica stopped drawing these."""
-        for key in keys:
-            self._scheduler.cancelled(replica, key)
-        self._progress.cancelled += len(keys)
-        self._notify()
 
     async def lost_replica(self, replica: str) -> int:
         """The replica is gone; what it had not delivered is drawn again. Returns how much."""

@@ -32,8 +32,6 @@ class Grant:
     """The answer to a replica that asks for work."""
 
     work: tuple[Work, ...]
-    unneeded: tuple[Key, ...]
-    """Running samples that may be stopped."""
     finished: bool
     """All prompts are settled: flush, and go."""
 
@@ -98,7 +96,6 @@ class Progress:
     in_flight: int = 0
     drawn: int = 0
     failed: int = 0
-    cancelled: int = 0
     judged: int = 0
     kept: int = 0
     tokens: int = 0

@@ -118,12 +118,12 @@ class PoolWriter:
     def _fence(self, name: str) -> None:
         """An empty commit of this epoch: from here on an older writer's commits are refused."""
         for _ in range(10):
+            self._refresh(name)
             try:
                 self.commit(name, [])
                 return
             except BusyError:
-                # The predecessor committed in between; only a newer epoch is final.
-                self._refresh(name)
+                continue  # the predecessor committed in between; only a newer epoch is final
         raise BusyError(f"pool {self.pool.name}: another writer keeps committing to {name}")
 
     def commit(self, name: str, files: Sequence[DataFile]) -> int:

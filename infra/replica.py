@@ -89,7 +89,6 @@ class Replica:
         )
         for work in grant.work:
             self._running[work.key] = asyncio.create_task(self._draw(work))
-        await self._stop(grant.unneeded)
         if grant.finished and not self._running:
             return True
         starved = room > 0 and not grant.work
@@ -107,17 +106,6 @@ class Replica:
             task = self._running.pop(key)
             if not task.cancelled():
                 task.result()
-
-    async def _stop(self, unneeded: tuple[Key, ...]) -> None:
-        """Stops samples that nobody needs any more; one that just ended is delivered as surplus."""
-        stopped = [key for key in unneeded if key in self._running]
-        tasks = [self._running.pop(key) for key in stopped]
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-        stopped = [k for k, task in zip(stopped, tasks, strict=True) if task.cancelled()]
-        if stopped:
-            await self._coordinator.cancelled.remote(self._name, stopped)
 
     async def _draw(self, work: Work) -> None:
         started = time.monotonic()

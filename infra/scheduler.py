@@ -59,7 +59,6 @@ class Scheduler:
     _holders: dict[str, set[Key]] = field(default_factory=dict)
     _holder_of: dict[Key, str] = field(default_factory=dict)
     _failures: dict[Key, int] = field(default_factory=dict)
-    _unneeded: dict[str, set[Key]] = field(default_factory=dict)
     settled: int = 0
 
     def add(self, done: int = 0, judged: int = 0, kept: int = 0) -> int:
@@ -125,27 +124,17 @@ class Scheduler:
     def failed(self, holder: str, key: Key) -> bool:
         """A try ended in a transient error. True: it is drawn again; False: its tries are used up
         and the holder, which keeps the lease, delivers it as failed."""
-        failures = self._failures[key] = self._failures.get(key, 0) + 1
+        failures = self._failures.get(key, 0) + 1
         if failures >= TRANSIENT_TRIES:
             return False
+        self._failures[key] = failures
         self._drop_lease(holder, key)
         self._requeue(key)
         return True
 
-    def cancelled(self, holder: str, key: Key) -> None:
-        """The holder stopped drawing `key`; it may be drawn again."""
-        self._drop_lease(holder, key)
-        self._requeue(key)
-
-    def unneeded(self, holder: str) -> list[Key]:
-        """Samples that `holder` may stop drawing: beyond the prefix of a settled prompt. Each is
-        named once; one that is delivered all the same is stored as surplus."""
-        return sorted(self._unneeded.pop(holder, ()))
-
     def lost(self, holder: str) -> int:
         """The holder is gone: its samples are drawn again and no try is counted against them."""
         keys = sorted(self._holders.pop(holder, ()))
-        self._unneeded.pop(holder, None)
         for key in keys:
             del self._holder_of[key]
             self._prompts[key.prompt].leased &= ~_bit(key)
@@ -170,7 +159,6 @@ class Scheduler:
     def _drop_lease(self, holder: str, key: Key) -> None:
         self._holders[holder].discard(key)
         self._holder_of.pop(key, None)
-        self._unneeded.get(holder, set()).discard(key)
         self._prompts[key.prompt].leased &= ~_bit(key)
 
     def _launchable(self, number: int) -> list[int]:
@@ -189,19 +177,9 @@ class Scheduler:
         if prefix.settled:
             prompt.settled = True
             self.settled += 1
-            self._release_beyond(number, prefix.length)
         elif not prompt.queued and self._launchable(number):
             prompt.queued = True
             self._ready.append(number)
-
-    def _release_beyond(self, number: int, count: int) -> None:
-        """Marks running samples of index `count` and higher as not needed; only these, so that
-        no lower index is ever missing."""
-        beyond = self._prompts[number].leased >> count
-        while beyond:
-            key = Key(number, count + (beyond & -beyond).bit_length() - 1)
-            self._unneeded.setdefault(self._holder_of[key], set()).add(key)
-            beyond &= beyond - 1
 
 
 def _bit(key: Key) -> int:

@@ -88,7 +88,7 @@ that keeps it.
 
 ## Limits
 
-The answers were checked by rules, not by people. Prompts that the teacher never solved are not in here,
-so easy ones weigh more than they did among the prompts. Content digest `{manifest.content_digest}`;
-recipe, cut and checksums are in `manifest.json`.
+The answers were checked by rules, not by people. Prompts that the teacher never solved are not
+in here, so easy ones weigh more than they did among the prompts. Recipe, cut and checksums are in
+`manifest.json`; the content digest is `{manifest.content_digest}`.
 """

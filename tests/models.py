@@ -1,6 +1,7 @@
 """Models that tests make: random weights, real files."""
 
 from pathlib import Path
+from typing import Any
 
 import torch
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers
@@ -23,7 +24,8 @@ def make_random_llama(folder: Path, *, context: int = 256) -> Path:
     bpe = Tokenizer(models.BPE(vocab=vocabulary, merges=[]))
     bpe.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     bpe.decoder = decoders.ByteLevel()
-    tokenizer = PreTrainedTokenizerFast(
+    make_tokenizer: Any = PreTrainedTokenizerFast
+    tokenizer = make_tokenizer(
         tokenizer_object=bpe, bos_token="<s>", eos_token="</s>", pad_token="</s>"
     )
     tokenizer.chat_template = TEMPLATE
@@ -40,5 +42,6 @@ def make_random_llama(folder: Path, *, context: int = 256) -> Path:
         bos_token_id=0,
         eos_token_id=1,
     )
-    LlamaForCausalLM(config).save_pretrained(folder)
+    make_model: Any = LlamaForCausalLM
+    make_model(config).save_pretrained(folder)
     return folder

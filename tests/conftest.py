@@ -1,0 +1,72 @@
+"""Ray once a session, stores in temporary folders, and recipes that differ in one thing."""
+
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from jobs.recipe import Job
+from schemas.recipe import Recipe
+
+ROOT = Path(__file__).parent.parent
+
+# Read when Ray and vLLM are imported.
+os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+os.environ.setdefault("VLLM_NO_USAGE_STATS", "1")
+os.environ.setdefault("HF_HUB_OFFLINE", "1")
+
+MakeJob = Callable[..., Job]
+
+
+@pytest.fixture(scope="session")
+def ray_here() -> Iterator[None]:
+    """One Ray for all tests of the session."""
+    from infra.cluster import ray_cluster
+
+    with ray_cluster():
+        yield
+
+
+@pytest.fixture
+def sums(tmp_path: Path) -> Path:
+    """Twelve prompts that the simulated engine can really answer."""
+    path = tmp_path / "sums.jsonl"
+    path.write_text(
+        "".join(
+            f'{{"question": "What is {10 + i} + {20 * i}?", "answer": "{10 + 21 * i}"}}\n'
+            for i in range(12)
+        )
+    )
+    return path
+
+
+@pytest.fixture
+def make_job(tmp_path: Path, sums: Path) -> MakeJob:
+    """A checked recipe over `sums` with the simulated engine; keywords replace its fields."""
+
+    def make(**fields: Any) -> Job:
+        given: dict[str, Any] = {
+            "name": "sums",
+            "store": str(tmp_path / "store"),
+            "prompts": [
+                {
+                    "path": str(sums),
+                    "fields": {"prompt": "question", "reference": "answer"},
+                    "domain": "math",
+                    "source": "sums",
+                    "license": "CC0-1.0",
+                }
+            ],
+            "teacher": {"model": "sim", "engine": "simulated"},
+            "sampling": {"max_tokens": 512},
+            "samples": {"probe": 3, "max": 6, "enough": 2},
+            "scorers": {"math": ["math"], "*": ["format", "language", "repetition"]},
+            "keep": {"finished": "format.complete", "correct": "correct"},
+            "choose": {"per_prompt": 2, "order_by": ["reasoning_tokens"]},
+            "flush": {"seconds": 1},
+        }
+        return Job.of(Recipe.model_validate({**given, **fields}))
+
+    return make

@@ -1,0 +1,82 @@
+"""Verdicts on final answers; nothing undecided ever counts as right."""
+
+import pytest
+
+from filters.math import MathScorer, final_reference, last_boxed
+from filters.scorer import Response
+
+
+def verdict(gold: str | None, answer: str) -> tuple[str | None, str | None]:
+    score = MathScorer()(Response("q", "thinking", answer, "stop", reference=gold))
+    return score.verdict, score.reason
+
+
+@pytest.mark.parametrize(
+    ("gold", "answer"),
+    [
+        ("72", r"so \boxed{72}."),
+        ("72", r"\boxed{071} no, \boxed{072}"),
+        ("1/2", r"\boxed{\frac{1}{2}}"),
+        ("0.5", r"\boxed{\frac12}"),
+        ("x+1", r"\boxed{1+x}"),
+        ("(1,2)", r"\boxed{(1, 2)}"),
+        ("She has 5 left.\n#### 1200", r"\boxed{1200}"),
+        ("20", r"\boxed{\$20}"),
+        ("12", r"\boxed{12 \text{ apples}}"),
+        (r"\frac{3}{\sqrt{5}}", r"\boxed{\frac{3\sqrt{5}}{5}}"),
+    ],
+)
+def test_right(gold: str, answer: str) -> None:
+    assert verdict(gold, answer) == ("true", None)
+
+
+@pytest.mark.parametrize(
+    ("gold", "answer"),
+    [
+        ("72", r"\boxed{27}"),
+        ("72", r"\boxed{-72}"),
+        ("1/2", r"\boxed{\frac{1}{3}}"),
+        ("12", r"\boxed{3$ or $12}"),
+        ("5", r"\boxed{5} but rather \boxed{6}"),
+    ],
+)
+def test_wrong(gold: str, answer: str) -> None:
+    assert verdict(gold, answer) == ("false", "wrong_answer")
+
+
+@pytest.mark.parametrize(
+    ("answer", "reason"),
+    [
+        ("the problem mentions 12 apples", "no_boxed_answer"),
+        (r"\boxed{}", "no_boxed_answer"),
+        (r"\boxed{ }", "no_boxed_answer"),
+        (r"\boxed{12", "no_boxed_answer"),
+        (r"\boxed{@@@}", "not_parsed"),
+    ],
+)
+def test_what_cannot_be_decided_is_unparsable(answer: str, reason: str) -> None:
+    assert verdict("12", answer) == ("unparsable", reason)
+
+
+@pytest.mark.parametrize("gold", [None, "", "  "])
+def test_without_a_reference_there_is_no_verdict(gold: str | None) -> None:
+    assert verdict(gold, r"\boxed{12}") == (None, "no_reference")
+
+
+def test_the_last_box_counts_with_its_braces_matched() -> None:
+    assert last_boxed(r"\boxed{1} \boxed{\frac{a}{\{b\}}} end") == r"\frac{a}{\{b\}}"
+
+
+def test_gsm8k_references_end_in_the_answer() -> None:
+    assert final_reference("48/2 = 24\n#### 72") == "72"
+
+
+@pytest.mark.parametrize(
+    "payload", ["__import__('os').system('touch HACKED')", "exec(open('/etc/passwd').read())"]
+)
+def test_model_text_is_never_run(
+    payload: str, tmp_path: object, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(str(tmp_path))
+    assert verdict("1", rf"\boxed{{{payload}}}")[0] != "true"
+    assert list(__import__("pathlib").Path(str(tmp_path)).iterdir()) == []

@@ -1,0 +1,119 @@
+"""A version is whole or not there, and every damage shows."""
+
+import json
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from infra.catalog import Catalog
+from infra.store import FolderStore, file_sha256
+from schemas.errors import VersionError
+from schemas.manifest import Cut, File, Manifest, content_digest
+
+PART = "sft/train-00000-of-00001-abcdef01.parquet"
+
+
+def publish(catalog: Catalog, tmp_path: Path, rows: int = 3) -> Manifest:
+    staged = tmp_path / "staged.parquet"
+    pq.write_table(pa.table({"x": list(range(rows))}), staged)
+    files = (File(path=PART, bytes=staged.stat().st_size, sha256=file_sha256(staged), rows=rows),)
+    version = catalog.claim("test")
+    catalog.add_file(version, staged, PART)
+    manifest = Manifest(
+        name=catalog.name,
+        version=version,
+        content_digest=content_digest(files),
+        files=files,
+        rows={"sft": rows},
+        prompts=1,
+        funnel={"published": rows},
+        cut=Cut(tables={}, prompts="l", recipe="e", code="c"),
+        recipe={},
+        teacher={},
+        scorers={},
+        unsettled=0,
+        provenance={},
+    )
+    catalog.commit(manifest)
+    return manifest
+
+
+@pytest.fixture
+def catalog(tmp_path: Path) -> Catalog:
+    return Catalog(FolderStore(tmp_path / "store"), "data")
+
+
+def test_versions_follow_each_other(catalog: Catalog, tmp_path: Path) -> None:
+    assert catalog.latest() is None
+    assert [publish(catalog, tmp_path, n).version for n in (1, 2)] == ["v0001", "v0002"]
+    assert catalog.versions() == ["v0001", "v0002"]
+    assert catalog.verify("v0001") == []
+    latest = FolderStore(tmp_path / "store").get("datasets/data/latest.json")
+    assert json.loads(latest or b"")["version"] == "v0002"
+
+
+def test_a_claim_is_no_version(catalog: Catalog, tmp_path: Path) -> None:
+    assert catalog.claim("died here") == "v0001"
+    assert catalog.versions() == []
+    assert catalog.latest() is None
+    assert publish(catalog, tmp_path).version == "v0002"
+
+
+def test_a_version_is_committed_once(catalog: Catalog, tmp_path: Path) -> None:
+    manifest = publish(catalog, tmp_path)
+    with pytest.raises(VersionError, match="already"):
+        catalog.commit(manifest)
+
+
+@pytest.mark.parametrize(
+    ("damage", "message"),
+    [
+        (lambda part: part.write_bytes(part.read_bytes()[:-1] + b"!"), "sha256"),
+        (lambda part: part.write_bytes(part.read_bytes() + b"!"), "bytes"),
+        (lambda part: part.unlink(), "missing"),
+        (lambda part: (part.parent / "more.parquet").write_bytes(b""), "not in the manifest"),
+    ],
+)
+def test_every_damage_shows(damage: object, message: str, catalog: Catalog, tmp_path: Path) -> None:
+    version = publish(catalog, tmp_path).version
+    damage(catalog.folder(version) / PART)  # type: ignore[operator]
+    problems = catalog.verify(version)
+    assert len(problems) == 1
+    assert message in problems[0]
+
+
+def test_every_single_byte_counts(catalog: Catalog, tmp_path: Path) -> None:
+    version = publish(catalog, tmp_path).version
+    part = catalog.folder(version) / PART
+    whole = part.read_bytes()
+    for position in range(0, len(whole), 37):
+        flipped = bytearray(whole)
+        flipped[position] ^= 1
+        part.write_bytes(flipped)
+        assert catalog.verify(version), f"byte {position}"
+    part.write_bytes(whole)
+    assert catalog.verify(version) == []
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"[]", b'{"format": 1}', b'{"format": 99}'])
+def test_a_damaged_manifest_is_named(content: bytes, catalog: Catalog, tmp_path: Path) -> None:
+    version = publish(catalog, tmp_path).version
+    (catalog.folder(version) / "manifest.json").write_bytes(content)
+    with pytest.raises(VersionError, match=version):
+        catalog.manifest(version)
+
+
+def test_an_edited_manifest_shows(catalog: Catalog, tmp_path: Path) -> None:
+    version = publish(catalog, tmp_path).version
+    path = catalog.folder(version) / "manifest.json"
+    edited = json.loads(path.read_text()) | {"rows": {"sft": 4}}
+    path.write_text(json.dumps(edited))
+    assert catalog.verify(version) == ["manifest.json: rows do not add up to those of its files"]
+
+
+def test_unknown_versions_name_the_known(catalog: Catalog, tmp_path: Path) -> None:
+    publish(catalog, tmp_path)
+    with pytest.raises(VersionError, match=r"v0007.*committed: v0001"):
+        catalog.manifest("v0007")

@@ -1,0 +1,65 @@
+"""A call that hangs or dies costs itself, and the next one works."""
+
+import os
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from infra.killable import DeadlineExceeded, Killable, WorkerDied
+
+
+def misbehave(what: str) -> str:
+    if what == "hang":
+        while True:
+            pass
+    if what == "die":
+        os._exit(9)
+    if what == "eat":
+        return "x" * (6 * 2**30)
+    if what == "raise":
+        raise ValueError("as told")
+    return f"{what} in {os.getpid()}"
+
+
+def make() -> object:
+    return misbehave
+
+
+@pytest.fixture
+def killable() -> Iterator[Killable[str, str]]:
+    one: Killable[str, str] = Killable(make, deadline_s=1.0)  # type: ignore[arg-type]
+    yield one
+    one.close()
+
+
+def test_the_process_is_used_again(killable: Killable[str, str]) -> None:
+    first, second = killable("work"), killable("work")
+    assert first == second
+    assert str(os.getpid()) not in first
+
+
+def test_a_hang_is_killed_and_the_next_call_works(killable: Killable[str, str]) -> None:
+    before = killable("work")
+    started = time.monotonic()
+    with pytest.raises(DeadlineExceeded):
+        killable("hang")
+    assert time.monotonic() - started < 10
+    assert killable("work") != before
+
+
+def test_a_death_is_told_from_an_error(killable: Killable[str, str]) -> None:
+    with pytest.raises(WorkerDied):
+        killable("die")
+    with pytest.raises(ValueError, match="as told"):
+        killable("raise")
+    with pytest.raises(MemoryError):
+        killable("eat")
+    assert killable("work").startswith("work")
+
+
+def test_close_leaves_no_process(killable: Killable[str, str]) -> None:
+    pid = int(killable("work").rpartition(" ")[2])
+    killable.close()
+    with pytest.raises(ProcessLookupError):
+        os.kill(pid, 0)

@@ -1,0 +1,222 @@
+"""The whole path on real Ray actors, with the simulated engine."""
+
+import json
+from collections import Counter
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from filters.choose import PUBLISHED
+from infra.catalog import Catalog
+from jobs.build import build, decide
+from jobs.generate import fill_scores, generate
+from jobs.prompts import read_prompts
+from jobs.publish import publish
+from jobs.recipe import Job
+from jobs.run import Ran, run
+from schemas.errors import RecipeError, RunError
+from tests.conftest import MakeJob
+
+pytestmark = pytest.mark.usefixtures("ray_here")
+
+
+def run_all(job: Job, limit: int | None = None) -> Ran:
+    prompts = read_prompts(job.recipe).first(limit)
+    return run(job, prompts, pilot=limit is not None, allow_simulated=True)
+
+
+def pool_samples(job: Job) -> pl.DataFrame:
+    return job.pool.scan("samples").collect()
+
+
+def test_from_prompts_to_a_version_and_again(make_job: MakeJob) -> None:
+    job = make_job()
+    first = run_all(job)
+    assert first.published is not None
+    assert (first.published.version, first.published.fresh) == ("v0001", True)
+    assert first.decided.unsettled == 0
+    assert Catalog(job.store, "sums").verify("v0001") == []
+
+    samples = pool_samples(job)
+    keys = ["prompt_id", "teacher_id", "sample_index"]
+    assert samples.select(keys).is_duplicated().sum() == 0
+    assert samples.height == first.generated.drawn == sum(first.decided.funnel.values())
+    assert first.decided.samples["fate"].null_count() == 0
+    assert set(samples.group_by("prompt_id").len()["len"]) <= {3, 4, 5, 6}
+
+    again = run_all(job)
+    assert again.generated.attempt is None, "nothing was started"
+    assert again.published is not None
+    assert (again.published.version, again.published.fresh) == ("v0001", False)
+
+
+def test_published_answers_are_right(make_job: MakeJob) -> None:
+    job = make_job()
+    run_all(job)
+    rows = pl.read_parquet(Catalog(job.store, "sums").folder("v0001") / "sft" / "*.parquet")
+    assert rows.height > 12
+    for row in rows.iter_rows(named=True):
+        left, _, right = row["prompt"].removeprefix("What is ").removesuffix("?").split()
+        assert int(row["answer"]) == int(left) + int(right)
+        assert row["messages"][-1]["content"] == (
+            f"<think>\n{row['reasoning']}\n</think>\n\n{row['response']}"
+        )
+        assert row["scores"]["math"]["verdict"] == "true"
+
+
+def test_the_stopping_rule_holds_for_every_prompt(make_job: MakeJob) -> None:
+    job = make_job()
+    decided = run_all(job).decided
+    for _, group in decided.samples.group_by("prompt_id"):
+        kept = group.sort("sample_index")["reason"].is_null().to_list()
+        assert sum(kept) >= 2 or len(kept) == 6
+        assert len(kept) == 3 or sum(kept[:-1]) < 2, "one sample too many was drawn"
+
+
+def test_another_threshold_draws_nothing(make_job: MakeJob) -> None:
+    run_all(make_job())
+    before = pool_samples(make_job()).height
+    looser = run_all(make_job(keep={"finished": "format.complete"}))
+    assert looser.generated.attempt is None
+    assert looser.published is not None
+    assert (looser.published.version, looser.published.fresh) == ("v0002", True)
+    assert pool_samples(make_job()).height == before
+
+
+def test_a_stricter_rule_leaves_prompts_unsettled_and_run_draws_the_rest(make_job: MakeJob) -> None:
+    run_all(make_job())
+    stricter = make_job(keep={"correct": "correct", "short": "reasoning_tokens < 50"})
+    prompts = read_prompts(stricter.recipe)
+    before = pool_samples(stricter).height
+    built = build(stricter, prompts)
+    assert built.decided.unsettled > 0
+    assert pool_samples(stricter).height == before, "build never generates"
+    assert run_all(stricter).decided.unsettled == 0
+    assert pool_samples(stricter).height > before
+
+
+def test_a_higher_maximum_draws_only_what_is_new(make_job: MakeJob) -> None:
+    job = make_job(
+        teacher={"model": "sim", "engine": "simulated", "engine_args": {"accuracy": 0.1}}
+    )
+    run_all(job)
+    before = pool_samples(job)
+    higher = make_job(
+        teacher={"model": "sim", "engine": "simulated", "engine_args": {"accuracy": 0.1}},
+        samples={"probe": 3, "max": 9, "enough": 2},
+    )
+    ran = run_all(higher)
+    after = pool_samples(higher)
+    assert ran.generated.drawn == after.height - before.height > 0
+    fresh = after.join(before, on=["prompt_id", "sample_index"], how="anti")
+    assert fresh["sample_index"].min() == 6
+    assert after.select("prompt_id", "sample_index").is_duplicated().sum() == 0
+
+
+def test_a_new_scorer_scores_what_exists(make_job: MakeJob) -> None:
+    bare = make_job(scorers={"math": ["math"], "*": ["format"]})
+    run_all(bare)
+    scores = bare.pool.scan("scores").collect().height
+    job = make_job()
+    filled = fill_scores(job, read_prompts(job.recipe))
+    assert filled.scored == pool_samples(job).height
+    by_scorer = Counter(job.pool.scan("scores").collect()["scorer"])
+    assert by_scorer["language"] == by_scorer["math"] == filled.scored
+    assert job.pool.scan("scores").collect().height == 2 * scores
+    assert fill_scores(job, read_prompts(job.recipe)).attempt is None
+
+
+def test_a_corrected_reference_scores_again_and_draws_nothing(
+    make_job: MakeJob, sums: Path
+) -> None:
+    run_all(make_job())
+    before = pool_samples(make_job()).height
+    lines = sums.read_text().splitlines()
+    corrected = json.loads(lines[0]) | {"answer": "999"}
+    sums.write_text("\n".join([json.dumps(corrected), *lines[1:]]))
+    filled = fill_scores(make_job(), read_prompts(make_job().recipe))
+    assert 3 <= filled.scored <= 6
+    decided = decide(make_job(), read_prompts(make_job().recipe))
+    changed = decided.samples.filter(pl.col("math.correct").not_())
+    assert changed.height >= 3
+    assert pool_samples(make_job()).height == before
+
+
+def test_removed_prompts_leave_the_version(make_job: MakeJob, sums: Path) -> None:
+    run_all(make_job())
+    sums.write_text("\n".join(sums.read_text().splitlines()[:5]))
+    ran = run_all(make_job())
+    assert ran.generated.attempt is None
+    assert ran.decided.prompts == 5
+
+
+def test_errors_and_rejects_are_rows_with_reasons(make_job: MakeJob) -> None:
+    faulty = {"transient_errors": 0.5, "rejects": 0.3, "unclosed": 0.2}
+    job = make_job(teacher={"model": "sim", "engine": "simulated", "engine_args": faulty})
+    decided = run_all(job).decided
+    samples = pool_samples(job)
+    failed = samples.filter(pl.col("outcome") == "failed")
+    assert failed.height == decided.funnel["failed_simulated_reject"] > 0
+    assert set(failed["failure"]) == {"rejected"}
+    assert set(samples.filter(pl.col("outcome") == "done")["tries"]) == {1, 2}
+    assert decided.funnel["not_finished"] > 0
+    assert PUBLISHED in decided.funnel
+
+
+def test_two_replicas_and_other_timing_give_the_same_bytes(
+    make_job: MakeJob, tmp_path: Path
+) -> None:
+    def digest(name: str, replicas: int, speed: float) -> str:
+        teacher = {
+            "model": "sim",
+            "engine": "simulated",
+            "replicas": {"max": replicas},
+            "engine_args": {"max_num_seqs": 4, "tokens_per_second": speed},
+        }
+        job = make_job(teacher=teacher, store=str(tmp_path / name))
+        generate(job, read_prompts(job.recipe))
+        return build(job, read_prompts(job.recipe)).content_digest
+
+    assert digest("one", 1, 0) == digest("two", 2, 400)
+
+
+def test_a_dead_replica_stops_the_run_and_the_next_one_goes_on(make_job: MakeJob) -> None:
+    def teacher(dies_after: int) -> dict[str, object]:
+        args = {"dies_after": dies_after, "max_num_seqs": 4}
+        return {"model": "sim", "engine": "simulated", "engine_args": args}
+
+    dying = make_job(teacher=teacher(30), flush={"seconds": 0.05})
+    with pytest.raises(RunError, match="simulated engine died"):
+        run_all(dying)
+    survived = pool_samples(dying)
+    job = make_job(teacher=teacher(0))
+    ran = run_all(job)
+    assert ran.decided.unsettled == 0
+    samples = pool_samples(job)
+    assert samples.select("prompt_id", "sample_index").is_duplicated().sum() == 0
+    assert samples.height == survived.height + ran.generated.drawn
+    assert set(survived["text_digest"]) <= set(samples["text_digest"])
+
+
+def test_a_pilot_publishes_nothing(make_job: MakeJob) -> None:
+    job = make_job()
+    ran = run_all(job, limit=4)
+    assert ran.published is None
+    assert ran.decided.prompts == 4
+    assert Catalog(job.store, "sums").latest() is None
+    assert run_all(job).generated.drawn < pool_samples(job).height, "the pilot's samples count"
+
+
+def test_made_up_samples_are_not_published_unasked(make_job: MakeJob) -> None:
+    job = make_job()
+    prompts = read_prompts(job.recipe)
+    generate(job, prompts)
+    with pytest.raises(RecipeError, match="allow-simulated"):
+        publish(job, build(job, prompts))
+    assert Catalog(job.store, "sums").latest() is None
+
+
+def test_nothing_kept_is_an_error_with_the_funnel(make_job: MakeJob) -> None:
+    with pytest.raises(RunError, match="not_long"):
+        run_all(make_job(keep={"long": "reasoning_tokens > 100000"}))

@@ -1,0 +1,36 @@
+"""Identities are part of what is stored for years: they must not move."""
+
+import pytest
+
+from schemas.identity import canonical_json, identity, prompt_id, reference_id, sample_seed
+
+MESSAGES = ({"role": "user", "content": "What is 2 + 2? 二"},)
+
+
+def test_identities_are_the_same_for_ever() -> None:
+    assert prompt_id(MESSAGES) == "p1_60b8a5a939750834df0b11cbac23cc2c"
+    assert reference_id(None) == "r1_74234e98afe7498fb5daf1f36ac2d78a"
+
+
+def test_a_prompt_is_its_messages_alone() -> None:
+    assert prompt_id(MESSAGES) == prompt_id([{"content": MESSAGES[0]["content"], "role": "user"}])
+    assert prompt_id(MESSAGES) != prompt_id([{**MESSAGES[0], "role": "system"}, *MESSAGES])
+
+
+def test_a_missing_reference_is_not_an_empty_one() -> None:
+    assert reference_id(None) != reference_id("") != reference_id("null")
+
+
+def test_lone_surrogates_have_an_identity() -> None:
+    assert identity("p", "\ud800") != identity("p", "\udc00")
+
+
+def test_nan_has_none() -> None:
+    with pytest.raises(ValueError, match="JSON"):
+        canonical_json(float("nan"))
+
+
+def test_seeds_fit_into_31_bits_and_differ_between_siblings() -> None:
+    seeds = {sample_seed("p", "t", index) for index in range(1000)}
+    assert len(seeds) == 1000
+    assert all(0 <= seed < 2**31 for seed in seeds)

@@ -5,7 +5,7 @@ from difflib import get_close_matches
 
 from filters.format import FormatScorer
 from filters.language import LanguageScorer
-from filters.math import MathScorer
+from filters.math_answer import MathScorer
 from filters.repetition import RepetitionScorer
 from filters.scorer import Scorer
 from schemas.errors import RecipeError

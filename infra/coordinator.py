@@ -13,7 +13,6 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from infra.code import assert_same_code
 from infra.messages import (
     Drawn,
     Grant,
@@ -26,6 +25,7 @@ from infra.messages import (
     Work,
 )
 from infra.pool import DataFile, Pool, PoolWriter
+from infra.revision import assert_same_code
 from infra.scheduler import Key, Scheduler
 from infra.spool import Batch
 from schemas.recipe import SampleCounts

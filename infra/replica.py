@@ -11,11 +11,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from infra.code import assert_same_code
 from infra.engines.simulated import SimulatedEngine
 from infra.engines.vllm import VllmEngine
 from infra.messages import Drawn, Place, Work
 from infra.prompts import read_prompt
+from infra.revision import assert_same_code
 from infra.scheduler import Key
 from infra.spool import Spool
 from schemas.arrow import SAMPLES

@@ -10,9 +10,9 @@ from typing import Any, Protocol
 
 import polars as pl
 
-from infra.code import assert_same_code
 from infra.messages import Judged, ScoreTask
 from infra.prompts import read_prompt
+from infra.revision import assert_same_code
 from infra.spool import Spool
 from schemas.arrow import SCORES
 from schemas.prompt import Prompt

@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 from filters.choose import PUBLISHED, with_eligible, with_fates, with_groups
 from filters.sft import sft_rows
 from infra.catalog import Catalog
-from infra.code import code_digest
+from infra.revision import code_digest
 from infra.sampling import eligible_prefix
 from infra.store import file_sha256, sync_file
 from jobs.prompts import PromptList

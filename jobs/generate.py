@@ -10,11 +10,11 @@ from typing import Any
 import polars as pl
 
 from infra.cluster import ray_cluster
-from infra.code import code_digest
 from infra.coordinator import start_coordinator
 from infra.messages import Known, Progress, ScoreTask
 from infra.pool import DataFile, next_epoch
 from infra.replica import ReplicaSettings, start_replica
+from infra.revision import code_digest
 from infra.scorer_worker import ScorerSettings, start_scorer_worker
 from infra.spool import write_file
 from jobs.judge import MakeJudge

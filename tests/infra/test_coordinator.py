@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from infra.code import code_digest
 from infra.coordinator import Coordinator
 from infra.messages import Drawn, Judged, Known
 from infra.pool import DataFile, Pool, PoolWriter
+from infra.revision import code_digest
 from infra.spool import Batch, write_file
 from schemas.arrow import SAMPLES
 from schemas.errors import BusyError, RunError

@@ -2,7 +2,7 @@
 
 import pytest
 
-from filters.math import MathScorer, final_reference, last_boxed
+from filters.math_answer import MathScorer, final_reference, last_boxed
 from filters.scorer import Response
 
 

@@ -1,0 +1,170 @@
+"""The real vLLM engine with the tiny teacher: one engine for all tests of this file."""
+
+import asyncio
+import threading
+from collections.abc import Coroutine, Iterator
+from typing import Any, TypeVar
+
+import pytest
+import torch
+
+from infra.engines.vllm import VllmEngine
+from schemas.errors import EngineError, RequestError
+from schemas.ports import Completion, EngineFacts, Sampling
+from schemas.recipe import Teacher
+from tests.conftest import ROOT
+
+pytestmark = [pytest.mark.engine, pytest.mark.timeout(600)]
+
+MODEL = ROOT / "examples" / "tiny_r1" / "model"
+GREEDY = Sampling(0.0, 1.0, 0, 0.0, 1.0, (), 256)
+RANDOM = Sampling(0.6, 0.95, 0, 0.0, 1.0, (), 256)
+Result = TypeVar("Result")
+
+
+class EngineInThread:
+    """A started engine on an event loop of its own, for tests that are not asynchronous."""
+
+    def __init__(self, teacher: Teacher) -> None:
+        self._loop = asyncio.new_event_loop()
+        threading.Thread(target=self._loop.run_forever, daemon=True).start()
+        self.engine = VllmEngine(teacher)
+        self.facts: EngineFacts = self.wait(self.engine.start())
+
+    def wait(self, work: Coroutine[Any, Any, Result]) -> Result:
+        return asyncio.run_coroutine_threadsafe(work, self._loop).result(timeout=300)
+
+    def draw(self, prompts: list[str], sampling: Sampling) -> list[Completion]:
+        async def everything() -> list[Completion]:
+            rendered = [self.engine.render([{"role": "user", "content": p}]) for p in prompts]
+            return await asyncio.gather(
+                *(
+                    self.engine.generate(f"{id(prompts)}-{i}", one, sampling, seed=i)
+                    for i, one in enumerate(rendered)
+                )
+            )
+
+        return self.wait(everything())
+
+    def close(self) -> None:
+        self.engine.close()
+        self._loop.call_soon_threadsafe(self._loop.stop)
+
+
+@pytest.fixture(scope="module")
+def tiny() -> Iterator[EngineInThread]:
+    args = {"dtype": "float32", "enforce_eager": True, "max_num_seqs": 64}
+    running = EngineInThread(Teacher(model=str(MODEL), engine_args=args))
+    yield running
+    running.close()
+
+
+def questions(count: int) -> list[str]:
+    from examples.tiny_r1.world import problems
+
+    suffix = "\n\nPlease reason step by step, and put your final answer within \\boxed{}."
+    return [problem.question + suffix for problem in problems(20_260_000, count)]
+
+
+def test_facts_name_what_runs(tiny: EngineInThread) -> None:
+    assert (tiny.facts.engine, tiny.facts.dtype, tiny.facts.slots) == ("vllm", "float32", 64)
+    assert tiny.facts.version.startswith("0.32")
+    assert tiny.facts.think_end_token is not None
+
+
+def test_the_prompt_ends_inside_the_thinking(tiny: EngineInThread) -> None:
+    rendered = tiny.engine.render([{"role": "user", "content": "one?"}])
+    assert rendered.thinking_open
+    assert rendered.text.endswith("<think>\n")
+    assert rendered.text.count("<｜begin▁of▁sentence｜>") == 1  # noqa: RUF001
+
+
+def test_greedy_tokens_are_those_of_transformers(tiny: EngineInThread) -> None:
+    """A difference passes only where the two best logits are within 1e-4 of each other."""
+    from transformers import AutoModelForCausalLM
+
+    prompts = questions(50)
+    model: Any = AutoModelForCausalLM.from_pretrained(MODEL, dtype=torch.float32).eval()
+    close_calls = 0
+    for prompt, completion in zip(prompts, tiny.draw(prompts, GREEDY), strict=True):
+        rendered = tiny.engine.render([{"role": "user", "content": prompt}])
+        ids = torch.tensor([[*rendered.token_ids, *completion.token_ids]])
+        with torch.inference_mode():
+            logits = model(ids).logits[0, len(rendered.token_ids) - 1 : -1]
+        best = logits.topk(2)
+        for step, token in enumerate(completion.token_ids):
+            if token != int(best.indices[step, 0]):
+                gap = float(best.values[step, 0] - best.values[step, 1])
+                assert gap < 1e-4, f"{prompt!r} differs at token {step}"
+                close_calls += 1
+                break
+    assert close_calls <= 5
+
+
+def test_seeded_samples_with_logprobs(tiny: EngineInThread) -> None:
+    samples = tiny.draw(questions(1) * 16, RANDOM)
+    assert len({sample.text for sample in samples}) > 1, "siblings differ by their seeds"
+    for sample in samples:
+        assert sample.finish_reason in ("stop", "length")
+        assert sample.mean_logprob is not None
+        assert sample.mean_logprob < 0
+
+
+def test_a_prompt_beyond_the_context_is_rejected_alone(tiny: EngineInThread) -> None:
+    with pytest.raises(RequestError) as caught:
+        tiny.draw(["apples " * 5000], GREEDY)
+    assert (caught.value.kind, caught.value.reason) == ("rejected", "prompt_too_long")
+    assert len(tiny.draw(questions(2), GREEDY)) == 2, "the engine goes on"
+
+
+def test_parameters_that_vllm_refuses_are_rejected_alone(tiny: EngineInThread) -> None:
+    with pytest.raises(RequestError) as caught:
+        tiny.draw(questions(1), Sampling(-1.0, 0.95, 0, 0.0, 1.0, (), 16))
+    assert (caught.value.kind, caught.value.reason) == ("rejected", "request_refused")
+    assert len(tiny.draw(questions(2), GREEDY)) == 2
+
+
+def test_a_cancelled_request_leaves_the_engine_free(tiny: EngineInThread) -> None:
+    async def cancel_one() -> None:
+        rendered = tiny.engine.render([{"role": "user", "content": questions(1)[0]}])
+        task = asyncio.create_task(tiny.engine.generate("to-cancel", rendered, RANDOM, 1))
+        await asyncio.sleep(0.05)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+    tiny.wait(cancel_one())
+    assert len(tiny.draw(questions(4), GREEDY)) == 4
+
+
+def test_a_model_that_is_none_does_not_start(tmp_path: Any) -> None:
+    (tmp_path / "config.json").write_text("{}")
+    with pytest.raises(EngineError, match="did not start"):
+        asyncio.run(VllmEngine(Teacher(model=str(tmp_path))).start())
+
+
+@pytest.mark.parametrize("signal_number", [9])
+def test_a_killed_engine_is_told_from_a_failed_request(
+    signal_number: int, tiny: EngineInThread
+) -> None:
+    """Last in this file: it takes the engine with it."""
+    import os
+
+    import psutil
+
+    async def draw_while_killing() -> list[object]:
+        rendered = tiny.engine.render([{"role": "user", "content": questions(1)[0]}])
+        drawing = [
+            asyncio.create_task(tiny.engine.generate(f"last-{i}", rendered, RANDOM, i))
+            for i in range(64)
+        ]
+        await asyncio.sleep(0.1)
+        for process in psutil.Process().children(recursive=True):
+            if "EngineCore" in process.name() or "EngineCore" in " ".join(process.cmdline()):
+                os.kill(process.pid, signal_number)
+        return list(await asyncio.gather(*drawing, return_exceptions=True))
+
+    outcomes = tiny.wait(draw_while_killing())
+    died = [outcome for outcome in outcomes if isinstance(outcome, BaseException)]
+    assert died
+    assert {type(error) for error in died} == {EngineError}

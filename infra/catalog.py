@@ -7,6 +7,7 @@ never write into one folder, and `manifest.json` is written last: without it the
 import json
 import os
 import re
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -63,9 +64,11 @@ class Catalog:
         """Where a version's files lie."""
         return self._store.path(f"{self._root}/versions/{version}")
 
-    def staging(self, attempt: str) -> Path:
-        """Where the files of a version are written before it has a number."""
-        return self._store.path(f"{self._root}/staging/{attempt}")
+    def staging(self) -> Path:
+        """A new folder where the files of a version are written before it has a number."""
+        root = self._store.path(f"{self._root}/staging")
+        root.mkdir(parents=True, exist_ok=True)
+        return Path(tempfile.mkdtemp(dir=root))
 
     def claim(self, claimant: str) -> str:
         """The next free version number, now ours."""

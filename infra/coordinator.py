@@ -7,6 +7,7 @@ acknowledged, counted and passed on.
 
 import asyncio
 import logging
+import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
@@ -59,6 +60,7 @@ class Coordinator:
         self._tasks = 0
         self._open_tasks = 0
         self._progress = Progress()
+        self._first_joined: float | None = None
         self._changed = asyncio.Event()
         self._deliveries: asyncio.Queue[_Delivery] = asyncio.Queue()
         self._failure: Exception | None = None
@@ -83,6 +85,7 @@ class Coordinator:
     async def join(self, replica: str) -> None:
         """A replica is ready to work."""
         self._progress.replicas += 1
+        self._first_joined = self._first_joined or time.monotonic()
         log.info("replica %s joined", replica)
 
     async def lease(self, replica: str, count: int, wait_s: float) -> Grant:
@@ -206,6 +209,7 @@ class Coordinator:
             settled=self._scheduler.settled,
             in_flight=self._scheduler.in_flight,
             waiting_for_scores=self._open_tasks,
+            working_s=time.monotonic() - self._first_joined if self._first_joined else 0.0,
             finished=self._scheduler.all_settled and self._open_tasks == 0,
         )
 

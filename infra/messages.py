@@ -101,6 +101,8 @@ class Progress:
     tokens: int = 0
     waiting_for_scores: int = 0
     replicas: int = 0
+    working_s: float = 0.0
+    """Since the first replica was ready."""
     reasons: Counter[str] = field(default_factory=Counter)
     """Why samples were not kept."""
     finished: bool = False

@@ -7,6 +7,7 @@ Serialising and writing happen in a thread, off the loop that feeds the engine.
 import asyncio
 import logging
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -64,7 +65,8 @@ class Replica:
         self._spool: Spool[Drawn] = Spool(
             settings.samples, SAMPLES, f"{settings.attempt}-{name}", settings.flush
         )
-        self._rendered: tuple[Place, Prompt, RenderedPrompt] | None = None
+        self._flushing: asyncio.Task[None] | None = None
+        self._rendered: tuple[Place, RenderedPrompt] | None = None
 
     async def run(self) -> None:
         """Starts the engine, pulls work until there is none, flushes, and closes."""
@@ -80,77 +82,80 @@ class Replica:
     async def _step(self) -> bool:
         """Fills free slots, flushes what is due, waits for a sample; True when all is done."""
         self._raise_dead()
-        room = self._facts.slots + max(1, self._facts.slots // PREFETCH_SHARE) - len(self._running)
-        patience = (
-            self._settings.flush.seconds / STARVED_FLUSH_SHARE if self._spool else LONG_POLL_S
-        )
-        grant = await self._coordinator.lease.remote(
-            self._name, max(room, 0), wait_s=min(patience, LONG_POLL_S) if room > 0 else 0
-        )
-        for work in grant.work:
-            self._running[work.key] = asyncio.create_task(self._draw(work))
-        if grant.finished and not self._running:
-            return True
-        starved = room > 0 and not grant.work
-        if self._spool.due() or (starved and self._spool.age() >= patience):
-            await self._flush()
-        if not starved and self._running:
+        room = self._room()
+        if room > 0:
+            patience = self._patience()
+            grant = await self._coordinator.lease.remote(self._name, room, wait_s=patience)
+            for work in grant.work:
+                self._running[work.key] = asyncio.create_task(self._draw(work))
+            if grant.finished and not self._running:
+                return True
+            starved = not grant.work
+        else:
             await asyncio.wait(
                 self._running.values(), timeout=LONG_POLL_S, return_when=asyncio.FIRST_COMPLETED
             )
+            starved = False
+        if self._spool.due() or (starved and self._spool.age() >= self._patience()):
+            self._start_flush()
         return False
 
+    def _room(self) -> int:
+        """How many samples more the engine takes, with a few that wait for a slot in it."""
+        return self._facts.slots + max(1, self._facts.slots // PREFETCH_SHARE) - len(self._running)
+
+    def _patience(self) -> float:
+        """How long to wait for work before the buffer is flushed; seconds."""
+        if not self._spool:
+            return LONG_POLL_S
+        return min(LONG_POLL_S, self._settings.flush.seconds / STARVED_FLUSH_SHARE)
+
     def _raise_dead(self) -> None:
-        """Forgets finished samples; the error of a dead engine ends the replica."""
+        """Forgets finished samples; the error of a dead engine or of a flush ends the replica."""
+        if self._flushing is not None and self._flushing.done():
+            self._flushing.result()
         for key in [key for key, task in self._running.items() if task.done()]:
-            task = self._running.pop(key)
-            if not task.cancelled():
-                task.result()
+            self._running.pop(key).result()
 
     async def _draw(self, work: Work) -> None:
         started = time.monotonic()
-        prompt, rendered = self._render(work.prompt)
+        prompt = read_prompt(work.prompt)
         seed = sample_seed(prompt.prompt_id, self._settings.teacher_id, work.key.sample_index)
         request_id = f"{prompt.prompt_id}-{work.key.sample_index}-{work.tries}"
+        rendered: RenderedPrompt | None = None
         try:
+            rendered = self._render(work.prompt, prompt)
             completion = await self._engine.generate(
                 request_id, rendered, self._settings.sampling, seed
             )
         except RequestError as error:
             if error.kind == "transient" and await self._again(work.key):
                 return
-            row = self._row(prompt, rendered, work, seed, started) | _failure(error)
+            outcome = _failure(error)
             drawn = Drawn(work.key, done=False, tokens=0, reason=error.reason)
         else:
-            row = self._row(prompt, rendered, work, seed, started)
-            row |= _completed(completion, rendered, self._facts)
+            outcome = _completed(completion, rendered, self._facts)
             drawn = Drawn(work.key, done=True, tokens=len(completion.token_ids), reason=None)
+        row = self._row(prompt, work, seed, started) | _rendered(rendered) | outcome
         self._spool.add(Sample(**row).to_row(), drawn)
 
     async def _again(self, key: Key) -> bool:
         return bool(await self._coordinator.failed.remote(self._name, key))
 
-    def _render(self, place: Place) -> tuple[Prompt, RenderedPrompt]:
+    def _render(self, place: Place, prompt: Prompt) -> RenderedPrompt:
         """Siblings come next to each other, so the last prompt is nearly always the right one."""
         if self._rendered is None or self._rendered[0] != place:
-            prompt = read_prompt(place)
-            self._rendered = (place, prompt, self._engine.render(prompt.messages))
-        return self._rendered[1], self._rendered[2]
+            self._rendered = (place, self._engine.render(prompt.messages))
+        return self._rendered[1]
 
-    def _row(
-        self, prompt: Prompt, rendered: RenderedPrompt, work: Work, seed: int, started: float
-    ) -> dict[str, Any]:
+    def _row(self, prompt: Prompt, work: Work, seed: int, started: float) -> dict[str, Any]:
         """What is known of a sample however it ended; the rest is null."""
         known: dict[str, Any] = {
             "prompt_id": prompt.prompt_id,
             "teacher_id": self._settings.teacher_id,
             "sample_index": work.key.sample_index,
-            "outcome": FAILED,
-            "thinking_open": rendered.thinking_open,
-            "prompt_tokens": len(rendered.token_ids),
             "max_tokens": self._settings.sampling.max_tokens,
             "seed": seed,
-            "prompt_digest": text_digest(rendered.text),
             "engine": self._facts.engine,
             "engine_version": self._facts.version,
             "dtype": self._facts.dtype,
@@ -161,9 +166,20 @@ class Replica:
         }
         return dict.fromkeys(SAMPLES.names) | known
 
+    def _start_flush(self) -> None:
+        """Flushes beside the drawing, one flush at a time."""
+        if self._flushing is not None and not self._flushing.done():
+            return
+        self._flushing = asyncio.create_task(self._deliver(self._spool.take()))
+
     async def _flush(self) -> None:
-        """Delivers the buffer; without what another replica draws by now."""
-        rows = self._spool.take()
+        """Delivers everything and waits for it."""
+        if self._flushing is not None:
+            await self._flushing
+        await self._deliver(self._spool.take())
+
+    async def _deliver(self, rows: list[tuple[Mapping[str, Any], Drawn]]) -> None:
+        """Writes and delivers rows, without what another replica draws by now."""
         while rows:
             batch = await asyncio.to_thread(self._spool.write, rows)
             refused = set(await self._coordinator.deliver.remote(self._name, batch))
@@ -177,8 +193,19 @@ def _engine(teacher: Teacher) -> Engine:
     return SimulatedEngine(teacher) if teacher.engine == "simulated" else VllmEngine(teacher)
 
 
+def _rendered(prompt: RenderedPrompt | None) -> dict[str, Any]:
+    if prompt is None:
+        return {"thinking_open": False}
+    return {
+        "thinking_open": prompt.thinking_open,
+        "prompt_tokens": len(prompt.token_ids),
+        "prompt_digest": text_digest(prompt.text),
+    }
+
+
 def _failure(error: RequestError) -> dict[str, Any]:
     return {
+        "outcome": FAILED,
         "failure": error.kind,
         "failure_reason": error.reason,
         "failure_detail": error.detail,

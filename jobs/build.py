@@ -1,6 +1,5 @@
 """Build: a cut of the pool, and what of it is kept, chosen and written. It never generates."""
 
-import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -87,8 +86,7 @@ def build(job: Job, prompts: PromptList) -> Built:
     chosen = decided.samples.filter(pl.col("fate") == PUBLISHED)
     if chosen.is_empty():
         raise RunError(f"no sample is published; the funnel is {decided.funnel or 'empty'}")
-    staging = Catalog(job.store, job.recipe.name).staging(decided.cut.recipe)
-    shutil.rmtree(staging, ignore_errors=True)
+    staging = Catalog(job.store, job.recipe.name).staging()
     shards = _shards(prompts.frame, chosen)
     staged: dict[str, Path] = {}
     files = []
@@ -130,7 +128,6 @@ def _write_part(
     staging: Path, output: str, number: int, count: int, rows: pl.DataFrame
 ) -> tuple[File, Path]:
     """One Parquet file, named by its content."""
-    staging.mkdir(parents=True, exist_ok=True)
     path = staging / f"{output}-{number:05d}.parquet"
     pq.write_table(
         rows.to_arrow(compat_level=pl.CompatLevel.oldest()),

@@ -21,12 +21,13 @@ from jobs.judge import MakeJudge
 from jobs.progress import ProgressDisplay
 from jobs.prompts import PromptList
 from jobs.recipe import Job
-from jobs.survey import Survey, fill_tasks, known, survey
+from jobs.survey import POOL_KEY, Survey, fill_tasks, known, survey
 from schemas.arrow import PROMPTS
 from schemas.errors import RunError
 
 PROMPTS_PER_FILE = 4096
 POLL_S = 0.5
+RESUME = "what was delivered is kept, and the same command goes on from there"
 
 
 @dataclass(frozen=True)
@@ -39,6 +40,8 @@ class Generated:
     drawn: int = 0
     failed: int = 0
     tokens: int = 0
+    working_s: float = 0.0
+    """From the first replica that was ready to the last verdict."""
     scored: int = 0
     """Old samples that got scores they lacked."""
 
@@ -56,7 +59,15 @@ def generate(job: Job, prompts: PromptList) -> Generated:
         if scored:
             found = survey(job, prompts)
         progress = attempt.draw(known(job, prompts, found.samples))
-    return Generated(attempt.name, added, progress.drawn, progress.failed, progress.tokens, scored)
+    return Generated(
+        attempt.name,
+        added,
+        progress.drawn,
+        progress.failed,
+        progress.tokens,
+        progress.working_s,
+        scored,
+    )
 
 
 def fill_scores(job: Job, prompts: PromptList) -> Generated:
@@ -95,7 +106,7 @@ class Attempt:
 
     def add_prompts(self, prompts: PromptList) -> int:
         """Commits the prompts that the pool has not seen; returns how many."""
-        key = ["prompt_id", "reference_id"]
+        key = list(POOL_KEY)
         seen = self._job.pool.scan("prompts").select(key).collect()
         fresh = prompts.frame.join(seen, on=key, how="anti")
         files = [self._write_prompts(i, part) for i, part in enumerate(_slices(fresh))]
@@ -172,17 +183,15 @@ class Attempt:
             _get(run)
             return
         except Exception as error:
+            _get(coordinator.progress.remote())  # if the coordinator failed first, that is why
             if name not in alive:
-                _get(coordinator.lost_worker.remote(name))
-                raise RunError(f"scorer worker {name} died: {error}") from error
+                raise RunError(f"scorer worker {name} died: {error}; {RESUME}") from error
             alive.discard(name)
             lost = _get(coordinator.lost_replica.remote(name))
-            _get(coordinator.progress.remote())  # if the coordinator failed first, that is why
             message = f"replica {name} died with {lost} samples in flight: {error}"
             if len(alive) < self._job.recipe.teacher.replicas.min:
                 raise RunError(
-                    f"{message}\nFewer than replicas.min are left. What was delivered is kept; "
-                    "run the same command again to go on."
+                    f"{message}\nFewer replicas than teacher.replicas.min are left; {RESUME}"
                 ) from error
             self._display.say(message)
 
@@ -228,6 +237,8 @@ def _get(reference: Any) -> Any:
         return ray.get(reference)
     except ray.exceptions.RayTaskError as error:
         raise error.cause from None
+    except ray.exceptions.RayActorError as error:
+        raise RunError(f"a process of the run died: {error}; {RESUME}") from error
 
 
 def _stop(workers: list[Any], engines: list[Any]) -> None:

@@ -22,7 +22,6 @@ class ProgressDisplay:
         self._clock = clock
         self._started = clock()
         self._logged = 0.0
-        self._first_token: float | None = None
 
     def __enter__(self) -> "ProgressDisplay":
         if self._console.is_terminal:
@@ -39,8 +38,6 @@ class ProgressDisplay:
     def show(self, progress: Progress) -> None:
         """The newest state."""
         now = self._clock()
-        if progress.tokens and self._first_token is None:
-            self._first_token = now
         line = self._line(progress, now)
         if self._console.is_terminal:
             table = Table.grid()
@@ -52,8 +49,7 @@ class ProgressDisplay:
 
     def _line(self, progress: Progress, now: float) -> str:
         seconds = now - self._started
-        decoding = now - (self._first_token or now)
-        rate = f"{progress.tokens / decoding:,.0f} tok/s" if decoding > 1 else "- tok/s"
+        rate = f"{progress.tokens / progress.working_s:,.0f} tok/s" if progress.tokens else "-"
         kept = f"{progress.kept / progress.judged:.0%}" if progress.judged else "-"
         state = "engine starting" if not progress.replicas else f"{progress.replicas} replicas"
         return (

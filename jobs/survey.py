@@ -14,6 +14,8 @@ from jobs.prompts import PromptList
 from jobs.recipe import Job
 
 FILL_ROWS = 64
+POOL_KEY = ("prompt_id", "reference_id", "domain")
+"""Of the prompts table. With the domain, since recipes that share a pool may differ in it."""
 
 
 @dataclass(frozen=True)
@@ -108,7 +110,7 @@ def known(job: Job, prompts: PromptList, samples: pl.DataFrame) -> Known:
 
 
 def _placed_prompts(job: Job, prompts: PromptList) -> pl.DataFrame:
-    key = ["prompt_id", "reference_id"]
+    key = list(POOL_KEY)
     return (
         job.pool.scan("prompts")
         .select(*key, "path", "row")
@@ -122,7 +124,9 @@ def fill_tasks(job: Job, prompts: PromptList, samples: pl.DataFrame) -> list[Sco
     """Tasks that compute only the scores that are missing, file by file."""
     places = {
         prompt_id: Place(path, row)
-        for prompt_id, _, path, row in _placed_prompts(job, prompts).iter_rows()
+        for prompt_id, path, row in _placed_prompts(job, prompts)
+        .select("prompt_id", "path", "row")
+        .iter_rows()
     }
     lacking = samples.filter(pl.col("missing").list.len() > 0)
     tasks = []

@@ -61,7 +61,8 @@ class EngineFacts:
 class Engine(Protocol):
     """A model that completes prompts, many at once.
 
-    `start` raises EngineError. `generate` raises RequestError when this request failed and
+    `start` raises EngineError, `render` RequestError for messages that the chat template refuses.
+    `generate` raises RequestError when this request failed and
     EngineError when the engine is dead and takes every running request with it. Cancelling the
     task that awaits `generate` stops the request in the engine.
     """

@@ -39,7 +39,10 @@ class VllmEngine:
             # It blocks for as long as the model loads, and the actor's loop must go on answering.
             self._engine = await asyncio.to_thread(AsyncLLM.from_engine_args, args)
         except Exception as error:  # vLLM raises every type here, OSError to pydantic's
-            raise EngineError(f"vLLM did not start {self._teacher.model!r}: {error}") from error
+            raise EngineError(
+                f"vLLM did not start {self._teacher.model!r}: {error}. Its own log is in Ray's log "
+                "folder, worker-*.err (/tmp/ray/session_latest/logs as a rule)"
+            ) from error
         self._tokenizer = self._engine.get_tokenizer()
         if not getattr(self._tokenizer, "chat_template", None):
             self.close()
@@ -82,10 +85,14 @@ class VllmEngine:
         return ids[0] if len(ids) == 1 else None
 
     def render(self, messages: Messages) -> RenderedPrompt:
-        """The chat template around `messages`, ready for the model's turn."""
-        text = self._tokenizer.apply_chat_template(
-            [dict(message) for message in messages], tokenize=False, add_generation_prompt=True
-        )
+        """The chat template around `messages`, ready for the model's turn; RequestError where the
+        template refuses them."""
+        try:
+            text = self._tokenizer.apply_chat_template(
+                [dict(message) for message in messages], tokenize=False, add_generation_prompt=True
+            )
+        except Exception as error:  # templates raise what they like on roles that they do not know
+            raise RequestError("rejected", "template_refused", str(error)) from error
         # The template already wrote the special tokens.
         token_ids = self._tokenizer.encode(text, add_special_tokens=False)
         return RenderedPrompt(text, token_ids, text.rstrip().endswith(OPEN))

@@ -1,10 +1,14 @@
 """The real vLLM engine with the tiny teacher: one engine for all tests of this file."""
 
 import asyncio
+import json
+import os
+import signal
 import threading
 from collections.abc import Coroutine, Iterator
 from typing import Any, TypeVar
 
+import psutil
 import pytest
 import torch
 
@@ -60,10 +64,9 @@ def tiny() -> Iterator[EngineInThread]:
 
 
 def questions(count: int) -> list[str]:
-    from examples.tiny_r1.world import problems
-
+    lines = (MODEL.parent / "prompts.jsonl").read_text().splitlines()[:count]
     suffix = "\n\nPlease reason step by step, and put your final answer within \\boxed{}."
-    return [problem.question + suffix for problem in problems(20_260_000, count)]
+    return [json.loads(line)["question"] + suffix for line in lines]
 
 
 def test_facts_name_what_runs(tiny: EngineInThread) -> None:
@@ -84,7 +87,8 @@ def test_greedy_tokens_are_those_of_transformers(tiny: EngineInThread) -> None:
     from transformers import AutoModelForCausalLM
 
     prompts = questions(50)
-    model: Any = AutoModelForCausalLM.from_pretrained(MODEL, dtype=torch.float32).eval()
+    load: Any = AutoModelForCausalLM.from_pretrained
+    model = load(MODEL, dtype=torch.float32)
     close_calls = 0
     for prompt, completion in zip(prompts, tiny.draw(prompts, GREEDY), strict=True):
         rendered = tiny.engine.render([{"role": "user", "content": prompt}])
@@ -143,14 +147,8 @@ def test_a_model_that_is_none_does_not_start(tmp_path: Any) -> None:
         asyncio.run(VllmEngine(Teacher(model=str(tmp_path))).start())
 
 
-@pytest.mark.parametrize("signal_number", [9])
-def test_a_killed_engine_is_told_from_a_failed_request(
-    signal_number: int, tiny: EngineInThread
-) -> None:
+def test_a_killed_engine_is_told_from_a_failed_request(tiny: EngineInThread) -> None:
     """Last in this file: it takes the engine with it."""
-    import os
-
-    import psutil
 
     async def draw_while_killing() -> list[object]:
         rendered = tiny.engine.render([{"role": "user", "content": questions(1)[0]}])
@@ -161,7 +159,7 @@ def test_a_killed_engine_is_told_from_a_failed_request(
         await asyncio.sleep(0.1)
         for process in psutil.Process().children(recursive=True):
             if "EngineCore" in process.name() or "EngineCore" in " ".join(process.cmdline()):
-                os.kill(process.pid, signal_number)
+                os.kill(process.pid, signal.SIGKILL)
         return list(await asyncio.gather(*drawing, return_exceptions=True))
 
     outcomes = tiny.wait(draw_while_killing())

@@ -1,0 +1,1 @@
+"""Benchmarks: ratios within one run. Results are in docs/benchmarks.md."""

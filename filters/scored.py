@@ -46,7 +46,7 @@ def with_scores(
         if scorers[name].verifies
     ]
     return samples.with_columns(
-        missing=pl.concat_list(missing).list.drop_nulls(),
+        missing=pl.concat_list([*missing, pl.lit(None, pl.String)]).list.drop_nulls(),
         correct=pl.coalesce([*verdicts, pl.lit(None, pl.Boolean)]),
     ).drop(f"{name}.scored" for name in scorers)
 

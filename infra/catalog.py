@@ -54,11 +54,15 @@ class Catalog:
             newest = json.loads(content).get("format", 0)
             if newest > FORMAT:
                 raise VersionError(f"{self.name}@{version} has the newer format {newest}")
-            return Manifest.model_validate_json(content)
+            manifest = Manifest.model_validate_json(content)
         except (ValueError, ValidationError, AttributeError) as error:
             raise VersionError(
                 f"{self.name}@{version}: the manifest is damaged: {error}"
             ) from error
+
+        if not manifest.intact:
+            raise VersionError(f"{self.name}@{version}: the manifest was changed after its commit")
+        return manifest
 
     def folder(self, version: str) -> Path:
         """Where a version's files lie."""
@@ -70,14 +74,14 @@ class Catalog:
         root.mkdir(parents=True, exist_ok=True)
         return Path(tempfile.mkdtemp(dir=root))
 
-    def claim(self, claimant: str) -> str:
-        """The next free version number, now ours."""
+    def claim(self, content_digest: str) -> str:
+        """The next free version number, now for this content."""
         numbered = self._numbered()
         number = int(numbered[-1][1:]) if numbered else 0
         while True:
             number += 1
             version = f"v{number:04d}"
-            content = json.dumps({"claimant": claimant}).encode()
+            content = json.dumps({"claimant": content_digest}).encode()
             if self._store.put_if_absent(self._key(version, "_claim.json"), content):
                 return version
 
@@ -91,7 +95,7 @@ class Catalog:
     def commit(self, manifest: Manifest) -> None:
         """Makes the version exist; VersionError if its number was committed before."""
         key = self._key(manifest.version, "manifest.json")
-        content = manifest.model_dump_json(indent=2).encode()
+        content = manifest.sealed().model_dump_json(indent=2).encode()
         if not self._store.put_if_absent(key, content):
             raise VersionError(f"{self.name}@{manifest.version} is already committed")
         self._move_hint(manifest.version)
@@ -118,6 +122,9 @@ class Catalog:
             problems.append("manifest.json: content_digest does not match its files")
         if sum(manifest.rows.values()) != sum(f.rows or 0 for f in manifest.files):
             problems.append("manifest.json: rows do not add up to those of its files")
+        claim = json.dumps({"claimant": manifest.content_digest}).encode()
+        if self._store.get(self._key(version, "_claim.json")) != claim:
+            problems.append("_claim.json: is not the claim of this content")
         return problems + self._foreign_files(version, manifest.files)
 
     def _check(self, version: str, file: File) -> list[str]:

@@ -2,6 +2,7 @@
 
 import logging
 import os
+import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -23,6 +24,7 @@ def ray_cluster() -> Iterator[None]:
     if ray.is_initialized():
         yield
         return
+    on_sigterm = signal.getsignal(signal.SIGTERM)
     if os.environ.get("RAY_ADDRESS"):
         ray.init(logging_level=logging.WARNING, log_to_driver=False)
     else:
@@ -35,6 +37,8 @@ def ray_cluster() -> Iterator[None]:
             logging_level=logging.WARNING,
             log_to_driver=False,
         )
+    # Ray puts its own handler there, which exits with 1 or 15.
+    signal.signal(signal.SIGTERM, on_sigterm)
     try:
         yield
     finally:

@@ -29,6 +29,7 @@ from infra.pool import DataFile, Pool, PoolWriter
 from infra.revision import assert_same_code
 from infra.scheduler import Key, Scheduler
 from infra.spool import Batch
+from schemas.errors import RunError
 from schemas.recipe import SampleCounts
 
 LONG_POLL_S = 1.0
@@ -60,6 +61,7 @@ class Coordinator:
         self._tasks = 0
         self._open_tasks = 0
         self._progress = Progress()
+        self._replicas: set[str] = set()
         self._first_joined: float | None = None
         self._changed = asyncio.Event()
         self._deliveries: asyncio.Queue[_Delivery] = asyncio.Queue()
@@ -68,6 +70,10 @@ class Coordinator:
 
     async def begin(self, known: Known, to_score: list[ScoreTask]) -> None:
         """Takes the run's prompts and what the pool knows of them, and old samples to score."""
+        if any(done & ~judged for done, judged in zip(known.done, known.judged, strict=True)):
+            raise RunError(
+                "samples were left without a verdict; is every node's software the same?"
+            )
         for file, row in known.places:
             self._prompts.append(Place(known.paths[file], row))
         for done, judged, kept in zip(known.done, known.judged, known.kept, strict=True):
@@ -77,14 +83,14 @@ class Coordinator:
         self._committing = asyncio.create_task(self._commit_deliveries())
 
     async def commit_prompts(self, files: list[DataFile]) -> None:
-        """Commits files of new prompts; used before `begin`."""
+        """Commits files of new prompts."""
         await asyncio.to_thread(self._writer.commit, "prompts", files)
 
     # Replicas
 
     async def join(self, replica: str) -> None:
         """A replica is ready to work."""
-        self._progress.replicas += 1
+        self._replicas.add(replica)
         self._first_joined = self._first_joined or time.monotonic()
         log.info("replica %s joined", replica)
 
@@ -128,7 +134,7 @@ class Coordinator:
 
     async def lost_replica(self, replica: str) -> int:
         """The replica is gone; what it had not delivered is drawn again. Returns how much."""
-        self._progress.replicas -= 1
+        self._replicas.discard(replica)
         lost = self._scheduler.lost(replica)
         self._notify()
         return lost
@@ -208,6 +214,7 @@ class Coordinator:
             prompts=self._scheduler.prompts,
             settled=self._scheduler.settled,
             in_flight=self._scheduler.in_flight,
+            replicas=len(self._replicas),
             waiting_for_scores=self._open_tasks,
             working_s=time.monotonic() - self._first_joined if self._first_joined else 0.0,
             finished=self._scheduler.all_settled and self._open_tasks == 0,
@@ -246,13 +253,14 @@ class Coordinator:
         try:
             if files:
                 await asyncio.to_thread(self._writer.commit, deliveries[0].table, files)
+            for delivery in deliveries:
+                delivery.then()
         except Exception as error:  # reaches every worker and the driver
             self._failure = error
             for delivery in deliveries:
                 delivery.acknowledged.set_exception(error)
             return
         for delivery in deliveries:
-            delivery.then()
             delivery.acknowledged.set_result(None)
 
 

@@ -10,6 +10,8 @@ from collections.abc import Callable
 from multiprocessing.connection import Connection
 from typing import Any, Generic, TypeVar
 
+from schemas.errors import RunError
+
 Argument = TypeVar("Argument")
 Result = TypeVar("Result")
 
@@ -41,7 +43,8 @@ class Killable(Generic[Argument, Result]):
         self._pipe: Connection | None = None
 
     def __call__(self, argument: Argument) -> Result:
-        """The function's result; raises what it raised, DeadlineExceeded or WorkerDied."""
+        """The function's result; raises what it raised, DeadlineExceeded or WorkerDied, and
+        RunError where the process cannot even start."""
         pipe = self._pipe or self._start()
         try:
             pipe.send(argument)
@@ -64,10 +67,13 @@ class Killable(Generic[Argument, Result]):
         self._process.start()
         theirs.close()
         self._pipe = ours
-        if not ours.poll(START_S):
+        try:
+            ready = ours.poll(START_S) and ours.recv()
+        except EOFError:
+            ready = None
+        if not ready:
             self.close()
-            raise WorkerDied(f"the process was not ready after {START_S} s")
-        ours.recv()
+            raise RunError(f"the process for {self._make} was not ready after {START_S:.0f} s")
         return ours
 
     def close(self) -> None:

@@ -9,7 +9,7 @@ import json
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Final
 
 import polars as pl
@@ -62,7 +62,9 @@ class Pool:
         A table that is not there has no rows.
         """
         table = self._open(name, version)
-        if table is None or not (files := sorted(table.file_uris())):
+        # Delta quotes special characters in paths; the names of our files have none.
+        names = [] if table is None else sorted(PurePosixPath(u).name for u in table.file_uris())
+        if not names:
             empty = pl.from_arrow(TABLES[name].empty_table())
             assert isinstance(empty, pl.DataFrame)
             return empty.lazy().with_columns(
@@ -70,8 +72,8 @@ class Pool:
             )
         # Row numbers must not depend on which columns are read, or they name other rows.
         return pl.concat(
-            pl.scan_parquet(file, row_index_name="row").with_columns(path=pl.lit(file))
-            for file in files
+            pl.scan_parquet(path, row_index_name="row", glob=False).with_columns(path=pl.lit(path))
+            for path in (str(self.folder(name) / file) for file in names)
         )
 
     def _open(self, name: str, version: int | None = None) -> DeltaTable | None:

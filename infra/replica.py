@@ -6,6 +6,7 @@ Serialising and writing happen in a thread, off the loop that feeds the engine.
 
 import asyncio
 import logging
+import os
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -20,7 +21,7 @@ from infra.revision import assert_same_code
 from infra.scheduler import Key
 from infra.spool import Spool
 from schemas.arrow import SAMPLES
-from schemas.errors import RequestError
+from schemas.errors import RequestError, RunError
 from schemas.identity import sample_seed, text_digest
 from schemas.ports import Completion, Engine, EngineFacts, RenderedPrompt, Sampling
 from schemas.prompt import Prompt
@@ -145,7 +146,9 @@ class Replica:
     def _render(self, place: Place, prompt: Prompt) -> RenderedPrompt:
         """Siblings come next to each other, so the last prompt is nearly always the right one."""
         if self._rendered is None or self._rendered[0] != place:
-            self._rendered = (place, self._engine.render(prompt.messages))
+            system = self._settings.teacher.system
+            first = [] if system is None else [{"role": "system", "content": system}]
+            self._rendered = (place, self._engine.render([*first, *prompt.messages]))
         return self._rendered[1]
 
     def _row(self, prompt: Prompt, work: Work, seed: int, started: float) -> dict[str, Any]:
@@ -168,8 +171,10 @@ class Replica:
 
     def _start_flush(self) -> None:
         """Flushes beside the drawing, one flush at a time."""
-        if self._flushing is not None and not self._flushing.done():
-            return
+        if self._flushing is not None:
+            if not self._flushing.done():
+                return
+            self._flushing.result()
         self._flushing = asyncio.create_task(self._deliver(self._spool.take()))
 
     async def _flush(self) -> None:
@@ -245,14 +250,33 @@ def _reasoning_tokens(
     return ids.index(think_end) + 1 if think_end is not None and think_end in ids else None
 
 
+def assert_placeable(teacher: Teacher) -> None:
+    """RunError if this machine can never hold `replicas.min`; a cluster may still grow."""
+    import ray
+
+    needed, there = _gpus(teacher) * teacher.replicas.min, ray.cluster_resources().get("GPU", 0)
+    if needed > there and not os.environ.get("RAY_ADDRESS"):
+        raise RunError(
+            f"teacher: {teacher.replicas.min} replicas of {_gpus(teacher)} GPUs each do not fit "
+            f"on this machine's {there:.0f}; lower engine_args.tensor_parallel_size or replicas.min"
+        )
+
+
+def _gpus(teacher: Teacher) -> int:
+    """GPUs of one replica; none where there are none, as with the CPU build."""
+    import ray
+
+    if teacher.engine != "vllm" or not ray.cluster_resources().get("GPU", 0):
+        return 0
+    args = teacher.engine_args
+    return int(args.get("tensor_parallel_size", 1) * args.get("pipeline_parallel_size", 1))
+
+
 def start_replica(name: str, settings: ReplicaSettings, coordinator: Any) -> Any:
     """The replica as a Ray actor, with the GPUs or the CPU that its engine needs."""
     import ray
 
-    args = settings.teacher.engine_args
-    gpus = 0
-    if settings.teacher.engine == "vllm" and ray.cluster_resources().get("GPU", 0):
-        gpus = args.get("tensor_parallel_size", 1) * args.get("pipeline_parallel_size", 1)
+    gpus = _gpus(settings.teacher)
     cpus = 1 if settings.teacher.engine == "vllm" else 0
     return (
         ray.remote(Replica)

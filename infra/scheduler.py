@@ -123,7 +123,10 @@ class Scheduler:
 
     def failed(self, holder: str, key: Key) -> bool:
         """A try ended in a transient error. True: it is drawn again; False: its tries are used up
-        and the holder, which keeps the lease, delivers it as failed."""
+        and the holder, which keeps the lease, delivers it as failed. A holder that lost the lease
+        meanwhile changes nothing."""
+        if not self.accepts(holder, key):
+            return True
         failures = self._failures.get(key, 0) + 1
         if failures >= TRANSIENT_TRIES:
             return False

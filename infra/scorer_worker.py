@@ -103,7 +103,7 @@ class ScorerWorker:
 @lru_cache(maxsize=2)
 def _read_samples(path: str) -> pl.DataFrame:
     """A file's samples; consecutive tasks read from the same one."""
-    return pl.read_parquet(path)
+    return pl.read_parquet(path, glob=False)
 
 
 def _read_items(task: ScoreTask) -> list[Item]:

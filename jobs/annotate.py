@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -37,8 +38,14 @@ def annotate(source: str, names: Sequence[str], target: str) -> Told:
     started = time.monotonic()
     temporary = output.with_name(f".{output.name}.partial")
     scored = _scored(source, scorers, counts)
-    rows = (_write_jsonl if output.suffix == ".jsonl" else _write_parquet)(temporary, scored)
-    temporary.replace(output)
+    try:
+        if output.suffix == ".jsonl":
+            rows = _write_jsonl(temporary, scored)
+        else:
+            rows = _write_parquet(temporary, scored, _score_schema(scorers))
+        temporary.replace(output)
+    finally:
+        temporary.unlink(missing_ok=True)
     seconds = time.monotonic() - started
     return _told(counts, rows, seconds, output)
 
@@ -88,6 +95,16 @@ def _columns(name: str, columns: list[str], score: Score) -> dict[str, Any]:
     return {column: facts.get(column.removeprefix(f"{name}.")) for column in columns}
 
 
+def _score_schema(scorers: dict[str, Scorer]) -> pa.Schema:
+    columns = {name: kind for s in scorers.values() for name, kind in scorer_columns(s).items()}
+    empty: pa.Table = pl.DataFrame(schema=columns).to_arrow(compat_level=pl.CompatLevel.oldest())
+    return pa.schema([field.with_type(_plain_text(field.type)) for field in empty.schema])
+
+
+def _plain_text(kind: pa.DataType) -> pa.DataType:
+    return pa.string() if pa.types.is_large_string(kind) else kind
+
+
 def _write_jsonl(path: Path, rows: Iterator[dict[str, Any]]) -> int:
     count = 0
     with path.open("w", encoding="utf-8") as file:
@@ -97,22 +114,16 @@ def _write_jsonl(path: Path, rows: Iterator[dict[str, Any]]) -> int:
     return count
 
 
-def _write_parquet(path: Path, rows: Iterator[dict[str, Any]]) -> int:
-    """The first batch fixes the columns and their types."""
+def _write_parquet(path: Path, rows: Iterator[dict[str, Any]], scores: pa.Schema) -> int:
+    """The columns are those of the first batch and the scorers'."""
     writer: pq.ParquetWriter | None = None
     count = 0
     try:
         for batch in _batches(rows):
-            try:
-                part = pa.Table.from_pylist(batch, schema=writer.schema if writer else None)
-            except pa.ArrowException as error:
-                raise RecipeError(
-                    f"rows {count} to {count + len(batch)} do not fit the columns of the first "
-                    f"{BATCH} rows: {error}; write jsonl instead"
-                ) from error
             if writer is None:
-                writer = pq.ParquetWriter(path, part.schema, compression="zstd")
-            writer.write_table(part)
+                schema = _input_schema(batch, scores)
+                writer = pq.ParquetWriter(path, schema, compression="zstd")
+            writer.write_table(_as_table(batch, writer.schema, count))
             count += len(batch)
     finally:
         if writer is not None:
@@ -120,6 +131,27 @@ def _write_parquet(path: Path, rows: Iterator[dict[str, Any]]) -> int:
     if writer is None:
         raise RecipeError("the input has no rows")
     return count
+
+
+def _input_schema(batch: list[dict[str, Any]], scores: pa.Schema) -> pa.Schema:
+    """Types of the input's columns as far as the first batch tells; one of nulls alone is text."""
+    names = dict.fromkeys(name for row in batch for name in row if name not in scores.names)
+    found = pa.schema([(name, pa.array([row.get(name) for row in batch]).type) for name in names])
+    fields = [f.with_type(pa.string()) if pa.types.is_null(f.type) else f for f in found]
+    return pa.schema([*fields, *scores])
+
+
+def _as_table(batch: list[dict[str, Any]], schema: pa.Schema, start: int) -> pa.Table:
+    unknown = {name for row in batch for name in row} - set(schema.names)
+    try:
+        if unknown:
+            raise pa.ArrowInvalid(f"new columns {sorted(unknown)}")
+        return pa.Table.from_pylist(batch, schema=schema)
+    except pa.ArrowException as error:
+        raise RecipeError(
+            f"rows {start} to {start + len(batch)} do not fit the columns of the first {BATCH}: "
+            f"{error}; write jsonl instead"
+        ) from error
 
 
 def _batches(rows: Iterator[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:

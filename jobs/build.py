@@ -112,16 +112,16 @@ def _shards(prompts: pl.DataFrame, chosen: pl.DataFrame) -> list[pl.DataFrame]:
 def _with_texts(job: Job, chosen: pl.DataFrame, prompts: PromptList) -> pl.DataFrame:
     """The chosen samples with their texts, read from the rows where they lie."""
     texts = pl.concat(
-        pl.scan_parquet(path, row_index_name="row")
+        pl.scan_parquet(path, row_index_name="row", glob=False)
         .filter(pl.col("row").is_in(group["row"].to_list()))
         .select("row", "reasoning", "answer")
         .with_columns(path=pl.lit(path))
         for (path,), group in chosen.group_by("path", maintain_order=True)
     ).collect()
     about_prompts = prompts.frame.select("prompt_id", "messages", "reference", "license")
-    return chosen.join(texts, on=["path", "row"], how="left", validate="1:1").join(
-        about_prompts, on="prompt_id", how="left"
-    )
+    rows = chosen.join(texts, on=["path", "row"], how="left", validate="1:1")
+    rows = rows.join(about_prompts, on="prompt_id", how="left", validate="m:1")
+    return rows.sort("prompt_id", "sample_index")
 
 
 def _write_part(

@@ -17,10 +17,11 @@ def card(manifest: Manifest) -> str:
 
 def _front_matter(manifest: Manifest) -> dict[str, object]:
     rows = sum(manifest.rows.values())
-    licenses = {p.get("license") for p in manifest.recipe["prompts"]} - {None}
+    licenses = {source.get("license") or "" for source in manifest.recipe["prompts"]}
+    one = licenses.pop() if len(licenses) == 1 else ""
     return {
         "pretty_name": f"{manifest.name} {manifest.version}",
-        "license": sorted(licenses)[0].lower() if len(licenses) == 1 else "other",
+        "license": one.lower() or "other",
         "task_categories": ["text-generation"],
         "tags": ["synthetic", "reasoning", "stillhouse"],
         "size_categories": [next((name for size, name in SIZES if rows < size), "n>1M")],
@@ -45,7 +46,7 @@ def _source_line(source: dict[str, Any]) -> str:
 
 def _body(manifest: Manifest) -> str:
     samples = sum(manifest.funnel.values())
-    sampling = ", ".join(f"{k} {v}" for k, v in manifest.recipe["sampling"].items() if v)
+    sampling = ", ".join(f"{k} {v}" for k, v in manifest.recipe["sampling"].items() if v != ())
     funnel = "\n".join(
         f"| {fate} | {n:,} | {n / samples:.1%} |" for fate, n in manifest.funnel.items()
     )

@@ -20,7 +20,7 @@ EXIT_CODES = """exit codes:
   0    done, or nothing to do
   1    failed
   2    the command line or the recipe is wrong; nothing was started
-  75   busy: another writer is at work, try again later
+  75   another run has taken the pool over; try again when it is done
   130  interrupted (143: terminated); the same command resumes
 """
 
@@ -52,7 +52,14 @@ def parser() -> argparse.ArgumentParser:
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs one command; returns the exit code."""
     arguments = parser().parse_args(argv)
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(TERMINATED))
+    received: list[int] = []
+
+    def interrupt(number: int, _: object) -> None:
+        received.append(number)
+        # Ray's waiting calls pass this one on; they turn SystemExit of any code into exit code 1.
+        raise KeyboardInterrupt
+
+    signal.signal(signal.SIGTERM, interrupt)
     try:
         result = arguments.run(arguments)
         _print(result.data if arguments.json else result.text)
@@ -60,13 +67,16 @@ def main(argv: Sequence[str] | None = None) -> int:
     except StillhouseError as error:
         print(f"stillhouse: {error}", file=sys.stderr)
         return error.exit_code
-    except KeyboardInterrupt:
-        print("stillhouse: interrupted; the same command resumes", file=sys.stderr)
-        return INTERRUPTED
     except BrokenPipeError:
         # The reader of our output went away, as `head` does; there is nobody to tell.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+    except OSError as error:
+        print(f"stillhouse: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("stillhouse: interrupted; the same command resumes", file=sys.stderr)
+        return TERMINATED if received else INTERRUPTED
 
 
 def _print(output: Any) -> None:

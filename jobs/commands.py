@@ -110,12 +110,13 @@ def _score(arguments: Namespace) -> Result:
 
 def _build(arguments: Namespace) -> Result:
     from jobs.build import build, decide
-    from jobs.publish import publish
+    from jobs.publish import assert_publishable, publish
     from jobs.tell import dry_build, published
 
     job, prompts = _load(arguments)
     if arguments.dry_run or arguments.limit is not None:
         return Result(*dry_build(job, decide(job, prompts)))
+    assert_publishable(job, allow_simulated=arguments.allow_simulated)
     built = build(job, prompts)
     done = publish(job, built, allow_simulated=arguments.allow_simulated)
     return Result(*published(job, built.decided, done))

@@ -1,11 +1,12 @@
 """The judge: the recipe's scorers and rules, as a scorer worker runs them."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Protocol
 
 import polars as pl
+import pyarrow as pa
 
 from filters.scored import with_reasons, with_scores
 from filters.scorer import Response, Scorer
@@ -13,7 +14,8 @@ from filters.scorers import SCORERS, scorers_of
 from infra.killable import DeadlineExceeded, Killable, WorkerDied
 from infra.scorer_worker import Item
 from jobs.recipe import Job
-from schemas.arrow import SCORES
+from schemas.arrow import SAMPLES, SCORES
+from schemas.errors import RunError
 from schemas.identity import reference_id
 from schemas.recipe import Recipe
 from schemas.sample import DONE
@@ -40,9 +42,17 @@ class MakeJudge:
     """Builds the judge of a recipe in the process that will run it."""
 
     recipe: Recipe
+    scorer_ids: Mapping[str, str]
+    """As the driver has them: other libraries on a node would give other scores."""
 
     def __call__(self) -> "RecipeJudge":
-        return RecipeJudge(Job.of(self.recipe))
+        job = Job.of(self.recipe)
+        if job.scorer_ids != self.scorer_ids:
+            raise RunError(
+                f"this node's scorers are {job.scorer_ids}, the driver's {dict(self.scorer_ids)}: "
+                "install the same lock on every node"
+            )
+        return RecipeJudge(job)
 
 
 class RecipeJudge:
@@ -84,12 +94,10 @@ class RecipeJudge:
 
     def reasons(self, items: Sequence[Item], rows: Sequence[ScoreRow]) -> list[str | None]:
         """Of each sample why it is not kept, null for a kept one."""
-        samples = pl.DataFrame(
-            [_judged_row(item) for item in items], infer_schema_length=None
-        ).with_columns(pl.col("failure_reason").cast(pl.String))
-        empty = pl.from_arrow(SCORES.empty_table())
-        assert isinstance(empty, pl.DataFrame)
-        scores = pl.DataFrame([row.to_row() for row in rows], schema=empty.schema)
+        about_prompts = dict.fromkeys(("reference_id", "domain", "source"), pl.String())
+        columns = {name: _schema(SAMPLES)[name] for name in JUDGED_COLUMNS} | about_prompts
+        samples = pl.DataFrame([_judged_row(item) for item in items], schema=columns)
+        scores = pl.DataFrame([row.to_row() for row in rows], schema=_schema(SCORES))
         wide = with_scores(samples, scores, self._job.scorers, self._job.recipe.scorers)
         return with_reasons(wide, self._job.rules)["reason"].to_list()
 
@@ -97,6 +105,12 @@ class RecipeJudge:
         """Ends the processes of scorers with a deadline."""
         for score in self._score.values():
             score.close()
+
+
+def _schema(table: pa.Schema) -> pl.Schema:
+    empty = pl.from_arrow(table.empty_table())
+    assert isinstance(empty, pl.DataFrame)
+    return empty.schema
 
 
 def _judged_row(item: Item) -> dict[str, Any]:
@@ -148,12 +162,19 @@ class _InOwnProcess:
         )
 
     def __call__(self, response: Response) -> Score:
+        score = self._try(response)
+        # A second try in a fresh process: a machine under load is slow for once.
+        return self._try(response) if score.reason in ("timeout", "scorer_died") else score
+
+    def _try(self, response: Response) -> Score:
         try:
             return self._killable(response)
         except DeadlineExceeded:
             return _could_not_score(self._scorer, "timeout", TIMEOUT)
         except WorkerDied:
             return _could_not_score(self._scorer, "scorer_died", UNPARSABLE)
+        except RunError:
+            raise
         except Exception as error:  # one bad sample costs itself alone
             return _could_not_score(self._scorer, f"scorer_error_{type(error).__name__.lower()}")
 

@@ -31,14 +31,14 @@ def peek(job: Job, prompts: PromptList, *, count: int, seed: int | None) -> Told
 
 
 def _pick(frame: pl.DataFrame, count: int, rng: random.Random) -> list[dict[str, Any]]:
-    rows = rng.sample(range(frame.height), min(count, frame.height))
+    rows = rng.sample(range(frame.height), max(0, min(count, frame.height)))
     return [frame.row(i, named=True) for i in sorted(rows)]
 
 
 def _whole(job: Job, prompts: PromptList, row: dict[str, Any]) -> dict[str, Any]:
     """The sample with its texts and its prompt."""
     texts = (
-        pl.scan_parquet(row["path"], row_index_name="row")
+        pl.scan_parquet(row["path"], row_index_name="row", glob=False)
         .filter(pl.col("row") == row["row"])
         .select("reasoning", "answer", "failure_detail")
         .collect()

@@ -45,8 +45,8 @@ def _estimate(job: Job, prompts: PromptList, found: Survey) -> dict[str, Any]:
     drawn_of_open = found.samples.height - _samples_of_settled(job, found)
     most = max(found.missing, open_prompts * job.recipe.samples.max - drawn_of_open)
     done = found.samples.filter(pl.col("outcome") == DONE)
-    if done.height >= MEASURED_FROM:
-        tokens = done.select((pl.col("reasoning_tokens") + pl.col("answer_tokens")).mean()).item()
+    tokens = done.select((pl.col("reasoning_tokens") + pl.col("answer_tokens")).mean()).item()
+    if done.height >= MEASURED_FROM and tokens:
         basis = f"mean length of {done.height:,} samples in the pool"
     else:
         tokens = None

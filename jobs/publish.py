@@ -34,16 +34,27 @@ def publish(job: Job, built: Built, *, allow_simulated: bool = False) -> Publish
 
     RecipeError for made-up samples, unless they are asked for.
     """
+    assert_publishable(job, allow_simulated=allow_simulated)
+    staging = next(iter(built.staged.values())).parent
+    try:
+        return _publish(job, built, staging)
+    finally:
+        shutil.rmtree(staging)
+
+
+def assert_publishable(job: Job, *, allow_simulated: bool) -> None:
+    """RecipeError for made-up samples, unless they are asked for."""
     if job.recipe.teacher.engine == "simulated" and not allow_simulated:
         raise RecipeError(
-            "the samples are made up by the simulated engine and are not published; "
+            "teacher.engine: the simulated engine makes its samples up, so they are not published; "
             "--allow-simulated publishes them all the same"
         )
+
+
+def _publish(job: Job, built: Built, staging: Path) -> Published:
     catalog = Catalog(job.store, job.recipe.name)
     last = catalog.latest()
-    staging = next(iter(built.staged.values())).parent
     if last is not None and last.content_digest == built.content_digest:
-        shutil.rmtree(staging)
         return Published(last.version, catalog.folder(last.version), fresh=False)
     version = catalog.claim(built.content_digest)
     for path, staged in built.staged.items():
@@ -55,7 +66,6 @@ def publish(job: Job, built: Built, *, allow_simulated: bool = False) -> Publish
     manifest = manifest.model_copy(update={"files": (*manifest.files, _file_entry(readme))})
     catalog.add_file(version, readme, "README.md")
     catalog.commit(manifest)
-    shutil.rmtree(staging)
     return Published(version, catalog.folder(version), fresh=True)
 
 

@@ -99,8 +99,8 @@ class Job:
             )
         if teacher.revision is None:
             raise RecipeError(
-                f"teacher.revision: name the commit of {teacher.model}, or its samples could not "
-                "be told from those of a later one"
+                f"teacher.revision: {teacher.model!r} is no folder here, so it is a Hub id; "
+                "name its commit, or its samples could not be told from those of a later one"
             )
         return {"model": teacher.model, "revision": teacher.revision}
 
@@ -154,13 +154,19 @@ def _override(given: dict[str, Any], override: str) -> None:
     dotted, equals, text = override.partition("=")
     if not equals or not dotted:
         raise RecipeError(f"--set {override}: write it as field.name=value")
+    try:
+        value = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise RecipeError(f"--set {override}: the value is not YAML: {error}") from error
     *parents, last = dotted.split(".")
     place: Any = given
     for name in parents:
-        place = place[int(name)] if _is_index(place, name) else place.setdefault(name, {})
-        if not isinstance(place, dict | list):
-            raise RecipeError(f"--set {override}: {name} is not a group of fields")
-    value = yaml.safe_load(text)
+        if _is_index(place, name):
+            place = place[int(name)]
+        elif isinstance(place, dict):
+            place = place.setdefault(name, {})
+        else:
+            raise RecipeError(f"--set {override}: there is no place {name!r}")
     if _is_index(place, last):
         place[int(last)] = value
     elif isinstance(place, dict):

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from jobs.build import Decided, build, decide
 from jobs.generate import Generated, generate
 from jobs.prompts import PromptList
-from jobs.publish import Published, publish
+from jobs.publish import Published, assert_publishable, publish
 from jobs.recipe import Job
 
 
@@ -21,6 +21,8 @@ class Ran:
 
 def run(job: Job, prompts: PromptList, *, pilot: bool, allow_simulated: bool) -> Ran:
     """Everything that is still to be done, and nothing that is done."""
+    if not pilot:
+        assert_publishable(job, allow_simulated=allow_simulated)
     generated = generate(job, prompts)
     if pilot:
         return Ran(generated, decide(job, prompts), None)

@@ -12,10 +12,12 @@ from infra.scheduler import Key
 from jobs.judge import JUDGED_COLUMNS
 from jobs.prompts import PromptList
 from jobs.recipe import Job
+from schemas.recipe import SampleCounts
 
 FILL_ROWS = 64
-POOL_KEY = ("prompt_id", "reference_id", "domain")
-"""Of the prompts table. With the domain, since recipes that share a pool may differ in it."""
+POOL_KEY = ("prompt_id", "reference_id", "domain", "source")
+"""Of the prompts table. Recipes that share a pool may differ in how they name a prompt's domain and
+source, and rules may ask for both."""
 
 
 @dataclass(frozen=True)
@@ -29,8 +31,13 @@ class Survey:
     settled: int
     """Prompts that need nothing more."""
     missing: int
-    """Samples that are certain to be drawn: what is left of the probes, and one more of each
-    other prompt that is not settled."""
+    """Samples to be drawn at least: what is left of the probes, and one more of each other
+    prompt that is not settled."""
+
+    @property
+    def complete(self) -> bool:
+        """There is nothing to draw and nothing to score."""
+        return self.missing == 0 and self.unscored == 0
 
     @property
     def unscored(self) -> int:
@@ -46,11 +53,15 @@ def survey(job: Job, prompts: PromptList) -> Survey:
     counts = job.recipe.samples
     settled = missing = 0
     for prompt_id in prompts.frame["prompt_id"]:
-        _, judged, kept = bits.get(prompt_id, (0, 0, 0))
-        prefix = eligible_prefix(judged, kept, counts)
-        settled += prefix.settled
-        missing += 0 if prefix.settled else max(1, counts.probe - prefix.length)
+        done, judged, kept = bits.get(prompt_id, (0, 0, 0))
+        settled_now = eligible_prefix(judged, kept, counts).settled
+        settled += settled_now
+        missing += 0 if settled_now else max(1, counts.probe - _drawn_of_probe(done, counts))
     return Survey(samples, versions, settled, missing)
+
+
+def _drawn_of_probe(done: int, counts: SampleCounts) -> int:
+    return (done & ((1 << counts.probe) - 1)).bit_count()
 
 
 def narrow_samples(
@@ -114,7 +125,7 @@ def _placed_prompts(job: Job, prompts: PromptList) -> pl.DataFrame:
     return (
         job.pool.scan("prompts")
         .select(*key, "path", "row")
-        .join(prompts.frame.lazy().select(key), on=key, how="inner")
+        .join(prompts.frame.lazy().select(key), on=key, how="inner", nulls_equal=True)
         .collect()
         .sort("path", "row")
     )

@@ -59,8 +59,22 @@ class Manifest(BaseModel):
     """Identity of each scorer."""
     unsettled: int
     """Prompts whose needs under this recipe more samples could still meet."""
+    digest: str = ""
+    """Of everything else in the manifest."""
     provenance: dict[str, Any]
     """Dates, attempts, cost and engine versions: never part of a digest."""
+
+    def sealed(self) -> "Manifest":
+        """With its digest, as it is written."""
+        return self.model_copy(update={"digest": self._digest()})
+
+    @property
+    def intact(self) -> bool:
+        """Whether nothing was changed since it was sealed."""
+        return self.digest == self._digest()
+
+    def _digest(self) -> str:
+        return identity("m", self.model_dump(mode="json", exclude={"digest"}))
 
 
 def content_digest(files: tuple[File, ...]) -> str:

@@ -27,6 +27,12 @@ class PromptSource(Part):
     fields: dict[Literal["prompt", "reference"], str] = {"prompt": "prompt"}
     """Names of the columns. `prompt` holds a text or a list of chat messages; `reference` is what
     the domain's verifier compares with."""
+
+    @field_validator("fields")
+    @classmethod
+    def _prompt_column(cls, fields: dict[str, str]) -> dict[str, str]:
+        return {"prompt": "prompt", **fields}
+
     domain: str = "general"
     """Chooses the scorers, and with them the verifier."""
     template: str = "{prompt}"
@@ -150,7 +156,7 @@ class Recipe(Part):
     teacher: Teacher
     sampling: SamplingParameters = SamplingParameters()
     samples: SampleCounts = SampleCounts()
-    scorers: dict[str, tuple[str, ...]] = {"*": ("format",)}
+    scorers: dict[str, tuple[str, ...]] = Field({"*": ("format",)}, min_length=1)
     """Scorers by domain; `*` is for all of them."""
     keep: dict[str, str] = {"finished": "format.complete"}
     """Named rules: a sample is kept if all are true. A rule that is null is `undecided`."""
@@ -170,6 +176,8 @@ class Recipe(Part):
     def _folder(cls, store: str) -> str:
         if "://" in store:
             raise ValueError("must be a folder; object stores are not supported yet")
+        if "%" in store:
+            raise ValueError("must not contain '%': Delta tables below it could not be opened")
         return store
 
     @field_validator("keep")

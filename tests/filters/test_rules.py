@@ -49,6 +49,9 @@ def test_rules_over_dotted_columns(rule: str, expected: list[bool | None]) -> No
         ("correct and", "not an expression"),
         ("", "not an expression"),
         ("select * from t", "not an expression"),
+        ("language.share > AVG(language.share)", "looks at other rows"),
+        ("correct or COUNT(*) > 3", "looks at other rows"),
+        ("ROW_NUMBER() OVER (ORDER BY language.share) > 1", "looks at other rows"),
     ],
 )
 def test_wrong_rules_are_refused(rule: str, message: str) -> None:
@@ -62,5 +65,8 @@ def test_the_first_broken_rule_is_the_reason() -> None:
     assert reasons == [None, "not_right", "right_undecided"]
 
 
-def test_orders_may_be_any_type() -> None:
-    assert compile_expression("language.share", COLUMNS, "order") is not None
+def test_orders_may_be_any_type_but_must_work() -> None:
+    assert compile_expression("language.share * 2", COLUMNS, "order") is not None
+    assert compile_rule("format.reason = 'Len'", COLUMNS, "keep.x") is not None
+    with pytest.raises(RecipeError, match="does not work on its columns"):
+        compile_expression("language.share - format.reason", COLUMNS, "order")

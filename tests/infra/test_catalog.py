@@ -19,7 +19,7 @@ def publish(catalog: Catalog, tmp_path: Path, rows: int = 3) -> Manifest:
     staged = tmp_path / "staged.parquet"
     pq.write_table(pa.table({"x": list(range(rows))}), staged)
     files = (File(path=PART, bytes=staged.stat().st_size, sha256=file_sha256(staged), rows=rows),)
-    version = catalog.claim("test")
+    version = catalog.claim(content_digest(files))
     catalog.add_file(version, staged, PART)
     manifest = Manifest(
         name=catalog.name,
@@ -108,9 +108,25 @@ def test_a_damaged_manifest_is_named(content: bytes, catalog: Catalog, tmp_path:
 def test_an_edited_manifest_shows(catalog: Catalog, tmp_path: Path) -> None:
     version = publish(catalog, tmp_path).version
     path = catalog.folder(version) / "manifest.json"
-    edited = json.loads(path.read_text()) | {"rows": {"sft": 4}}
-    path.write_text(json.dumps(edited))
-    assert catalog.verify(version) == ["manifest.json: rows do not add up to those of its files"]
+    changes: list[dict[str, object]] = [
+        {"rows": {"sft": 4}},
+        {"funnel": {}},
+        {"prompts": 9},
+        {"provenance": {"x": 1}},
+    ]
+    for change in changes:
+        whole = path.read_text()
+        path.write_text(json.dumps(json.loads(whole) | change))
+        with pytest.raises(VersionError, match="changed after its commit"):
+            catalog.verify(version)
+        path.write_text(whole)
+    assert catalog.verify(version) == []
+
+
+def test_an_edited_claim_shows(catalog: Catalog, tmp_path: Path) -> None:
+    version = publish(catalog, tmp_path).version
+    (catalog.folder(version) / "_claim.json").write_text("{}")
+    assert catalog.verify(version) == ["_claim.json: is not the claim of this content"]
 
 
 def test_unknown_versions_name_the_known(catalog: Catalog, tmp_path: Path) -> None:

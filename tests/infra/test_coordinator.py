@@ -144,6 +144,30 @@ def test_deliveries_at_the_same_time_share_commits(tmp_path: Path) -> None:
     scenario(tmp_path, play, prompts=20)
 
 
+def test_samples_without_a_verdict_are_refused(tmp_path: Path) -> None:
+    async def begin() -> None:
+        coordinator = Coordinator(tmp_path, 1, COUNTS, code_digest())
+        await coordinator.begin(Known(["p"], [(0, 0)], [0b11], [0b01], [0]), [])
+
+    with pytest.raises(RunError, match="without a verdict"):
+        asyncio.run(begin())
+
+
+def test_an_error_behind_a_commit_stops_everyone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def play(coordinator: Coordinator) -> None:
+        grant = await coordinator.lease("r0", 2, 0)
+        drawn = [Drawn(work.key, True, 1, None) for work in grant.work]
+        monkeypatch.setattr(coordinator, "_enqueue", lambda task: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            await coordinator.deliver("r0", batch_of(tmp_path, drawn))
+        with pytest.raises(ZeroDivisionError):
+            await coordinator.progress()
+
+    scenario(tmp_path, play)
+
+
 def test_other_code_is_refused(tmp_path: Path) -> None:
     with pytest.raises(RunError, match="other code"):
         Coordinator(tmp_path, 1, COUNTS, "code1_other")

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from infra.killable import DeadlineExceeded, Killable, WorkerDied
+from schemas.errors import RunError
 
 
 def misbehave(what: str) -> str:
@@ -24,6 +25,10 @@ def misbehave(what: str) -> str:
 
 def make() -> object:
     return misbehave
+
+
+def make_nothing() -> object:
+    raise ImportError("a library is missing")
 
 
 @pytest.fixture
@@ -56,6 +61,12 @@ def test_a_death_is_told_from_an_error(killable: Killable[str, str]) -> None:
     with pytest.raises(MemoryError):
         killable("eat")
     assert killable("work").startswith("work")
+
+
+def test_a_process_that_cannot_start_is_no_verdict() -> None:
+    broken: Killable[str, str] = Killable(make_nothing, deadline_s=1.0)  # type: ignore[arg-type]
+    with pytest.raises(RunError, match="was not ready"):
+        broken("work")
 
 
 def test_close_leaves_no_process(killable: Killable[str, str]) -> None:

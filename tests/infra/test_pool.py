@@ -55,6 +55,15 @@ def test_rows_are_found_again_by_their_place(tmp_path: Path) -> None:
     assert (Path(place["path"]).name, place["row"], place["sample_index"]) == ("one.parquet", 1, 6)
 
 
+@pytest.mark.parametrize("name", ["with blank", "é二", "x[1]*?", "#&+=~"])
+def test_folders_may_have_any_name(name: str, tmp_path: Path) -> None:
+    pool = Pool(tmp_path / name)
+    add_samples(PoolWriter(pool, epoch=1), "one", 0, 1)
+    assert indexes(pool) == [0, 1]
+    place = pool.scan("samples").collect()["path"][0]
+    assert Path(place).is_file()
+
+
 def test_a_stale_writer_is_refused(tmp_path: Path) -> None:
     pool = Pool(tmp_path)
     stale = PoolWriter(pool, epoch=1)

@@ -136,6 +136,17 @@ def test_known_samples_are_not_drawn_again() -> None:
     assert scheduler.settled == 1
 
 
+def test_a_late_failure_of_a_lost_holder_changes_nothing() -> None:
+    scheduler = Scheduler(SampleCounts(probe=1, max=1, enough=1))
+    scheduler.add()
+    (lease,) = scheduler.lease("A", 1)
+    scheduler.lost("A")
+    assert scheduler.lease("B", 1) == [lease]
+    assert scheduler.failed("A", lease.key)
+    assert scheduler.accepts("B", lease.key)
+    assert scheduler.in_flight == 1
+
+
 @given(st.integers(1, 30))
 def test_failed_tries_are_capped(prompts: int) -> None:
     scheduler = Scheduler(SampleCounts(probe=1, max=1, enough=1))

@@ -48,6 +48,20 @@ def test_input_columns_plus_score_columns(suffix: str, source: str, tmp_path: Pa
     assert "rows/s" in text
 
 
+def test_parquet_fits_rows_that_differ(tmp_path: Path) -> None:
+    """The first batch has neither a reason nor a finish_reason in its first row."""
+    whole, broken = ROWS[0], {**ROWS[2], "finish_reason": "length"}
+    rows = [whole, {**whole, "finish_reason": "stop"}, *[whole] * 300, broken]
+    source, output = tmp_path / "in.jsonl", tmp_path / "out.parquet"
+    source.write_text("\n".join(map(json.dumps, rows)))
+    annotate(str(source), ["format"], str(output))
+    frame = pl.read_parquet(output)
+    assert frame["format.reason"].to_list()[-1] == "truncated"
+    assert frame["finish_reason"].to_list()[:2] == [None, "stop"]
+    assert frame["finish_reason"].to_list()[-1] == "length"
+    assert [path.name for path in tmp_path.iterdir()] == ["in.jsonl", "out.parquet"]
+
+
 def test_a_hostile_answer_costs_itself_alone(tmp_path: Path) -> None:
     hostile = [ROWS[0], {**ROWS[0], "response": "<think>a</think>\\boxed{9^{9^{9^{9}}}}"}, ROWS[1]]
     source = tmp_path / "in.jsonl"

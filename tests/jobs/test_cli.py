@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -78,7 +79,9 @@ def test_a_dataset_by_the_command_line(
         (["run", "none.yaml"], 2, "none.yaml"),
         (["run", "{recipe}", "--set", "samples.maxx=1"], 2, "did you mean 'max'"),
         (["run", "{recipe}", "--limit", "0"], 2, "at least 1"),
-        (["build", "{recipe}"], 1, "no sample is published"),
+        (["run", "{recipe}"], 2, "--allow-simulated"),
+        (["build", "{recipe}", "--allow-simulated"], 1, "no sample is published"),
+        (["annotate", "{recipe}", "--scorer", "math", "-o", "o.jsonl"], 2, "cannot read '.yaml'"),
         (["verify", "none"], 1, "no published version"),
         (["verify", "none@v0001"], 1, "no version 'v0001'"),
         (["annotate", "none.jsonl", "--scorer", "mth", "-o", "o.jsonl"], 2, "did you mean 'math'"),
@@ -105,6 +108,27 @@ def test_help_teaches(command: str, capsys: pytest.CaptureFixture[str]) -> None:
         main([command, "--help"])
     assert caught.value.code == 0
     assert len(capsys.readouterr().out) > 100
+
+
+def test_a_terminated_run_says_so_and_resumes(recipe: str, tmp_path: Path) -> None:
+    slow = "teacher.engine_args={tokens_per_second: 20, max_num_seqs: 8}"
+    command = [sys.executable, "-m", "jobs.cli", "generate", recipe, "--set", slow]
+    running = subprocess.Popen(command, cwd=ROOT, stderr=subprocess.DEVNULL)
+    deadline = time.monotonic() + 60
+    while not list((tmp_path / "store").glob("pools/sums/samples/*.parquet")):
+        assert time.monotonic() < deadline
+        assert running.poll() is None
+        time.sleep(0.2)
+    running.terminate()
+    assert running.wait(timeout=60) == 143
+    resumed = subprocess.run(
+        [*command[:-1], "teacher.engine_args={max_num_seqs: 8}", "--json"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert json.loads(resumed.stdout)["attempt"] == "a000002"
 
 
 def test_usage_errors_exit_with_2() -> None:

@@ -49,6 +49,8 @@ def test_shipped_recipes_are_sound() -> None:
         ("format.complete", "format.completed", r"keep.finished: .*did you mean 'format.complete'"),
         ("format.complete", "format.closings", r"keep.finished: .*must be true or false"),
         ("  finished:", "  Finished now:", r"snake_case"),
+        ("store: store", "store: a%20b", r"must not contain '%'"),
+        ('scorers: {"*": [format, language]}', "scorers: {}", r"scorers: .*at least 1"),
         ("store: store", "store: s3://b", r"object stores are not supported yet"),
         ("name: sums\n", "", r"recipe.yaml:1: name: Field required"),
         ("prompts:", "prompts: [", r"not YAML"),
@@ -94,7 +96,18 @@ def test_overrides_are_typed_and_reach_into_lists(tmp_path: Path) -> None:
     assert list(job.rules) == ["finished", "right"]
 
 
-@pytest.mark.parametrize("override", ["samples.max", "=3", "samples.maxx=3", "name.x=3"])
+@pytest.mark.parametrize(
+    "override",
+    [
+        "samples.max",
+        "=3",
+        "samples.maxx=3",
+        "name.x=3",
+        "prompts.5.path=x",
+        "prompts.a.b=x",
+        "keep.x=[a",
+    ],
+)
 def test_wrong_overrides_are_refused(override: str, tmp_path: Path) -> None:
     with pytest.raises(RecipeError):
         load(tmp_path, RECIPE, override)

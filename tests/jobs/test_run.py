@@ -1,6 +1,7 @@
 """The whole path on real Ray actors, with the simulated engine."""
 
 import json
+import os
 from collections import Counter
 from pathlib import Path
 
@@ -197,6 +198,57 @@ def test_a_dead_replica_stops_the_run_and_the_next_one_goes_on(make_job: MakeJob
     assert samples.select("prompt_id", "sample_index").is_duplicated().sum() == 0
     assert samples.height == survived.height + ran.generated.drawn
     assert set(survived["text_digest"]) <= set(samples["text_digest"])
+
+
+def test_a_dead_scorer_worker_is_replaced(make_job: MakeJob, tmp_path: Path) -> None:
+    """It kills itself at the first sample, once."""
+    import jobs.judge
+
+    job = make_job()
+    mark = tmp_path / "died"
+
+    class Dying(jobs.judge.RecipeJudge):
+        def score(self, items, scorers):  # type: ignore[no-untyped-def]
+            if not mark.exists():
+                mark.touch()
+                os._exit(1)
+            return super().score(items, scorers)
+
+    class MakeDying(jobs.judge.MakeJudge):
+        def __call__(self) -> jobs.judge.RecipeJudge:
+            return Dying(Job.of(self.recipe))
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("jobs.crew.MakeJudge", MakeDying)
+        ran = run_all(job)
+    assert mark.exists()
+    assert ran.decided.unsettled == 0
+    scores = job.pool.scan("scores").collect()
+    keys = ["prompt_id", "sample_index", "scorer_id"]
+    assert scores.select(keys).is_duplicated().sum() == 0
+
+
+def test_a_system_prompt_reaches_the_model(make_job: MakeJob) -> None:
+    def prompt_digests(system: str | None) -> set[str]:
+        job = make_job(teacher={"model": "sim", "engine": "simulated", "system": system})
+        generate(job, read_prompts(job.recipe))
+        mine = pool_samples(job).filter(pl.col("teacher_id") == job.teacher_id)
+        return set(mine["prompt_digest"])
+
+    assert not prompt_digests(None) & prompt_digests("Be brief.")
+
+
+def test_recipes_that_share_a_pool_share_its_samples(make_job: MakeJob) -> None:
+    job = make_job(pool="shared")
+    run_all(job)
+    prompts = [{**source.model_dump(), "source": "other"} for source in job.recipe.prompts]
+    other = make_job(
+        name="other", pool="shared", prompts=prompts, keep={"ours": "source = 'other'"}
+    )
+    ran = run_all(other)
+    assert ran.generated.drawn == 0
+    assert ran.published is not None
+    assert ran.published.version == "v0001"
 
 
 def test_a_pilot_publishes_nothing(make_job: MakeJob) -> None:

@@ -45,8 +45,9 @@ def apply(sign: Sign, left: int, right: int) -> int:
 
 
 def write_out(sign: Sign, left: int, right: int, *, slip: int = 0) -> Work:
-    """The written work of an operation; `slip` is added to its first column, as a slip would be.
+    """The written work of an operation; `slip` is added to one of its columns.
 
+    A slip that would leave the range of a digit is swallowed, and the work is right after all.
     Raises ValueError where the operation cannot be done in whole numbers of zero or more.
     """
     apply(sign, left, right)

@@ -134,9 +134,7 @@ FAMILIES = (
             Scene("+c", "A detour adds {c} {things}.", "the detour adds {c}"),
             Scene("+c×d", "Then come {c} hours at {d} {things} an hour.", "{c} hours at {d}"),
             Scene("-c", "A new tunnel saves {c} {things}.", "the tunnel saves {c}"),
-            Scene(
-                "-c×d", "{c} short cuts save {d} {things} each.", "{c} short cuts save {d} each"
-            ),
+            Scene("-c×d", "{c} short cuts save {d} {things} each.", "{c} short cuts save {d} each"),
             Scene("×c", "The whole way is travelled {c} times.", "the way is travelled {c} times"),
             Scene("÷c", "It is split into {c} equal stages, one a day.", "one of {c} stages"),
         ),
@@ -209,7 +207,9 @@ FAMILIES = (
         ),
         (
             Scene("-c", "{c} of the {things} are rotten.", "{c} are rotten"),
-            Scene("-c×d", "Birds take {d} {things} on each of {c} days.", "{c} days with {d} taken"),
+            Scene(
+                "-c×d", "Birds take {d} {things} on each of {c} days.", "{c} days with {d} taken"
+            ),
             Scene("+c×d", "{c} workers pick {d} more {things} each.", "{c} workers pick {d} each"),
             Scene("+c", "{friend} adds {c} {things} from a garden.", "{friend} adds {c}"),
             Scene("÷c", "The rest fills {c} equal crates; take one crate.", "one of {c} crates"),
@@ -230,7 +230,9 @@ FAMILIES = (
             ),
         ),
         (
-            Scene("+c×d", "Then {he} saves {d} {things} in each of {c} months.", "{c} months of {d}"),
+            Scene(
+                "+c×d", "Then {he} saves {d} {things} in each of {c} months.", "{c} months of {d}"
+            ),
             Scene("-c", "A repair costs {c} {things}.", "the repair costs {c}"),
             Scene("+c", "The bank adds {c} {things}.", "the bank adds {c}"),
             Scene("×c", "A prize makes it {c} times as much.", "{c} times as much"),
@@ -252,8 +254,10 @@ FAMILIES = (
             ),
         ),
         (
-            Scene("-c×d", "{name} reads {d} {things} on each of {c} days.", "{c} days with {d} read"),
-            Scene("-c", "{He} skips {c} {things}.", "{c} are skipped"),
+            Scene(
+                "-c×d", "{name} reads {d} {things} on each of {c} days.", "{c} days with {d} read"
+            ),
+            Scene("-c", "{name} skips {c} {things}.", "{c} are skipped"),
             Scene("+c", "Notes at the end add {c} {things}.", "the notes add {c}"),
             Scene("+c×d", "{c} leaflets add {d} {things} each.", "{c} leaflets of {d}"),
             Scene("÷c", "The rest is spread evenly over {c} evenings; take one.", "one of {c}"),
@@ -275,7 +279,9 @@ FAMILIES = (
         (
             Scene("-c", "{c} of the {things} burn.", "{c} burn"),
             Scene("-c×d", "{c} customers buy {d} {things} each.", "{c} customers buy {d} each"),
-            Scene("+c×d", "Then {c} trays of {d} {things} are added.", "{c} trays of {d} are added"),
+            Scene(
+                "+c×d", "Then {c} trays of {d} {things} are added.", "{c} trays of {d} are added"
+            ),
             Scene("÷c", "{c} shops get equal parts; look at one shop.", "one of {c} shops"),
             Scene("+c", "A second bakery sends {c} {things}.", "the second bakery sends {c}"),
         ),
@@ -295,7 +301,7 @@ FAMILIES = (
         ),
         (
             Scene("-c", "{friend} takes away {c} {things}.", "{friend} takes {c}"),
-            Scene("+c", "{He} finds {c} more {things}.", "{c} more are found"),
+            Scene("+c", "{name} finds {c} more {things}.", "{c} more are found"),
             Scene("×c", "By winter there are {c} times as many.", "{c} times as many"),
             Scene("-c×d", "{c} orders of {d} {things} are sent out.", "{c} orders of {d} go out"),
             Scene("+c×d", "{c} crates of {d} {things} come in.", "{c} crates of {d} come in"),

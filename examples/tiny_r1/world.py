@@ -1,6 +1,6 @@
 """A small world of word problems with exact answers; pure, seeded, the same on every machine.
 
-    python -m examples.tiny_r1.world --seed 7 --count 240 -o prompts.jsonl
+Run as `python -m examples.tiny_r1.world --seed 7 --count 240 -o prompts.jsonl`.
 """
 
 import argparse
@@ -25,6 +25,8 @@ LONG_PRODUCT_SHARE = 0.1
 """Share of products whose smaller factor has two digits."""
 LENGTHS = (2, 2, 3, 3, 3, 4, 4, 5)
 """How many operations a problem has, each equally likely."""
+SIZES = (0, 0, 0, 1, 1, 1, 2, 2)
+"""How large a problem's numbers are, each equally likely."""
 QUANTITIES = ((6, 60), (20, 400), (100, 3000))
 FACTORS = ((3, 20), (6, 90), (20, 400))
 """By the size of the problem's numbers: plain amounts, and the larger factor of a product."""
@@ -75,7 +77,7 @@ class _Story:
 
     def __init__(self, rng: random.Random, family: Family) -> None:
         self.rng, self.family = rng, family
-        self.size = between(rng, 0, 2)
+        self.size = pick(rng, SIZES)
         name, pronoun = pick(rng, PEOPLE)
         friend = pick(rng, [person for person, _ in PEOPLE if person != name])
         risky = len(family.things) > 4 and chance(rng, RISKY_SHARE * 1.5)
@@ -129,10 +131,8 @@ class _Story:
         """The first sentence; its operation, if it has one, is the first of the problem."""
         if scene.shape == "=a":
             self.amount = a = self.quantity()
-            self.opening = self.tell(scene.why, a=a)
             self.sentences.append(self.tell(scene.text, a=a))
             return
-        self.opening = ""
         a, b = self.factors() if scene.shape == "a×b" else (self.quantity(), self.quantity())
         self.amount = a
         sign: Sign = "×" if scene.shape == "a×b" else "+"
@@ -179,19 +179,19 @@ def _problem(rng: random.Random) -> Problem | None:
         story.start(pick(rng, family.starts))
     except ValueError:
         return None
-    last: Scene | None = None
+    told: set[Scene] = set()
     for _ in range(40):
         room = length - len(story.operations)
         if room == 0:
             return _finish(story)
         scene = pick(rng, family.events)
-        if scene is last or (room == 1 and scene.shape.endswith("c×d")):
+        if scene in told or (room == 1 and scene.shape.endswith("c×d")):
             continue
         try:
             story.go_on(scene)
         except ValueError:
             continue
-        last = scene
+        told.add(scene)
     return None
 
 

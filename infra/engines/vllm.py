@@ -112,20 +112,20 @@ class VllmEngine:
             raise RequestError(
                 "rejected", "prompt_too_long", f"{len(prompt.token_ids)} tokens, context {limit}"
             )
-        parameters = SamplingParams(
-            temperature=sampling.temperature,
-            top_p=sampling.top_p,
-            top_k=sampling.top_k,
-            min_p=sampling.min_p,
-            repetition_penalty=sampling.repetition_penalty,
-            stop=list(sampling.stop),
-            max_tokens=sampling.max_tokens,
-            seed=seed,
-            logprobs=0,
-            output_kind=RequestOutputKind.FINAL_ONLY,
-        )
         tokens = TokensPrompt(prompt_token_ids=list(prompt.token_ids))
         try:
+            parameters = SamplingParams(
+                temperature=sampling.temperature,
+                top_p=sampling.top_p,
+                top_k=sampling.top_k,
+                min_p=sampling.min_p,
+                repetition_penalty=sampling.repetition_penalty,
+                stop=list(sampling.stop),
+                max_tokens=sampling.max_tokens,
+                seed=seed,
+                logprobs=0,
+                output_kind=RequestOutputKind.FINAL_ONLY,
+            )
             async for output in self._engine.generate(tokens, parameters, request_id):
                 final = output.outputs[0]
         except EngineDeadError as error:

@@ -18,7 +18,12 @@ from schemas.ports import Completion, EngineFacts, Sampling
 from schemas.recipe import Teacher
 from tests.conftest import ROOT
 
-pytestmark = [pytest.mark.engine, pytest.mark.timeout(600)]
+pytestmark = [
+    pytest.mark.engine,
+    pytest.mark.timeout(600),
+    # vLLM and PyTorch deprecate things in each other all the time.
+    pytest.mark.filterwarnings("default"),
+]
 
 MODEL = ROOT / "examples" / "tiny_r1" / "model"
 GREEDY = Sampling(0.0, 1.0, 0, 0.0, 1.0, (), 256)
@@ -31,7 +36,8 @@ class EngineInThread:
 
     def __init__(self, teacher: Teacher) -> None:
         self._loop = asyncio.new_event_loop()
-        threading.Thread(target=self._loop.run_forever, daemon=True).start()
+        self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
+        self._thread.start()
         self.engine = VllmEngine(teacher)
         self.facts: EngineFacts = self.wait(self.engine.start())
 
@@ -53,6 +59,8 @@ class EngineInThread:
     def close(self) -> None:
         self.engine.close()
         self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+        self._loop.close()
 
 
 @pytest.fixture(scope="module")

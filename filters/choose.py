@@ -4,7 +4,7 @@ Every sample ends with one `fate`: `published`, or a reason. The fates of a vers
 samples that were drawn.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 import polars as pl
@@ -61,7 +61,7 @@ def with_eligible(samples: pl.DataFrame, eligible_count: EligibleCount) -> pl.Da
         judged=pl.col("sample_index").filter(judged), kept=pl.col("sample_index").filter(kept)
     )
     counts = [
-        eligible_count(_bits(row["judged"]), _bits(row["kept"]))
+        eligible_count(index_bits(row["judged"]), index_bits(row["kept"]))
         for row in groups.iter_rows(named=True)
     ]
     groups = groups.select(
@@ -76,7 +76,8 @@ def with_eligible(samples: pl.DataFrame, eligible_count: EligibleCount) -> pl.Da
     )
 
 
-def _bits(indexes: list[int]) -> int:
+def index_bits(indexes: Iterable[int]) -> int:
+    """The bit set of sample indexes."""
     return sum(1 << index for index in indexes)
 
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import polars as pl
 
+from filters.choose import index_bits
 from filters.scored import with_reasons, with_scores
 from infra.messages import Known, Place, ScoreTask, ToScore
 from infra.sampling import eligible_prefix
@@ -27,7 +28,6 @@ class Survey:
     samples: pl.DataFrame
     """A row a sample: narrow columns, its place, all score columns, `missing`, `judged`,
     `reason`."""
-    versions: Mapping[str, int | None]
     settled: int
     """Prompts that need nothing more."""
     missing: int
@@ -47,8 +47,7 @@ class Survey:
 
 def survey(job: Job, prompts: PromptList) -> Survey:
     """Reads narrow columns only; no text is touched."""
-    versions = job.pool.versions()
-    samples = narrow_samples(job, prompts, versions)
+    samples = narrow_samples(job, prompts, job.pool.versions())
     bits = _bits_by_prompt(samples)
     counts = job.recipe.samples
     settled = missing = 0
@@ -57,7 +56,7 @@ def survey(job: Job, prompts: PromptList) -> Survey:
         settled_now = eligible_prefix(judged, kept, counts).settled
         settled += settled_now
         missing += 0 if settled_now else max(1, counts.probe - _drawn_of_probe(done, counts))
-    return Survey(samples, versions, settled, missing)
+    return Survey(samples, settled, missing)
 
 
 def _drawn_of_probe(done: int, counts: SampleCounts) -> int:
@@ -72,7 +71,7 @@ def narrow_samples(
     samples = (
         job.pool.scan("samples", versions["samples"])
         .filter(pl.col("teacher_id") == job.teacher_id)
-        .select(*JUDGED_COLUMNS, "max_tokens", "duration_s", "engine_version", "path", "row")
+        .select(*JUDGED_COLUMNS, "engine_version", "path", "row")
         .join(current, on="prompt_id", how="inner")
         .collect()
     )
@@ -95,13 +94,9 @@ def _bits_by_prompt(samples: pl.DataFrame) -> dict[str, tuple[int, int, int]]:
         done=index, judged=index.filter(judged), kept=index.filter(kept)
     )
     return {
-        row[0]: (_bits(row[1]), _bits(row[2]), _bits(row[3]))
+        row[0]: (index_bits(row[1]), index_bits(row[2]), index_bits(row[3]))
         for row in groups.select("prompt_id", "done", "judged", "kept").iter_rows()
     }
-
-
-def _bits(indexes: list[int]) -> int:
-    return sum(1 << index for index in indexes)
 
 
 def known(job: Job, prompts: PromptList, samples: pl.DataFrame) -> Known:

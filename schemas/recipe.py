@@ -16,7 +16,7 @@ Count = Annotated[int, Field(ge=1)]
 class Part(BaseModel):
     """Base of every part of a recipe."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", str_strip_whitespace=False)
+    model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 class PromptSource(Part):

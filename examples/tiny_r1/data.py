@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor
-from transformers import PreTrainedTokenizerFast
+from transformers import Qwen2Tokenizer
 
 from examples.tiny_r1.tokenizer import train_tokenizer
 from examples.tiny_r1.traces import INSTRUCTION, trace
@@ -49,7 +49,7 @@ def training_problems(seed: int, step: int, forbidden: frozenset[str]) -> Iterat
     return (problem for problem in fresh if problem.question not in forbidden)
 
 
-def make_tokenizer(seed: int, vocabulary: int) -> PreTrainedTokenizerFast:
+def make_tokenizer(seed: int, vocabulary: int) -> Qwen2Tokenizer:
     """A tokenizer of the world's own words."""
     rng = random.Random(seed)
     texts = []
@@ -58,21 +58,21 @@ def make_tokenizer(seed: int, vocabulary: int) -> PreTrainedTokenizerFast:
     return train_tokenizer(texts, vocabulary)
 
 
-def render_prompt(tokenizer: PreTrainedTokenizerFast, question: str) -> str:
+def render_prompt(tokenizer: Qwen2Tokenizer, question: str) -> str:
     """The text the model is given, down to the prefilled `<think>`."""
     messages = [{"role": "user", "content": question + INSTRUCTION}]
     text = tokenizer.apply_chat_template(messages, add_generation_prompt=True, tokenize=False)
     return str(text)
 
 
-def encode(tokenizer: PreTrainedTokenizerFast, text: str) -> list[int]:
+def encode(tokenizer: Qwen2Tokenizer, text: str) -> list[int]:
     """Token ids of text that already has its special tokens."""
     # Quiet: an endless trace is longer than the context before it is cut.
     return list(tokenizer.encode(text, add_special_tokens=False, verbose=False))
 
 
 def make_examples(
-    tokenizer: PreTrainedTokenizerFast,
+    tokenizer: Qwen2Tokenizer,
     source: Iterator[Problem],
     rng: random.Random,
     count: int,

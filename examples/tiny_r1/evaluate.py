@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import torch
-from transformers import LlamaForCausalLM, PreTrainedTokenizerFast
+from transformers import Qwen2ForCausalLM, Qwen2Tokenizer
 
 from examples.tiny_r1.data import encode, held_out, render_prompt
 from examples.tiny_r1.tokenizer import END_THINK
@@ -30,8 +30,8 @@ def is_right(problem: Problem, completion: str) -> bool:
 
 @torch.inference_mode()
 def complete(
-    model: LlamaForCausalLM,
-    tokenizer: PreTrainedTokenizerFast,
+    model: Qwen2ForCausalLM,
+    tokenizer: Qwen2Tokenizer,
     questions: Sequence[str],
     *,
     temperature: float,
@@ -61,8 +61,8 @@ def _until_end(ids: list[int], end: int) -> list[int]:
 
 
 def measure(
-    model: LlamaForCausalLM,
-    tokenizer: PreTrainedTokenizerFast,
+    model: Qwen2ForCausalLM,
+    tokenizer: Qwen2Tokenizer,
     sample: Sequence[Problem],
     *,
     temperature: float,
@@ -87,8 +87,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--model", type=Path, required=True)
     parser.add_argument("--count", type=int, default=120)
     options = parser.parse_args(arguments)
-    model = LlamaForCausalLM.from_pretrained(options.model)
-    tokenizer = PreTrainedTokenizerFast.from_pretrained(options.model)
+    model = Qwen2ForCausalLM.from_pretrained(options.model)
+    tokenizer = Qwen2Tokenizer.from_pretrained(options.model)
     sample = held_out(options.count)
     for temperature in (0.0, 0.6):
         share = measure(model, tokenizer, sample, temperature=temperature)

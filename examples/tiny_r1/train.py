@@ -19,7 +19,7 @@ from typing import Any
 
 import torch
 from torch.nn.functional import cross_entropy
-from transformers import GenerationConfig, LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
+from transformers import GenerationConfig, Qwen2Config, Qwen2ForCausalLM, Qwen2Tokenizer
 
 from examples.tiny_r1.data import (
     IGNORED,
@@ -41,8 +41,8 @@ CONTEXT = 1024
 class Settings:
     """Everything that decides the weights; a checkpoint made with others is refused."""
 
-    steps: int = 750
-    late_steps: int = 200
+    steps: int = 900
+    late_steps: int = 300
     """Further steps, in which faults are more common."""
     batch: int = 64
     """Examples a step."""
@@ -69,8 +69,8 @@ class Run:
     """A training in progress."""
 
     settings: Settings
-    tokenizer: PreTrainedTokenizerFast
-    model: LlamaForCausalLM
+    tokenizer: Qwen2Tokenizer
+    model: Qwen2ForCausalLM
     optimizer: torch.optim.Optimizer
     step: int = 0
 
@@ -79,7 +79,7 @@ def start(settings: Settings) -> Run:
     """A run at step 0, with weights from the seed."""
     torch.manual_seed(settings.seed)
     tokenizer = make_tokenizer(settings.seed, settings.vocabulary)
-    config = LlamaConfig(
+    config = Qwen2Config(
         vocab_size=len(tokenizer),
         hidden_size=settings.hidden,
         intermediate_size=settings.inner,
@@ -93,7 +93,7 @@ def start(settings: Settings) -> Run:
         pad_token_id=tokenizer.pad_token_id,
         initializer_range=0.05,
     )
-    model = LlamaForCausalLM(config)  # type: ignore[no-untyped-call]
+    model = Qwen2ForCausalLM(config)  # type: ignore[no-untyped-call]
     optimizer = torch.optim.AdamW(
         model.parameters(), lr=settings.rate, betas=(0.9, 0.98), weight_decay=0.05
     )
@@ -136,7 +136,7 @@ def rate_at(settings: Settings, step: int) -> float:
     return rate * min(1.0, (step + 1) / warmup) * max(0.02, 1 - step / steps)
 
 
-def loss_sum(model: LlamaForCausalLM, batch: Batch) -> torch.Tensor:
+def loss_sum(model: Qwen2ForCausalLM, batch: Batch) -> torch.Tensor:
     """Summed loss over the completion's tokens; the prompt's positions skip the output layer."""
     hidden = model.model(input_ids=batch.inputs).last_hidden_state
     learned = batch.labels != IGNORED
@@ -214,7 +214,7 @@ def name_tokenizer(path: Path) -> None:
     """Name the tokenizer's class as every version of transformers knows it."""
     config = json.loads(path.read_text(encoding="utf-8"))
     config.pop("backend", None)
-    config["tokenizer_class"] = "PreTrainedTokenizerFast"
+    config["tokenizer_class"] = "Qwen2Tokenizer"
     text = json.dumps(config, ensure_ascii=False, indent=2, sort_keys=True)
     path.write_text(text + "\n", encoding="utf-8")
 

@@ -4,6 +4,7 @@ import asyncio
 import os
 from typing import TYPE_CHECKING, Any
 
+from infra.engines.tokenizer import check_tokenizer
 from schemas.errors import EngineError, RequestError
 from schemas.identity import Messages
 from schemas.ports import Completion, EngineFacts, RenderedPrompt, Sampling
@@ -11,6 +12,7 @@ from schemas.reasoning import CLOSE, OPEN
 from schemas.recipe import Teacher
 
 if TYPE_CHECKING:
+    from vllm.config import ModelConfig
     from vllm.v1.engine.async_llm import AsyncLLM
 
 DEFAULT_SLOTS = 128
@@ -44,10 +46,12 @@ class VllmEngine:
                 "folder, worker-*.err (/tmp/ray/session_latest/logs as a rule)"
             ) from error
         self._tokenizer = self._engine.get_tokenizer()
-        if not getattr(self._tokenizer, "chat_template", None):
-            self.close()
-            raise EngineError(f"{self._teacher.model!r} has no chat template in its tokenizer")
         config = self._engine.vllm_config
+        try:
+            self._check_tokenizer(config.model_config)
+        except EngineError:
+            self.close()
+            raise
         return EngineFacts(
             engine="vllm",
             version=vllm.__version__,
@@ -56,6 +60,11 @@ class VllmEngine:
             slots=config.scheduler_config.max_num_seqs,
             think_end_token=self._single_token(CLOSE),
         )
+
+    def _check_tokenizer(self, model: "ModelConfig") -> None:
+        if not getattr(self._tokenizer, "chat_template", None):
+            raise EngineError(f"{self._teacher.model!r} has no chat template in its tokenizer")
+        check_tokenizer(self._tokenizer, str(model.tokenizer), model.tokenizer_revision)
 
     def _engine_args(self) -> Any:
         from vllm import AsyncEngineArgs

@@ -3,6 +3,7 @@
 import json
 import random
 import re
+import unicodedata
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -14,7 +15,7 @@ import pytest
 import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from transformers import AutoTokenizer, LlamaForCausalLM, PreTrainedTokenizerFast
+from transformers import AutoTokenizer, Qwen2ForCausalLM, Qwen2Tokenizer
 
 from examples.tiny_r1 import data, train, world
 from examples.tiny_r1 import tokenizer as tok
@@ -46,9 +47,9 @@ TINY = train.Settings(
 
 
 @pytest.fixture(scope="module")
-def tokenizer() -> PreTrainedTokenizerFast:
+def tokenizer() -> Qwen2Tokenizer:
     loaded = AutoTokenizer.from_pretrained(MODEL)
-    assert isinstance(loaded, PreTrainedTokenizerFast)
+    assert isinstance(loaded, Qwen2Tokenizer)
     return loaded
 
 
@@ -67,8 +68,8 @@ def small_corpus(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture(scope="module")
-def model() -> LlamaForCausalLM:
-    return LlamaForCausalLM.from_pretrained(MODEL)
+def model() -> Qwen2ForCausalLM:
+    return Qwen2ForCausalLM.from_pretrained(MODEL)
 
 
 def some(count: int, seed: int = 11) -> list[world.Problem]:
@@ -164,12 +165,13 @@ def test_every_fault_occurs_and_none_is_common(late: bool) -> None:
 
 @given(text=st.text())
 @settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-def test_any_text_survives_the_tokenizer(tokenizer: PreTrainedTokenizerFast, text: str) -> None:
-    assert tokenizer.decode(tokenizer.encode(text, add_special_tokens=False)) == text
+def test_any_text_survives_the_tokenizer(tokenizer: Qwen2Tokenizer, text: str) -> None:
+    composed = unicodedata.normalize("NFC", text)
+    assert tokenizer.decode(tokenizer.encode(text, add_special_tokens=False)) == composed
 
 
 def test_chinese_and_think_tags_survive_and_digits_stay_apart(
-    tokenizer: PreTrainedTokenizerFast,
+    tokenizer: Qwen2Tokenizer,
 ) -> None:
     text = "<think>\n让我们计算 12 × 345，好吗？\n</think>\n\n\\boxed{4140}"  # noqa: RUF001
     ids = tokenizer.encode(text, add_special_tokens=False)
@@ -181,7 +183,7 @@ def test_chinese_and_think_tags_survive_and_digits_stay_apart(
 
 
 def test_the_template_ends_with_the_prefill_and_drops_earlier_thinking(
-    tokenizer: PreTrainedTokenizerFast,
+    tokenizer: Qwen2Tokenizer,
 ) -> None:
     prompt = render_prompt(tokenizer, "How many?")
     assert prompt.startswith(f"{tok.BOS}{tok.USER}How many?\n\nPlease reason")
@@ -201,7 +203,7 @@ def test_the_template_ends_with_the_prefill_and_drops_earlier_thinking(
 # Training
 
 
-def test_only_the_completion_is_learned(tokenizer: PreTrainedTokenizerFast) -> None:
+def test_only_the_completion_is_learned(tokenizer: Qwen2Tokenizer) -> None:
     rng = random.Random(0)
     examples = make_examples(tokenizer, world.problems(4), rng, 8)
     batches = group(examples, tokens=700, padding=int(tokenizer.pad_token_id))
@@ -232,9 +234,9 @@ def test_a_checkpoint_of_other_settings_is_refused(tmp_path: Path) -> None:
 def test_a_saved_model_is_loaded_again(tmp_path: Path) -> None:
     run = train.train(TINY, tmp_path / "run", until=1)
     train.save_model(run, tmp_path / "model")
-    loaded = LlamaForCausalLM.from_pretrained(tmp_path / "model")
+    loaded = Qwen2ForCausalLM.from_pretrained(tmp_path / "model")
     again = AutoTokenizer.from_pretrained(tmp_path / "model")
-    assert isinstance(again, PreTrainedTokenizerFast)
+    assert isinstance(again, Qwen2Tokenizer)
     assert again.backend_tokenizer.to_str() == run.tokenizer.backend_tokenizer.to_str()
     ids = complete(loaded, again, ["How many?"], temperature=0, max_new_tokens=3)
     assert len(ids[0]) <= 3
@@ -243,13 +245,13 @@ def test_a_saved_model_is_loaded_again(tmp_path: Path) -> None:
 # The model as committed
 
 
-def test_the_model_is_small(model: LlamaForCausalLM) -> None:
+def test_the_model_is_small(model: Qwen2ForCausalLM) -> None:
     assert sum(file.stat().st_size for file in MODEL.iterdir()) < 8_000_000
     assert model.dtype == torch.float32
     assert 900_000 <= sum(weights.numel() for weights in model.parameters()) <= 1_900_000
 
 
 def test_the_model_solves_held_out_problems(
-    model: LlamaForCausalLM, tokenizer: PreTrainedTokenizerFast
+    model: Qwen2ForCausalLM, tokenizer: Qwen2Tokenizer
 ) -> None:
     assert measure(model, tokenizer, held_out(40), temperature=0, max_new_tokens=320) >= 0.35

@@ -5,9 +5,16 @@ import os
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
+
+from schemas.errors import ClusterError
 
 MINIMUM_CPUS = 2
 """A replica and a scorer worker ask for one each; on a single core they share it."""
+
+LOOPBACK_ONLY = "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"
+"""Set to 0 before Ray is imported, it keeps all of Ray's ports on the loopback interface, on Linux
+too. `_node_ip_address="127.0.0.1"` does not: Ray resolves it to the machine's outer address."""
 
 AUTHENTICATION_LOGGER = "ray._private.authentication.authentication_token_setup"
 
@@ -16,30 +23,37 @@ AUTHENTICATION_LOGGER = "ray._private.authentication.authentication_token_setup"
 def ray_cluster() -> Iterator[None]:
     """Connects to `RAY_ADDRESS`, or starts Ray on this machine for as long as the block runs.
 
-    A Ray that is already connected, as inside a Ray job, is used and left alone.
+    A Ray that is already connected, as inside a Ray job, is used and left alone. ClusterError
+    where the cluster does not answer or does not know our token.
     """
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    if not os.environ.get("RAY_ADDRESS"):
+        os.environ.setdefault(LOOPBACK_ONLY, "0")
     import ray
 
     if ray.is_initialized():
         yield
         return
     on_sigterm = signal.getsignal(signal.SIGTERM)
-    if os.environ.get("RAY_ADDRESS"):
-        ray.init(logging_level=logging.WARNING, log_to_driver=False)
-    else:
-        # Ray protects a local cluster by a token of itself, and warns that it does.
-        logging.getLogger(AUTHENTICATION_LOGGER).setLevel(logging.ERROR)
-        ray.init(
-            address="local",
-            num_cpus=max(MINIMUM_CPUS, os.cpu_count() or 1),
-            include_dashboard=False,
-            logging_level=logging.WARNING,
-            log_to_driver=False,
-        )
+    # Ray protects a local cluster by a token of itself, and warns that it does.
+    logging.getLogger(AUTHENTICATION_LOGGER).setLevel(logging.ERROR)
+    try:
+        ray.init(logging_level=logging.WARNING, log_to_driver=False, **_where())
+    except (ConnectionError, ray.exceptions.RaySystemError, ray.exceptions.RpcError) as error:
+        raise ClusterError(f"Ray cluster {os.environ.get('RAY_ADDRESS')}: {error}") from error
     # Ray puts its own handler there, which exits with 1 or 15.
     signal.signal(signal.SIGTERM, on_sigterm)
     try:
         yield
     finally:
         ray.shutdown()
+
+
+def _where() -> dict[str, Any]:
+    if os.environ.get("RAY_ADDRESS"):
+        return {}
+    return {
+        "address": "local",
+        "num_cpus": max(MINIMUM_CPUS, os.cpu_count() or 1),
+        "include_dashboard": False,
+    }

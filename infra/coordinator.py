@@ -1,113 +1,175 @@
 """The coordinator: gives out work, and is the only one that commits to the pool.
 
-An asyncio Ray actor. It holds keys, states and counts. What workers deliver is committed by one
-task in the background, many deliveries in one commit (a commit takes about 17 ms); only then is it
-acknowledged, counted and passed on.
+An asyncio Ray actor. It holds keys, states and counts, all of which can be read again from the
+pool: when it dies, a successor with the next epoch takes over, and workers join that one with what
+they hold. What workers deliver is acknowledged, counted and passed on once it is committed.
 """
 
 import asyncio
 import logging
 import time
-from collections import deque
-from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from infra.committer import Committer
+from infra.compaction import Compaction, Merge
+from infra.loop_lag import LoopLag
 from infra.messages import (
+    Beat,
     Drawn,
     Grant,
     Judged,
     Known,
-    Place,
     Progress,
     ScoreTask,
+    Seen,
     ToScore,
     Work,
 )
+from infra.patience import Patience
 from infra.pool import DataFile, Pool, PoolWriter
 from infra.revision import assert_same_code
 from infra.scheduler import Key, Scheduler
+from infra.score_queue import ScoreQueue
 from infra.spool import Batch
 from schemas.errors import RunError
 from schemas.recipe import SampleCounts
 
 LONG_POLL_S = 1.0
-ROWS_PER_SCORE_TASK = 64
+ROWS_PER_SCORE_TASK = 256
+ADOPTION_S = 30.0
+"""So long a successor waits for the replicas of its predecessor to say what they hold, before it
+gives that to others."""
+FAILED_AT_LEAST = 20
+"""Fewer failed samples than this never stop a run: three of a pilot's ten are no proof."""
 
 log = logging.getLogger(__name__)
 
 
-@dataclass
-class _Delivery:
-    """Files that wait for their commit."""
+@dataclass(frozen=True, slots=True)
+class CoordinatorSettings:
+    """What a coordinator is started with."""
 
-    table: str
-    files: list[DataFile]
-    then: Callable[[], None]
-    acknowledged: "asyncio.Future[None]" = field(default_factory=asyncio.Future)
+    name: str
+    pool: Path
+    epoch: int
+    counts: SampleCounts
+    max_failed: float
+    patience_s: float
+    code: str
 
 
 class Coordinator:
     """Drives the scheduling core for one run."""
 
-    def __init__(self, pool: Path, epoch: int, counts: SampleCounts, code: str) -> None:
-        assert_same_code(code)
-        self._writer = PoolWriter(Pool(pool), epoch)
-        self._scheduler = Scheduler(counts)
-        self._prompts: list[Place] = []
-        self._to_score: deque[ScoreTask] = deque()
-        self._scoring: dict[str, dict[int, ScoreTask]] = {}
-        self._tasks = 0
-        self._open_tasks = 0
+    def __init__(self, settings: CoordinatorSettings) -> None:
+        assert_same_code(settings.code)
+        self._settings = settings
+        self._pool = Pool(settings.pool)
+        writer = PoolWriter(self._pool, settings.epoch)
+        self._committer = Committer(writer, Patience(settings.patience_s))
+        self._compaction = Compaction(self._pool)
+        self._known = Known.nothing()
+        self._scheduler = Scheduler(settings.counts, 0)
+        # Task numbers of two coordinators must differ: a worker may hold tasks of the other.
+        self._scores = ScoreQueue(settings.epoch << 32)
         self._progress = Progress()
-        self._replicas: set[str] = set()
+        self._failures: Counter[str] = Counter()
+        self._replicas: dict[str, Seen] = {}
+        self._missing: set[str] = set()
         self._first_joined: float | None = None
         self._changed = asyncio.Event()
-        self._deliveries: asyncio.Queue[_Delivery] = asyncio.Queue()
+        self._begun = asyncio.Event()
+        self._draining = False
         self._failure: Exception | None = None
-        self._committing: asyncio.Task[None] | None = None
+        self._lag = LoopLag()
+        self._beside: list[asyncio.Task[None]] = []
 
-    async def begin(self, known: Known, to_score: list[ScoreTask]) -> None:
-        """Takes the run's prompts and what the pool knows of them, and old samples to score."""
-        if any(done & ~judged for done, judged in zip(known.done, known.judged, strict=True)):
+    async def start(self) -> None:
+        """Begins to commit; nothing is given out yet."""
+        self._beside = [
+            asyncio.create_task(self._committer.work(self._notify)),
+            asyncio.create_task(self._lag.measure()),
+        ]
+
+    async def commit_files(
+        self, table: str, files: list[DataFile], replaced: Sequence[DataFile] = ()
+    ) -> None:
+        """Commits files of the driver, in place of those that they replace."""
+        await self._committer.commit(table, files, lambda: None, replaced)
+
+    async def score_old(self, tasks: list[ScoreTask]) -> None:
+        """Takes samples of earlier runs that lack scores; they get scores, and no verdict."""
+        for task in tasks:
+            self._scores.add(task)
+        self._notify()
+
+    async def begin(self, known: Known, replicas: Sequence[str] = ()) -> None:
+        """Takes the run's prompts and what the pool knows of them.
+
+        `replicas` are those that work already: nothing is leased before they have said what they
+        hold, or have been lost.
+        """
+        if any(done & ~judged for done, judged, _ in known.bits.values()):
             raise RunError(
                 "samples were left without a verdict; is every node's software the same?"
             )
-        for file, row in known.places:
-            self._prompts.append(Place(known.paths[file], row))
-        for done, judged, kept in zip(known.done, known.judged, known.kept, strict=True):
-            self._scheduler.add(done, judged, kept)
-        for task in to_score:
-            self._enqueue(task)
-        self._committing = asyncio.create_task(self._commit_deliveries())
-
-    async def commit_prompts(self, files: list[DataFile]) -> None:
-        """Commits files of new prompts."""
-        await asyncio.to_thread(self._writer.commit, "prompts", files)
+        self._known = known
+        self._scheduler = Scheduler(self._settings.counts, len(known.rows))
+        self._scheduler.settle(known.settled)
+        for number, bits in known.bits.items():
+            self._scheduler.restore(number, *bits)
+        self._missing = set(replicas)
+        self._begun.set()
+        if self._missing:
+            asyncio.get_running_loop().call_later(ADOPTION_S, self._missing.clear)
 
     # Replicas
 
-    async def join(self, replica: str) -> None:
-        """A replica is ready to work."""
-        self._replicas.add(replica)
+    async def join(self, replica: str, held: Sequence[Key]) -> list[Key]:
+        """A replica is ready to work, and holds these samples from a predecessor; returns those
+        that it may not have any more."""
+        await self._begun.wait()
+        refused = self._scheduler.adopt(replica, held)
+        self._missing.discard(replica)
+        self._replicas.setdefault(replica, Seen(Beat(0, 0, 0.0), 0, 0))
         self._first_joined = self._first_joined or time.monotonic()
-        log.info("replica %s joined", replica)
+        self._notify()
+        return refused
+
+    async def beat(self, replica: str, beat: Beat) -> bool:
+        """A replica says how it is. True: it is to leave."""
+        seen = self._replicas.get(replica)
+        if seen is not None:
+            self._replicas[replica] = Seen(beat, seen.beats + 1, seen.delivered)
+        self._progress.loop_lag_s = max(self._progress.loop_lag_s, beat.loop_lag_s)
+        return self._draining or seen is None
 
     async def lease(self, replica: str, count: int, wait_s: float) -> Grant:
         """Up to `count` samples to draw; waits up to `wait_s` if there is nothing to say."""
         grant = self._grant(replica, count)
-        if not (grant.work or grant.finished):
+        if not (grant.work or grant.leave):
             await self._wait_for_change(wait_s)
             grant = self._grant(replica, count)
         return grant
 
     def _grant(self, replica: str, count: int) -> Grant:
         self._check()
+        if self._draining or replica not in self._replicas or self._scheduler.all_settled:
+            return Grant((), leave=True)
+        if self._missing:
+            return Grant((), leave=False)
         leases = self._scheduler.lease(replica, count)
-        work = tuple(Work(key, tries, self._prompts[key.prompt]) for key, tries in leases)
-        finished = self._scheduler.all_settled
-        return Grant(work, finished)
+        return Grant(
+            tuple(
+                Work(key, tries, self._known.place(key.prompt), poisoned)
+                for key, tries, poisoned in leases
+            ),
+            leave=False,
+        )
 
     async def deliver(self, replica: str, batch: Batch[Drawn]) -> list[Key]:
         """Commits a file of samples; returns when it is durable.
@@ -123,7 +185,7 @@ class Coordinator:
         # its way to the table drawn again. If the commit fails, the whole run stops.
         for entry in batch.entries:
             self._scheduler.delivered(replica, entry.key)
-        await self._commit("samples", [batch.file], lambda: self._drawn(batch))
+        await self._committer.commit("samples", [batch.file], lambda: self._drawn(replica, batch))
         return []
 
     async def failed(self, replica: str, key: Key) -> bool:
@@ -132,39 +194,54 @@ class Coordinator:
         self._notify()
         return again
 
-    async def lost_replica(self, replica: str) -> int:
+    async def lost_replica(self, replica: str, *, engine_died: bool) -> int:
         """The replica is gone; what it had not delivered is drawn again. Returns how much."""
-        self._replicas.discard(replica)
-        lost = self._scheduler.lost(replica)
+        self._replicas.pop(replica, None)
+        self._missing.discard(replica)
+        lost = self._scheduler.lost(replica, engine_died=engine_died)
         self._notify()
         return lost
 
-    def _drawn(self, batch: Batch[Drawn]) -> None:
-        path = str(self._writer.pool.folder("samples") / batch.file.name)
+    def _drawn(self, replica: str, batch: Batch[Drawn]) -> None:
+        path = str(self._pool.folder("samples") / batch.file.name)
+        if (seen := self._replicas.get(replica)) is not None:
+            self._replicas[replica] = seen._replace(delivered=seen.delivered + len(batch.entries))
         fresh: list[ToScore] = []
         for row, (key, done, tokens, reason) in enumerate(batch.entries):
             self._progress.drawn += 1
             self._progress.tokens += tokens
             if done:
-                fresh.append(ToScore(key, row, self._prompts[key.prompt]))
+                fresh.append(ToScore(key, row, self._known.place(key.prompt)))
             else:
                 self._progress.failed += 1
+                self._failures[str(reason)] += 1
                 self._judge(Judged(key, f"failed_{reason}"))
         for start in range(0, len(fresh), ROWS_PER_SCORE_TASK):
-            self._enqueue(ScoreTask(0, path, tuple(fresh[start : start + ROWS_PER_SCORE_TASK])))
+            self._scores.add(ScoreTask(0, path, tuple(fresh[start : start + ROWS_PER_SCORE_TASK])))
+        self._compaction.committed(
+            "samples", batch.file, 1 + max(entry.key.prompt for entry in batch.entries)
+        )
+        self._stop_at_too_many_failures()
+
+    def _stop_at_too_many_failures(self) -> None:
+        drawn = self._progress.drawn
+        for reason, count in self._failures.most_common(1):
+            if count >= FAILED_AT_LEAST and count > self._settings.max_failed * drawn:
+                self._failure = RunError(
+                    f"{count:,} of {drawn:,} samples failed for one reason, {reason}: more than "
+                    f"max_failed ({self._settings.max_failed:.0%}). They are stored with what the "
+                    f"engine said (stillhouse peek). When the cause is mended, --retry-failed "
+                    f"{reason} draws them again; a greater max_failed goes on as it is"
+                )
 
     # Scorer workers
 
-    async def lease_scores(self, worker: str, *, wait: bool) -> ScoreTask | None:
+    async def lease_scores(self, worker: str, wait: bool) -> ScoreTask | None:
         """Samples to score, or null if there are none (after a moment, if told to wait)."""
         self._check()
-        if wait and not self._to_score:
+        if wait and not self._scores:
             await self._wait_for_change(LONG_POLL_S)
-        if not self._to_score:
-            return None
-        task = self._to_score.popleft()
-        self._scoring.setdefault(worker, {})[task.number] = task
-        return task
+        return None if self._draining else self._scores.lease(worker)
 
     async def deliver_scores(
         self, worker: str, tasks: list[int], file: DataFile | None, verdicts: list[Judged]
@@ -172,24 +249,26 @@ class Coordinator:
         """Commits the scores of whole tasks; returns when they are durable. False: this worker
         was given up and they are being scored elsewhere, nothing was committed."""
         self._check()
-        held = self._scoring.get(worker, {})
-        if any(number not in held for number in tasks):
+        if not self._scores.take_back(worker, tasks):
             return False
-        for number in tasks:
-            del held[number]
         files = [] if file is None else [file]
-        await self._commit("scores", files, lambda: self._scored(len(tasks), verdicts))
+        await self._committer.commit(
+            "scores", files, lambda: self._scored(len(tasks), file, verdicts)
+        )
         return True
 
     async def lost_worker(self, worker: str) -> None:
         """The worker is gone; its tasks are scored again."""
-        self._to_score.extendleft(self._scoring.pop(worker, {}).values())
+        self._scores.lost(worker)
         self._notify()
 
-    def _scored(self, tasks: int, verdicts: list[Judged]) -> None:
-        self._open_tasks -= tasks
+    def _scored(self, tasks: int, file: DataFile | None, verdicts: list[Judged]) -> None:
+        self._scores.open -= tasks
         for verdict in verdicts:
             self._judge(verdict)
+        if file is not None:
+            highest = max((verdict.key.prompt for verdict in verdicts), default=-1)
+            self._compaction.committed("scores", file, 1 + highest)
 
     def _judge(self, verdict: Judged) -> None:
         self._scheduler.judged(verdict.key, kept=verdict.reason is None)
@@ -199,28 +278,37 @@ class Coordinator:
         else:
             self._progress.reasons[verdict.reason] += 1
 
-    def _enqueue(self, task: ScoreTask) -> None:
-        self._tasks += 1
-        self._open_tasks += 1
-        self._to_score.append(replace(task, number=self._tasks))
+    # The driver
 
-    # Everyone
+    async def merges(self, *, last: bool) -> list[Merge]:
+        """Small files to be merged now: those of settled prompts, once they are many; at the
+        `last`, all of them."""
+        return self._compaction.due(self._scheduler.settled_below, last=last)
+
+    async def drain(self) -> None:
+        """Gives out nothing any more; everyone delivers what is finished."""
+        self._draining = True
+        self._notify()
 
     async def progress(self) -> Progress:
         """How far the run is; raises what stopped it, if anything did."""
         self._check()
+        self._progress.loop_lag_s = max(self._progress.loop_lag_s, self._lag.take())
         return replace(
             self._progress,
             prompts=self._scheduler.prompts,
             settled=self._scheduler.settled,
             in_flight=self._scheduler.in_flight,
-            replicas=len(self._replicas),
-            waiting_for_scores=self._open_tasks,
+            replicas=dict(self._replicas),
+            waiting_for_scores=self._scores.open,
             working_s=time.monotonic() - self._first_joined if self._first_joined else 0.0,
-            finished=self._scheduler.all_settled and self._open_tasks == 0,
+            trouble=self._committer.trouble,
+            finished=self._scheduler.all_settled and self._scores.open == 0,
+            drained=self._draining and not self._replicas and not self._scores.held,
         )
 
     def _check(self) -> None:
+        self._committer.check()
         if self._failure is not None:
             raise self._failure
 
@@ -234,42 +322,21 @@ class Coordinator:
         self._changed.set()
         self._changed = asyncio.Event()
 
-    async def _commit(self, table: str, files: list[DataFile], then: Callable[[], None]) -> None:
-        delivery = _Delivery(table, files, then)
-        await self._deliveries.put(delivery)
-        await delivery.acknowledged
 
-    async def _commit_deliveries(self) -> None:
-        while True:
-            waiting = [await self._deliveries.get()]
-            while not self._deliveries.empty():
-                waiting.append(self._deliveries.get_nowait())
-            for table in ("samples", "scores"):
-                await self._commit_together([d for d in waiting if d.table == table])
-            self._notify()
-
-    async def _commit_together(self, deliveries: list[_Delivery]) -> None:
-        files = [file for delivery in deliveries for file in delivery.files]
-        try:
-            if files:
-                await asyncio.to_thread(self._writer.commit, deliveries[0].table, files)
-            for delivery in deliveries:
-                delivery.then()
-        except Exception as error:  # reaches every worker and the driver
-            self._failure = error
-            for delivery in deliveries:
-                delivery.acknowledged.set_exception(error)
-            return
-        for delivery in deliveries:
-            delivery.acknowledged.set_result(None)
-
-
-def start_coordinator(pool: Path, epoch: int, counts: SampleCounts, code: str) -> Any:
-    """The coordinator as a Ray actor; it needs no CPU of its own."""
+def start_coordinator(settings: CoordinatorSettings) -> Any:
+    """The coordinator as a Ray actor beside the driver; it needs no CPU of its own."""
     import ray
+    from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
+    here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
     return (
         ray.remote(Coordinator)
-        .options(num_cpus=0, max_concurrency=10_000)
-        .remote(pool, epoch, counts, code)
+        .options(
+            name=settings.name,
+            num_cpus=0,
+            max_concurrency=10_000,
+            max_restarts=0,
+            scheduling_strategy=here,
+        )
+        .remote(settings)
     )

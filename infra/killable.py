@@ -41,11 +41,12 @@ class Killable(Generic[Argument, Result]):
         self._context = mp.get_context("spawn")
         self._process: Any = None
         self._pipe: Connection | None = None
+        self._is_ready = False
 
     def __call__(self, argument: Argument) -> Result:
         """The function's result; raises what it raised, DeadlineExceeded or WorkerDied, and
         RunError where the process cannot even start."""
-        pipe = self._pipe or self._start()
+        pipe = self._ready()
         try:
             pipe.send(argument)
             if not pipe.poll(self._deadline_s):
@@ -59,22 +60,31 @@ class Killable(Generic[Argument, Result]):
             raise value
         return value  # type: ignore[no-any-return]
 
-    def _start(self) -> Connection:
-        ours, theirs = self._context.Pipe()
+    def start(self) -> None:
+        """Starts the process, if there is none, without waiting for it."""
+        if self._process is not None:
+            return
+        self._pipe, theirs = self._context.Pipe()
         self._process = self._context.Process(
             target=_serve, args=(self._make, theirs), daemon=True, name="stillhouse-killable"
         )
         self._process.start()
         theirs.close()
-        self._pipe = ours
-        try:
-            ready = ours.poll(START_S) and ours.recv()
-        except EOFError:
-            ready = None
-        if not ready:
-            self.close()
-            raise RunError(f"the process for {self._make} was not ready after {START_S:.0f} s")
-        return ours
+        self._is_ready = False
+
+    def _ready(self) -> Connection:
+        """The pipe to a process that has loaded its function."""
+        self.start()
+        assert self._pipe is not None
+        if not self._is_ready:
+            try:
+                self._is_ready = bool(self._pipe.poll(START_S) and self._pipe.recv())
+            except (EOFError, ConnectionError):
+                self._is_ready = False
+            if not self._is_ready:
+                self.close()
+                raise RunError(f"the process for {self._make} was not ready after {START_S:.0f} s")
+        return self._pipe
 
     def close(self) -> None:
         """Kills the process, if there is one; the next call starts another."""

@@ -5,9 +5,12 @@ where it lies.
 """
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
 
 from infra.scheduler import Key
 
@@ -25,6 +28,8 @@ class Work(NamedTuple):
     key: Key
     tries: int
     prompt: Place
+    poisoned: bool
+    """Not to be drawn: to be delivered as failed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,8 +37,29 @@ class Grant:
     """The answer to a replica that asks for work."""
 
     work: tuple[Work, ...]
-    finished: bool
-    """All prompts are settled: flush, and go."""
+    leave: bool
+    """Nothing is left to do here: stop what runs, flush, and go."""
+
+
+class Beat(NamedTuple):
+    """What a replica says of itself every second."""
+
+    running: int
+    """Requests in the engine."""
+    tokens: int
+    """Generated since the engine started; must grow while requests run."""
+    loop_lag_s: float
+    """The longest time that its event loop was blocked since the beat before."""
+    trouble: str | None = None
+    """What it waits for, such as a store that cannot be written."""
+
+
+class Seen(NamedTuple):
+    """A replica's last beat, how many there were, and how many samples it has delivered."""
+
+    beat: Beat
+    beats: int
+    delivered: int
 
 
 class Drawn(NamedTuple):
@@ -75,16 +101,28 @@ class Judged(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """What the pool knows of a run's prompts at its start, one entry a prompt."""
+    """What the pool knows of a run's prompts at its start; prompts are numbered in this order."""
 
     paths: Sequence[str]
     """Files of the prompts table."""
-    places: Sequence[tuple[int, int]]
-    """Of each prompt: number of its file, row."""
-    done: Sequence[int]
-    judged: Sequence[int]
-    kept: Sequence[int]
-    """Bit sets over sample indexes."""
+    files: NDArray[np.uint32]
+    """Of each prompt: the number of its file in `paths`."""
+    rows: NDArray[np.uint32]
+    """Of each prompt: its row in that file."""
+    settled: Sequence[int]
+    """Numbers of the prompts that need nothing more."""
+    bits: Mapping[int, tuple[int, int, int]]
+    """Of each other prompt with samples: (done, judged, kept) as bit sets over sample indexes."""
+
+    @classmethod
+    def nothing(cls) -> "Known":
+        """No prompts: nothing will be drawn."""
+        none = np.empty(0, np.uint32)
+        return cls((), none, none, (), {})
+
+    def place(self, prompt: int) -> Place:
+        """Where a prompt lies."""
+        return Place(self.paths[self.files[prompt]], int(self.rows[prompt]))
 
 
 @dataclass
@@ -100,9 +138,16 @@ class Progress:
     kept: int = 0
     tokens: int = 0
     waiting_for_scores: int = 0
-    replicas: int = 0
+    replicas: Mapping[str, Seen] = field(default_factory=dict)
+    """Those that are at work."""
     working_s: float = 0.0
     """Since the first replica was ready."""
     reasons: Counter[str] = field(default_factory=Counter)
     """Why samples were not kept."""
+    loop_lag_s: float = 0.0
+    """The longest time that any event loop was blocked."""
+    trouble: str | None = None
+    """What the coordinator waits for, such as a store that cannot be written."""
     finished: bool = False
+    drained: bool = False
+    """It was told to drain, and nothing is on its way any more."""

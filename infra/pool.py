@@ -7,21 +7,27 @@ check refuses a writer that has been succeeded.
 
 import json
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
-from typing import Final
+from pathlib import Path
+from typing import Final, TypeVar
 
 import polars as pl
+import pyarrow as pa
+import pyarrow.parquet as pq
 from deltalake import CommitProperties, DeltaTable, Transaction
 from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundError
 from deltalake.transaction import AddAction, RemoveAction
 
-from infra.store import FolderStore
 from schemas.arrow import FORMAT, TABLES
-from schemas.errors import BusyError, StoreError
+from schemas.errors import BusyError, StoreError, StoreUnavailableError
 
 WRITER: Final = "stillhouse-writer"
+Result = TypeVar("Result")
+MEND: Final = (
+    "Put it back from a copy, or let `run --drop-damaged` forget it: what was in it is made again"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,10 +67,10 @@ class Pool:
 
         A table that is not there has no rows.
         """
-        table = self._open(name, version)
-        # Delta quotes special characters in paths; the names of our files have none.
-        names = [] if table is None else sorted(PurePosixPath(u).name for u in table.file_uris())
-        if not names:
+        files = self.files(name, version)
+        if damaged := [file for file in files if not self._has_its_size(name, file)]:
+            raise StoreError(_damage(self.folder(name), damaged))
+        if not files:
             empty = pl.from_arrow(TABLES[name].empty_table())
             assert isinstance(empty, pl.DataFrame)
             return empty.lazy().with_columns(
@@ -73,8 +79,63 @@ class Pool:
         # Row numbers must not depend on which columns are read, or they name other rows.
         return pl.concat(
             pl.scan_parquet(path, row_index_name="row", glob=False).with_columns(path=pl.lit(path))
-            for path in (str(self.folder(name) / file) for file in names)
+            for path in (str(self.folder(name) / file.name) for file in files)
         )
+
+    def files(self, name: str, version: int | None = None) -> list[DataFile]:
+        """The files of a table, sorted by name."""
+        table = self._open(name, version)
+        if table is None:
+            return []
+        actions = pl.DataFrame(table.get_add_actions())
+        rows = actions.select("path", "num_records", "size_bytes").sort("path").iter_rows()
+        # Delta quotes special characters in paths; the names of our files have none.
+        return [DataFile(*row) for row in rows]
+
+    def damaged(self, name: str) -> list[DataFile]:
+        """Files of a table that are missing, were torn, or are no Parquet files any more."""
+        return [file for file in self.files(name) if not self._is_sound(name, file)]
+
+    def _has_its_size(self, name: str, file: DataFile) -> bool:
+        try:
+            return (self.folder(name) / file.name).stat().st_size == file.bytes
+        except OSError:
+            return False
+
+    def _is_sound(self, name: str, file: DataFile) -> bool:
+        if not self._has_its_size(name, file):
+            return False
+        try:
+            pq.read_table(self.folder(name) / file.name)
+        except (OSError, pa.ArrowException):
+            return False
+        return True
+
+    def create(self) -> None:
+        """Makes the tables that are not there. StoreError where nothing can be written."""
+        for name in TABLES:
+            self.writing(name, lambda name=name: self._create(name))
+
+    def _create(self, name: str) -> None:
+        if self._open(name) is None:
+            DeltaTable.create(
+                self.folder(name),
+                schema=TABLES[name],
+                mode="ignore",
+                configuration={"stillhouse.format": str(FORMAT)},
+                raise_if_key_not_exists=False,
+            )
+
+    def writing(self, name: str, act: Callable[[], Result]) -> Result:
+        """`act()`; BusyError or StoreUnavailableError for what Delta says about it."""
+        try:
+            return act()
+        except CommitFailedError as error:
+            raise BusyError(f"pool {self.name}: another writer has taken over ({error})") from error
+        except (DeltaError, OSError) as error:
+            raise StoreUnavailableError(
+                f"{self.folder(name)} cannot be written now: {error}"
+            ) from error
 
     def _open(self, name: str, version: int | None = None) -> DeltaTable | None:
         try:
@@ -101,79 +162,77 @@ class PoolWriter:
     def __init__(self, pool: Pool, epoch: int) -> None:
         self.pool = pool
         self.epoch = epoch
-        self._tables = {name: self._create(name) for name in TABLES}
+        pool.create()
+        self._tables = {name: DeltaTable(pool.folder(name)) for name in TABLES}
         for name in TABLES:
             self._fence(name)
-
-    def _create(self, name: str) -> DeltaTable:
-        existing = self.pool._open(name)
-        if existing is not None:
-            return existing
-        return DeltaTable.create(
-            self.pool.folder(name),
-            schema=TABLES[name],
-            mode="ignore",
-            configuration={"stillhouse.format": str(FORMAT)},
-            raise_if_key_not_exists=False,
-        )
 
     def _fence(self, name: str) -> None:
         """An empty commit of this epoch: from here on an older writer's commits are refused."""
         for _ in range(10):
-            self._refresh(name)
             try:
                 self.commit(name, [])
                 return
             except BusyError:
-                continue  # the predecessor committed in between; only a newer epoch is final
+                self._refresh(name)  # the predecessor committed in between; a newer epoch is final
         raise BusyError(f"pool {self.pool.name}: another writer keeps committing to {name}")
 
-    def commit(self, name: str, files: Sequence[DataFile]) -> int:
-        """Adds files to a table in one commit; returns the table's version."""
-        table = self._tables[name]
-        actions: list[AddAction | RemoveAction] = [_add_action(file) for file in files]
-        properties = CommitProperties(app_transactions=[Transaction(WRITER, self.epoch)])
-        try:
-            table.create_write_transaction(
-                actions, mode="append", schema=table.schema(), commit_properties=properties
-            )
-        except CommitFailedError as error:
-            raise BusyError(
-                f"pool {self.pool.name}: another writer has taken over from epoch {self.epoch} "
-                f"({error}); what it has not seen will be generated again"
-            ) from error
-        except DeltaError as error:
-            raise StoreError(f"commit to {self.pool.folder(name)} failed: {error}") from error
-        return self._refresh(name)
+    def commit(
+        self, name: str, files: Sequence[DataFile], replaced: Sequence[DataFile] = ()
+    ) -> None:
+        """Adds files to a table, and removes those that they replace, in one commit.
 
-    def _refresh(self, name: str) -> int:
+        BusyError where this epoch was succeeded. StoreUnavailableError where the store did not
+        answer: it may or may not have happened, and the same call again makes it so.
+        """
+        self._refresh(name)
         table = self._tables[name]
-        table.update_incremental()
+        now = int(time.time() * 1000)
+        actions: list[AddAction | RemoveAction] = [_add_action(file, now) for file in files]
+        actions += [RemoveAction(file.name, False, now, file.bytes) for file in replaced]
+        properties = CommitProperties(app_transactions=[Transaction(WRITER, self.epoch)])
+        self.pool.writing(
+            name,
+            lambda: table.create_write_transaction(
+                actions, mode="append", schema=table.schema(), commit_properties=properties
+            ),
+        )
+
+    def _refresh(self, name: str) -> None:
+        """Reads what was committed meanwhile; BusyError if a newer epoch was."""
+        table = self._tables[name]
+        self.pool.writing(name, table.update_incremental)
         newest = table.transaction_version(WRITER) or 0
         if newest > self.epoch:
             raise BusyError(
                 f"pool {self.pool.name}: epoch {newest} has taken over from {self.epoch}"
             )
-        return table.version()
 
 
-def _add_action(file: DataFile) -> AddAction:
+@contextmanager
+def reading(pool: Pool) -> Iterator[None]:
+    """Turns what Polars says of a file that it cannot read into a StoreError."""
+    try:
+        yield
+    except (pl.exceptions.PolarsError, OSError) as error:
+        raise StoreError(f"a file of pool {pool.root} cannot be read: {error}. {MEND}") from error
+
+
+def _damage(folder: Path, damaged: Sequence[DataFile]) -> str:
+    names = ", ".join(file.name for file in damaged[:3])
+    rows = sum(file.rows for file in damaged)
+    return (
+        f"{len(damaged)} files of {folder} are missing or torn, with {rows:,} rows: {names}"
+        f"{', …' if len(damaged) > 3 else ''}. {MEND}"
+    )
+
+
+def _add_action(file: DataFile, now_ms: int) -> AddAction:
     return AddAction(
         path=file.name,
         size=file.bytes,
         partition_values={},
-        modification_time=int(time.time() * 1000),
+        modification_time=now_ms,
         data_change=True,
         stats=json.dumps({"numRecords": file.rows}),
     )
-
-
-def next_epoch(store: FolderStore, pool: str, attempt_facts: dict[str, str]) -> int:
-    """Takes the pool's next writer epoch; the epochs of a pool only grow."""
-    key = f"pools/{pool}/writer.json"
-    while True:
-        before = store.get(key)
-        epoch = 1 + (json.loads(before)["epoch"] if before else 0)
-        content = json.dumps({"epoch": epoch, **attempt_facts}, sort_keys=True).encode()
-        if store.replace_if(key, content, expected=before):
-            return epoch

@@ -2,17 +2,20 @@
 
 Pure Python: no I/O, no Ray, no clock. It sees prompts as numbers, samples as (prompt, index) keys,
 and verdicts as bits; never a text, never a score. Production, simulation and tests drive this
-same object.
+same object. Only prompts in work take memory: an untouched and a settled one are a byte each.
 """
 
 from collections import deque
-from dataclasses import dataclass, field
+from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import NamedTuple
 
 from infra.sampling import eligible_prefix, launch_limit
+from infra.suspects import Suspects
 from schemas.recipe import SampleCounts
 
 TRANSIENT_TRIES = 3
+UNTOUCHED, OPEN, SETTLED = range(3)
 
 
 class Key(NamedTuple):
@@ -27,6 +30,8 @@ class Lease(NamedTuple):
 
     key: Key
     tries: int
+    poisoned: bool = False
+    """Not to be drawn: its prompt kills engines. The holder delivers it as failed."""
 
 
 @dataclass(slots=True)
@@ -39,7 +44,6 @@ class _Prompt:
     kept: int = 0
     waiting: int = 0
     """To be drawn again."""
-    settled: bool = False
     queued: bool = False
 
     @property
@@ -48,35 +52,48 @@ class _Prompt:
         return self.leased | self.done | self.waiting
 
 
-@dataclass
 class Scheduler:
     """Leases samples of the prompts that are not settled, siblings next to each other."""
 
-    counts: SampleCounts
-    _prompts: list[_Prompt] = field(default_factory=list)
-    _ready: deque[int] = field(default_factory=deque)
-    _again: deque[Key] = field(default_factory=deque)
-    _holders: dict[str, set[Key]] = field(default_factory=dict)
-    _holder_of: dict[Key, str] = field(default_factory=dict)
-    _failures: dict[Key, int] = field(default_factory=dict)
-    settled: int = 0
+    def __init__(self, counts: SampleCounts, prompts: int) -> None:
+        self.counts = counts
+        self.prompts = prompts
+        self.settled = 0
+        self._state = bytearray(prompts)
+        self._open: dict[int, _Prompt] = {}
+        self._cursor = 0
+        self._low = 0
+        self._ready: deque[int] = deque()
+        self._again: deque[Key] = deque()
+        self._holders: dict[str, set[Key]] = {}
+        self._holder_of: dict[Key, str] = {}
+        self._failures: dict[Key, int] = {}
+        self._suspects: Suspects[Key] = Suspects()
+        self._poisoned: set[int] = set()
 
-    def add(self, done: int = 0, judged: int = 0, kept: int = 0) -> int:
-        """Adds a prompt with what is known of it from before; returns its number."""
-        self._prompts.append(_Prompt(done=done, judged=judged, kept=kept))
-        number = len(self._prompts) - 1
+    def restore(self, number: int, done: int, judged: int, kept: int) -> None:
+        """What is known of an untouched prompt from before, as bit sets over sample indexes."""
+        self._state[number] = OPEN
+        self._open[number] = _Prompt(done=done, judged=judged, kept=kept)
         self._advance(number)
-        return number
 
-    @property
-    def prompts(self) -> int:
-        """Prompts added."""
-        return len(self._prompts)
+    def settle(self, numbers: Iterable[int]) -> None:
+        """Untouched prompts that need nothing more."""
+        for number in numbers:
+            self._state[number] = SETTLED
+            self.settled += 1
 
     @property
     def all_settled(self) -> bool:
         """Nothing is left to draw or to judge."""
-        return self.settled == len(self._prompts)
+        return self.settled == self.prompts
+
+    @property
+    def settled_below(self) -> int:
+        """All prompts below this number are settled."""
+        while self._low < self.prompts and self._state[self._low] == SETTLED:
+            self._low += 1
+        return self._low
 
     @property
     def in_flight(self) -> int:
@@ -87,20 +104,51 @@ class Scheduler:
         """Up to `count` samples for `holder`: first those to be drawn again, then prompt by
         prompt, so that siblings share their prompt's prefix in the engine's cache."""
         granted: list[Lease] = []
+        held = self._holders.setdefault(holder, set())
+        while len(granted) < count and (key := self._suspects.next_for(held)) is not None:
+            self._grant_again(holder, key, granted)
         while len(granted) < count and self._again:
-            key = self._again.popleft()
-            self._prompts[key.prompt].waiting &= ~_bit(key)
-            if self._wanted(key):
-                granted.append(self._grant(holder, key))
-        while len(granted) < count and self._ready:
-            number = self._ready[0]
-            indexes = self._launchable(number)
-            for index in indexes[: count - len(granted)]:
-                granted.append(self._grant(holder, Key(number, index)))
-            if not self._launchable(number):
+            self._grant_again(holder, self._again.popleft(), granted)
+        while len(granted) < count and (number := self._next_prompt()) is not None:
+            room = count - len(granted)
+            indexes = self._launchable(self._open[number])
+            granted += [self._grant(holder, Key(number, index)) for index in indexes[:room]]
+            if len(indexes) <= room:
                 self._ready.popleft()
-                self._prompts[number].queued = False
+                self._open[number].queued = False
         return granted
+
+    def _next_prompt(self) -> int | None:
+        """The prompt whose samples are leased next: one in work, or else an untouched one."""
+        while self._ready and self._ready[0] not in self._open:
+            self._ready.popleft()
+        if not self._ready:
+            while self._cursor < self.prompts and self._state[self._cursor] != UNTOUCHED:
+                self._cursor += 1
+            if self._cursor == self.prompts:
+                return None
+            self._queue_new(self._cursor)
+        return self._ready[0]
+
+    def _queue_new(self, number: int) -> None:
+        self._state[number] = OPEN
+        self._open[number] = _Prompt(queued=True)
+        self._ready.append(number)
+
+    def adopt(self, holder: str, keys: Iterable[Key]) -> list[Key]:
+        """Gives `holder` the leases that it says it has from a predecessor of this scheduler;
+        returns those that it cannot have, because they are done or somebody else's by now."""
+        refused = []
+        for key in keys:
+            if self._state[key.prompt] == UNTOUCHED:
+                self._state[key.prompt] = OPEN
+                self._open[key.prompt] = _Prompt()
+                self._queue(key.prompt)
+            if self._wanted(key):
+                self._grant(holder, key)
+            else:
+                refused.append(key)
+        return refused
 
     def accepts(self, holder: str, key: Key) -> bool:
         """Whether `holder` may deliver `key`: it holds the lease and nobody delivered before."""
@@ -110,12 +158,13 @@ class Scheduler:
         """The sample is durable. Its verdict comes later."""
         self._drop_lease(holder, key)
         self._failures.pop(key, None)
-        self._prompts[key.prompt].done |= _bit(key)
+        self._suspects.cleared(key)
+        self._open[key.prompt].done |= _bit(key)
 
     def judged(self, key: Key, *, kept: bool) -> None:
         """The sample's verdict; a second one for the same key is passed over."""
-        prompt = self._prompts[key.prompt]
-        if prompt.judged & _bit(key):
+        prompt = self._open.get(key.prompt)
+        if prompt is None or prompt.judged & _bit(key):
             return
         prompt.judged |= _bit(key)
         prompt.kept |= _bit(key) if kept else 0
@@ -132,55 +181,72 @@ class Scheduler:
             return False
         self._failures[key] = failures
         self._drop_lease(holder, key)
-        self._requeue(key)
+        if self._wanted(key):
+            self._open[key.prompt].waiting |= _bit(key)
+            self._again.append(key)
         return True
 
-    def lost(self, holder: str) -> int:
-        """The holder is gone: its samples are drawn again and no try is counted against them."""
+    def lost(self, holder: str, *, engine_died: bool = False) -> int:
+        """The holder is gone: its samples are drawn again and no try is counted against them.
+
+        Where its engine died by itself, one of them may have killed it: they become suspects, and
+        a sample that kills engines alone is poisoned, with all of its prompt.
+        """
         keys = sorted(self._holders.pop(holder, ()))
         for key in keys:
             del self._holder_of[key]
-            self._prompts[key.prompt].leased &= ~_bit(key)
-            self._requeue(key)
+            self._open[key.prompt].leased &= ~_bit(key)
+        if engine_died:
+            self._poisoned |= {key.prompt for key in self._suspects.died(keys)}
+        for key in keys:
+            if self._wanted(key):
+                self._open[key.prompt].waiting |= _bit(key)
+                if key not in self._suspects or key.prompt in self._poisoned:
+                    self._suspects.cleared(key)
+                    self._again.append(key)
         return len(keys)
 
-    def _requeue(self, key: Key) -> None:
-        if self._wanted(key):
-            self._prompts[key.prompt].waiting |= _bit(key)
-            self._again.append(key)
-
     def _wanted(self, key: Key) -> bool:
-        prompt = self._prompts[key.prompt]
-        return not prompt.settled and not prompt.taken & _bit(key)
+        prompt = self._open.get(key.prompt)
+        return prompt is not None and not prompt.taken & _bit(key)
+
+    def _grant_again(self, holder: str, key: Key, granted: list[Lease]) -> None:
+        prompt = self._open.get(key.prompt)
+        if prompt is None:
+            return
+        prompt.waiting &= ~_bit(key)
+        if self._wanted(key):
+            granted.append(self._grant(holder, key))
 
     def _grant(self, holder: str, key: Key) -> Lease:
-        self._prompts[key.prompt].leased |= _bit(key)
+        self._open[key.prompt].leased |= _bit(key)
         self._holders.setdefault(holder, set()).add(key)
         self._holder_of[key] = holder
-        return Lease(key, self._failures.get(key, 0) + 1)
+        return Lease(key, self._failures.get(key, 0) + 1, key.prompt in self._poisoned)
 
     def _drop_lease(self, holder: str, key: Key) -> None:
         self._holders[holder].discard(key)
         self._holder_of.pop(key, None)
-        self._prompts[key.prompt].leased &= ~_bit(key)
+        self._open[key.prompt].leased &= ~_bit(key)
 
-    def _launchable(self, number: int) -> list[int]:
-        prompt = self._prompts[number]
-        if prompt.settled:
-            return []
+    def _launchable(self, prompt: _Prompt) -> list[int]:
         limit = launch_limit(prompt.judged, prompt.kept, self.counts)
         return [i for i in range(limit) if not prompt.taken >> i & 1]
 
     def _advance(self, number: int) -> None:
         """Settles the prompt or queues what it may draw now."""
-        prompt = self._prompts[number]
-        if prompt.settled:
-            return
-        prefix = eligible_prefix(prompt.judged, prompt.kept, self.counts)
-        if prefix.settled:
-            prompt.settled = True
+        prompt = self._open[number]
+        if eligible_prefix(prompt.judged, prompt.kept, self.counts).settled:
+            self._state[number] = SETTLED
             self.settled += 1
-        elif not prompt.queued and self._launchable(number):
+            del self._open[number]
+            self._poisoned.discard(number)
+        else:
+            self._queue(number)
+
+    def _queue(self, number: int) -> None:
+        prompt = self._open[number]
+        if not prompt.queued and self._launchable(prompt):
             prompt.queued = True
             self._ready.append(number)
 

@@ -10,10 +10,13 @@ from typing import Any, Protocol
 
 import polars as pl
 
+from infra.link import Link
 from infra.messages import Judged, ScoreTask
+from infra.patience import Patience
+from infra.pool import DataFile
 from infra.prompts import read_prompt
 from infra.revision import assert_same_code
-from infra.spool import Spool
+from infra.spool import Files, Spool
 from schemas.arrow import SCORES
 from schemas.prompt import Prompt
 from schemas.recipe import Flush
@@ -48,31 +51,39 @@ class ScorerSettings:
     """Folder of the scores table."""
     flush: Flush
     attempt: str
+    coordinator: str
+    """The name of the coordinator's actor."""
     code: str
 
 
 class ScorerWorker:
     """Pulls tasks until it is stopped; the scores of many tasks and of all scorers share a file."""
 
-    def __init__(self, name: str, settings: ScorerSettings, coordinator: Any) -> None:
+    def __init__(self, name: str, settings: ScorerSettings) -> None:
         assert_same_code(settings.code)
         self._name = name
-        self._coordinator = coordinator
+        self._link = Link(settings.coordinator, self._rejoin)
         self._judge = settings.make_judge()
-        self._spool: Spool[None] = Spool(
-            settings.scores, SCORES, f"{settings.attempt}-{name}", settings.flush
-        )
+        self._spool: Spool[ScoreRow] = Spool(settings.flush)
+        self._files = Files(settings.scores, SCORES, f"{settings.attempt}-{name}")
+        self._patience = Patience(settings.flush.patience_seconds)
         self._tasks: list[int] = []
         self._verdicts: list[Judged] = []
 
     async def run(self) -> None:
-        """Scores until the coordinator goes away or fails."""
+        """Scores until the coordinator fails or this worker is killed."""
         while True:
-            task = await self._coordinator.lease_scores.remote(self._name, wait=not self._tasks)
+            task = await self._link.call("lease_scores", self._name, not self._tasks)
             if task is not None:
                 await asyncio.to_thread(self._score, task)
             if self._tasks and (task is None or self._spool.due()):
                 await self._flush()
+
+    async def _rejoin(self, _: Any) -> None:
+        """What was scored for a coordinator that is gone will be scored again: its successor
+        reads from the pool what lacks scores."""
+        self._spool.take()
+        self._tasks, self._verdicts = [], []
 
     def _score(self, task: ScoreTask) -> None:
         items = _read_items(task)
@@ -82,18 +93,19 @@ class ScorerWorker:
             keys = [sample.key for sample in task.samples]
             self._verdicts += [Judged(key, why) for key, why in zip(keys, reasons, strict=True)]
         for row in rows:
-            self._spool.add(row.to_row(), None)
+            self._spool.add(row, len(row.values) + len(row.evidence or ""))
         self._tasks.append(task.number)
 
     async def _flush(self) -> None:
         rows = self._spool.take()
-        file = (await asyncio.to_thread(self._spool.write, rows)).file if rows else None
-        delivered = await self._coordinator.deliver_scores.remote(
-            self._name, self._tasks, file, self._verdicts
-        )
-        if not delivered:
-            log.warning("scorer worker %s was given up; its scores are dropped", self._name)
+        tasks, verdicts = self._tasks, self._verdicts
         self._tasks, self._verdicts = [], []
+        file = await self._patience(lambda: self._write(rows)) if rows else None
+        if not await self._link.call("deliver_scores", self._name, tasks, file, verdicts):
+            log.warning("scorer worker %s was given up; its scores are dropped", self._name)
+
+    def _write(self, rows: Sequence[ScoreRow]) -> DataFile:
+        return self._files.write([row.to_row() for row in rows])
 
     async def stop(self) -> None:
         """Ends the judge's processes."""
@@ -114,12 +126,12 @@ def _read_items(task: ScoreTask) -> list[Item]:
     ]
 
 
-def start_scorer_worker(name: str, settings: ScorerSettings, coordinator: Any) -> Any:
+def start_scorer_worker(name: str, settings: ScorerSettings) -> Any:
     """The worker as a Ray actor."""
     import ray
 
     return (
         ray.remote(ScorerWorker)
-        .options(num_cpus=1, max_concurrency=10)
-        .remote(name, settings, coordinator)
+        .options(num_cpus=1, max_restarts=0, max_concurrency=10)
+        .remote(name, settings)
     )

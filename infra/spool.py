@@ -1,4 +1,4 @@
-"""A worker's finished rows on their way into the pool: a buffer, then a Parquet file, a receipt."""
+"""A worker's finished work on its way into the pool: a buffer, then a Parquet file, a receipt."""
 
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -13,6 +13,7 @@ from infra.pool import DataFile
 from infra.store import sync_file
 from schemas.recipe import Flush
 
+Item = TypeVar("Item")
 Entry = TypeVar("Entry")
 
 
@@ -24,67 +25,78 @@ class Batch(Generic[Entry]):
     entries: tuple[Entry, ...]
 
 
-class Spool(Generic[Entry]):
-    """Collects rows until they are many enough or old enough, then writes them as one file.
+class Spool(Generic[Item]):
+    """Collects items until they are many enough or old enough to be written."""
 
-    Not safe to use from several threads at once; `write` may run in one while `add` goes on.
-    """
-
-    def __init__(
-        self,
-        folder: Path,
-        schema: pa.Schema,
-        prefix: str,
-        flush: Flush,
-        clock: Callable[[], float] = time.monotonic,
-    ) -> None:
-        self._folder = folder
-        self._schema = schema
-        self._prefix = prefix
+    def __init__(self, flush: Flush, clock: Callable[[], float] = time.monotonic) -> None:
         self._flush = flush
         self._clock = clock
-        self._sequence = 0
-        self._rows: list[tuple[Mapping[str, Any], Entry]] = []
+        self._items: list[Item] = []
         self._bytes = 0
         self._since = 0.0
 
     def __len__(self) -> int:
-        return len(self._rows)
+        return len(self._items)
 
-    def add(self, row: Mapping[str, Any], entry: Entry) -> None:
-        """Buffers one row and what to tell of it."""
-        if not self._rows:
+    def __iter__(self) -> Any:
+        return iter(self._items)
+
+    def add(self, item: Item, size: int) -> None:
+        """Buffers one item of about `size` bytes."""
+        if not self._items:
             self._since = self._clock()
-        self._rows.append((row, entry))
-        self._bytes += sum(len(value) for value in row.values() if isinstance(value, str))
+        self._items.append(item)
+        self._bytes += size
 
     def age(self) -> float:
-        """Seconds since the oldest row in the buffer; 0 for an empty one."""
-        return self._clock() - self._since if self._rows else 0.0
+        """Seconds since the oldest item in the buffer; 0 for an empty one."""
+        return self._clock() - self._since if self._items else 0.0
+
+    def fill(self) -> float:
+        """How often the buffer's content would fill a file."""
+        return self._bytes / (self._flush.megabytes * 2**20)
 
     def due(self) -> bool:
         """Whether the buffer should be written now."""
-        full = self._bytes >= self._flush.megabytes * 2**20
-        return full or self.age() >= self._flush.seconds
+        return self.fill() >= 1 or self.age() >= self._flush.seconds
 
-    def take(self) -> list[tuple[Mapping[str, Any], Entry]]:
+    def take(self) -> list[Item]:
         """Empties the buffer; what is taken must be written."""
-        rows, self._rows, self._bytes = self._rows, [], 0
-        return rows
+        items, self._items, self._bytes = self._items, [], 0
+        return items
 
-    def write(self, rows: list[tuple[Mapping[str, Any], Entry]]) -> Batch[Entry]:
-        """Writes taken rows as a durable file that is not yet committed."""
+
+class Files:
+    """Names and writes the files of one worker; no name is used twice."""
+
+    def __init__(self, folder: Path, schema: pa.Schema, prefix: str) -> None:
+        self._folder = folder
+        self._schema = schema
+        self._prefix = prefix
+        self._sequence = 0
+
+    def write(self, rows: Sequence[Mapping[str, Any]]) -> DataFile:
+        """Writes rows as a durable file that is not yet committed. OSError where it cannot."""
         self._sequence += 1
         path = self._folder / f"{self._prefix}-{self._sequence:06d}.parquet"
-        return Batch(
-            write_file(path, self._schema, [r for r, _ in rows]), tuple(e for _, e in rows)
-        )
+        return write_file(path, self._schema, rows)
 
 
 def write_file(path: Path, schema: pa.Schema, rows: Sequence[Mapping[str, Any]]) -> DataFile:
-    """Writes rows as a durable Parquet file; a name is used once, so nothing is overwritten."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    table = pa.Table.from_pylist(list(rows), schema=schema)
-    pq.write_table(table, path, compression="zstd", compression_level=3)
-    sync_file(path)
-    return DataFile(path.name, len(rows), path.stat().st_size)
+    """Writes rows as a durable Parquet file into a folder that is there.
+
+    The folder is not made: where it is missing the store is out, and what is written into its
+    place would be gone when it comes back.
+    """
+    return write_table(path, pa.Table.from_pylist(list(rows), schema=schema))
+
+
+def write_table(path: Path, table: pa.Table) -> DataFile:
+    """Writes a table as a durable Parquet file; what a failed write left behind is removed."""
+    try:
+        pq.write_table(table, path, compression="zstd", compression_level=3)
+        sync_file(path)
+    except OSError:
+        path.unlink(missing_ok=True)
+        raise
+    return DataFile(path.name, table.num_rows, path.stat().st_size)

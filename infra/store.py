@@ -64,6 +64,12 @@ class FolderStore:
         path = self.path(key)
         return sorted(p.name for p in path.iterdir() if p.is_dir()) if path.is_dir() else []
 
+    def files(self, key: str) -> list[str]:
+        """Keys of the files right below `key`, sorted."""
+        path = self.path(key)
+        names = (p.name for p in path.iterdir() if p.is_file()) if path.is_dir() else iter(())
+        return [f"{key}/{name}" for name in sorted(names) if not name.startswith(TEMPORARY)]
+
     def _write_temporary(self, key: str, content: bytes) -> Path:
         path = self.path(key)
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -1,69 +1,228 @@
 """The crew of a run: replicas and scorer workers, started, watched over, replaced, stopped."""
 
+import time
+from collections.abc import Callable
 from typing import Any
 
+from infra.compaction import Merge, merge
+from infra.events import EventLog
+from infra.fleet import Fleet
 from infra.messages import Progress
-from infra.replica import ReplicaSettings, assert_placeable, start_replica
+from infra.placement import Placement, assert_placeable
+from infra.pool import DataFile
 from infra.revision import code_digest
+from infra.sample_row import ReplicaSettings
 from infra.scorer_worker import ScorerSettings, start_scorer_worker
 from jobs.judge import MakeJudge
 from jobs.progress import ProgressDisplay
 from jobs.recipe import Job
-from schemas.errors import RunError
+from jobs.stopping import StopRequest
+from schemas.errors import EngineError, Interrupted, RunError
 
-POLL_S = 0.5
+POLL_S = 0.25
+DRAIN_S = 120.0
+"""So long a drain may take before the run stops all the same."""
+MERGED_HERE_BYTES = 2 * 2**20
+"""A process of its own would take longer to start than merging so little takes."""
 SCORER_WORKER_DEATHS = 3
 """So many are replaced in a run; one more, and something is wrong with what they do."""
 RESUME = "what was delivered is kept, and the same command goes on from there"
 
 
-class Crew:
-    """Works for one coordinator until it says that all is done.
+class ProcessDied(RunError):
+    """An actor is gone: killed, out of memory, or with its node."""
 
-    `prefix` begins the names of its scorer workers, and with them of their files.
-    """
+
+class CoordinatorDied(ProcessDied):
+    """The coordinator is gone; a successor can take over."""
+
+
+def get(reference: Any, died: type[ProcessDied] = CoordinatorDied) -> Any:
+    """`ray.get` that raises the error itself, not Ray's wrapping of it; `died` where the actor
+    is gone."""
+    import ray
+
+    try:
+        return ray.get(reference)
+    except ray.exceptions.RayTaskError as error:
+        raise error.cause from None
+    except ray.exceptions.RayActorError as error:
+        raise died(f"a process of the run died: {error}; {RESUME}") from error
+
+
+class Crew:
+    """Works for one coordinator after the other until the last one says that all is done."""
 
     def __init__(
-        self, job: Job, attempt: str, coordinator: Any, display: ProgressDisplay, prefix: str
+        self,
+        job: Job,
+        attempt: str,
+        coordinator_name: str,
+        display: ProgressDisplay,
+        events: EventLog,
+        stop: StopRequest,
     ) -> None:
         self._job = job
         self._attempt = attempt
-        self._coordinator = coordinator
+        self._coordinator_name = coordinator_name
         self._display = display
-        self._prefix = prefix
+        self._events = events
+        self._stop_request = stop
+        self._coordinator: Any = None
+        self._check_lease: Callable[[], None] = lambda: None
         self._workers: dict[str, Any] = {}
-        self._replicas: dict[str, Any] = {}
-        self._runs: dict[Any, str] = {}
-        self._deaths = 0
+        self._worker_runs: dict[Any, str] = {}
+        self._worker_deaths = 0
+        replicas = job.recipe.teacher.replicas
+        self._fleet = Fleet(replicas.max, replicas.start_seconds, replicas.stall_seconds)
+        self._placements: dict[str, Placement] = {}
+        self._replica_runs: dict[Any, str] = {}
+        self._merging: dict[Any, Merge] = {}
+        self._merges = 0
+        self._trouble: str | None = None
+        self.last = Progress()
+        """What the present coordinator last said."""
 
-    def work(self, *, replicas: int) -> Progress:
-        """Starts everyone, waits for the end and returns the final counts.
+    @property
+    def replicas_at_work(self) -> list[str]:
+        """Names of the replicas that a new coordinator must hear of."""
+        return [name for name in self._fleet.working if name in self._replica_runs.values()]
 
-        RunError when too few are left; EngineError's message is in it.
+    def serve(self, coordinator: Any, check_lease: Callable[[], None]) -> None:
+        """From now on this is the coordinator."""
+        self._coordinator = coordinator
+        self._check_lease = check_lease
+        self.last = Progress()
+        self._merging.clear()  # a merge of files that its predecessor named is for nothing
+        self._fleet.resume(time.monotonic())
+
+    # The two stages
+
+    def score(self) -> None:
+        """Scorer workers at work until all old samples have their scores."""
+        self._start_workers()
+        self._until_done(lambda: None)
+
+    def draw(self) -> Progress:
+        """Replicas and scorer workers at work until all prompts are settled; the final counts.
+
+        RunError when too few replicas are left, with why the last one went.
         """
-        if replicas:
-            assert_placeable(self._job.recipe.teacher)
-        try:
-            for _ in range(_scorer_workers()):
-                self._start_worker()
-            for number in range(replicas):
-                self._start_replica(f"r{number}")
-            return self._watch()
-        finally:
-            self._stop()
+        assert_placeable(self._job.recipe.teacher)
+        self._start_workers()
+        progress = self._until_done(self._tend_fleet)
+        self._merge_small_files(last=True)
+        while self._merging:
+            self._finish_merges(timeout=POLL_S)
+        return progress
+
+    def _until_done(self, tend: Callable[[], None]) -> Progress:
+        while True:
+            if self._stop_request:
+                self._drain()
+            tend()
+            self._tend_workers()
+            self._check_lease()
+            progress = self._look()
+            if progress.finished:
+                return progress
+            self._wait()
+
+    def _look(self) -> Progress:
+        """The newest state, shown and noted."""
+        progress: Progress = get(self._coordinator.progress.remote())
+        self.last = progress
+        self._fleet.saw(progress.replicas, time.monotonic())
+        self._display.show(progress)
+        troubles = (seen.beat.trouble for seen in progress.replicas.values())
+        trouble = progress.trouble or next(filter(None, troubles), None)
+        if trouble != self._trouble:
+            self._note("trouble" if trouble else "trouble_over", trouble or "all is well again")
+            self._trouble = trouble
+        self._events.flush()
+        return progress
+
+    def _wait(self) -> None:
+        """Until somebody ends, or for a moment."""
+        import ray
+
+        ray.wait([*self._worker_runs, *self._replica_runs], num_returns=1, timeout=POLL_S)
+
+    def _note(self, event: str, reason: str, **facts: Any) -> None:
+        """Tells an event to whoever watches, and to the event log."""
+        subject = " ".join(str(value) for value in facts.values())
+        self._display.say(f"{event.replace('_', ' ')} {subject}: {reason}".replace(" :", ":"))
+        self._events.add(event, reason=reason, **facts)
+
+    # Draining
+
+    def _drain(self) -> None:
+        """Everyone delivers what is finished; raises Interrupted."""
+        number = self._stop_request.signal_number or 0
+        self._note("draining", "committing what is finished; a second signal stops at once")
+        get(self._coordinator.drain.remote())
+        deadline = time.monotonic() + DRAIN_S
+        while time.monotonic() < deadline:
+            self._tend_leavers()
+            self._tend_workers()
+            if self._look().drained:
+                break
+            self._wait()
+        raise Interrupted("stopped in good order; the same command resumes", number)
+
+    # Scorer workers
+
+    def _start_workers(self) -> None:
+        while len(self._workers) < _scorer_workers():
+            self._start_worker()
 
     def _start_worker(self) -> None:
-        name = f"{self._prefix}{len(self._workers)}"
+        name = f"s{len(self._workers) + self._worker_deaths}"
         recipe = self._job.recipe
         settings = ScorerSettings(
             make_judge=MakeJudge(recipe, self._job.scorer_ids),
             scores=self._job.pool.folder("scores"),
             flush=recipe.flush,
             attempt=self._attempt,
+            coordinator=self._coordinator_name,
             code=code_digest(),
         )
-        self._workers[name] = start_scorer_worker(name, settings, self._coordinator)
-        self._runs[self._workers[name].run.remote()] = name
+        self._workers[name] = start_scorer_worker(name, settings)
+        self._worker_runs[self._workers[name].run.remote()] = name
+
+    def _tend_workers(self) -> None:
+        for run in _ended(self._worker_runs):
+            name = self._worker_runs.pop(run)
+            try:
+                get(run, ProcessDied)
+            except ProcessDied as error:
+                self._worker_died(name, error)
+
+    def _worker_died(self, name: str, error: ProcessDied) -> None:
+        self._worker_deaths += 1
+        del self._workers[name]
+        self._note("scorer_worker_died", str(error), worker=name)
+        if self._worker_deaths > SCORER_WORKER_DEATHS:
+            raise RunError(f"scorer worker {name} died, as others before: {error}") from error
+        self._start_worker()
+        get(self._coordinator.lost_worker.remote(name))
+
+    # Replicas
+
+    def _tend_fleet(self) -> None:
+        self._tend_leavers()
+        now = time.monotonic()
+        for name, reason in self._fleet.overdue(now).items():
+            self._replica_died(name, reason, engine_died=reason.startswith("hung"))
+        for name in self._fleet.to_place(now):
+            self._placements[name] = Placement(name, self._job.recipe.teacher)
+        for name, placement in self._placements.items():
+            if name not in self._replica_runs.values() and placement.is_ready():
+                self._fleet.placed(name)
+        for name in self._fleet.to_start(now):
+            self._start_replica(name)
+        self._merge_small_files(last=False)
+        self._finish_merges(timeout=0)
 
     def _start_replica(self, name: str) -> None:
         recipe = self._job.recipe
@@ -74,55 +233,84 @@ class Crew:
             flush=recipe.flush,
             samples=self._job.pool.folder("samples"),
             attempt=self._attempt,
+            coordinator=self._coordinator_name,
             code=code_digest(),
         )
-        self._replicas[name] = start_replica(name, settings, self._coordinator)
-        self._runs[self._replicas[name].run.remote()] = name
+        self._replica_runs[self._placements[name].start(settings)] = name
+        self._events.add("replica_started", replica=name)
 
-    def _watch(self) -> Progress:
+    def _tend_leavers(self) -> None:
+        """Replicas that ended since the last look: they had nothing left to do, or died."""
+        for run in _ended(self._replica_runs):
+            name = self._replica_runs[run]
+            try:
+                get(run, ProcessDied)
+            except ProcessDied as error:
+                self._replica_died(name, str(error), engine_died=False)
+            except EngineError as error:
+                self._replica_died(name, str(error), engine_died=True)
+            else:
+                self._release(name)
+                self._fleet.left(name, time.monotonic())
+                self._events.add("replica_left", replica=name)
+                get(self._coordinator.lost_replica.remote(name, engine_died=False))
+
+    def _replica_died(self, name: str, reason: str, *, engine_died: bool) -> None:
+        self._release(name)
+        quarantined = self._fleet.died(name, reason, time.monotonic())
+        self._note("replica_died", reason, replica=name)
+        lost = get(self._coordinator.lost_replica.remote(name, engine_died=engine_died))
+        self._events.add("samples_requeued", replica=name, samples=lost)
+        if quarantined:
+            self._note("replica_quarantined", reason, replica=name)
+        if self._fleet.able < self._job.recipe.teacher.replicas.min:
+            reasons = "\n".join(f"  {slot}: {why}" for slot, why in self._fleet.quarantined.items())
+            raise RunError(
+                "fewer replicas than teacher.replicas.min "
+                f"({self._job.recipe.teacher.replicas.min}) can work:\n{reasons}\n{RESUME}"
+            )
+
+    def _release(self, name: str) -> None:
+        """Its process ends and its room is given back."""
+        self._replica_runs = {run: n for run, n in self._replica_runs.items() if n != name}
+        self._placements.pop(name).remove()
+
+    # Merging small files
+
+    def _merge_small_files(self, *, last: bool) -> None:
         import ray
 
-        while True:
-            ended, _ = ray.wait([*self._runs], num_returns=1, timeout=POLL_S)
-            for run in ended:
-                self._ended(run, self._runs.pop(run))
-            progress: Progress = get(self._coordinator.progress.remote())
-            self._display.show(progress)
-            if progress.finished:
-                return progress
-
-    def _ended(self, run: Any, name: str) -> None:
-        """A replica that has nothing left to do, or anyone who died; the others go on."""
-        try:
-            get(run)
-        except Exception as error:
-            get(self._coordinator.progress.remote())  # if the coordinator failed first, that is why
-            if name in self._workers:
-                self._worker_died(name, error)
+        for task in get(self._coordinator.merges.remote(last=last)):
+            self._merges += 1
+            name = f"{self._attempt}-m{self._merges:06d}.parquet"
+            folder = self._job.pool.folder(task.table)
+            if sum(file.bytes for file in task.files) <= MERGED_HERE_BYTES:
+                self._commit_merged(task, merge(folder, task.files, name))
             else:
-                self._replica_died(name, error)
+                remote = ray.remote(merge).options(num_cpus=0, max_retries=0)
+                self._merging[remote.remote(folder, task.files, name)] = task
 
-    def _worker_died(self, name: str, error: Exception) -> None:
-        if not isinstance(error, ProcessDied):
-            raise error
-        self._deaths += 1
-        if self._deaths > SCORER_WORKER_DEATHS:
-            raise RunError(f"scorer worker {name} died, as others before: {error}") from error
-        get(self._coordinator.lost_worker.remote(name))
-        self._display.say(f"scorer worker {name} died and is replaced: {error}")
-        self._start_worker()
+    def _finish_merges(self, timeout: float) -> None:
+        import ray
 
-    def _replica_died(self, name: str, error: Exception) -> None:
-        del self._replicas[name]
-        lost = get(self._coordinator.lost_replica.remote(name))
-        message = f"replica {name} died with {lost} samples in flight: {error}"
-        if len(self._replicas) < self._job.recipe.teacher.replicas.min:
-            raise RunError(
-                f"{message}\nFewer replicas than teacher.replicas.min are left; {RESUME}"
-            ) from error
-        self._display.say(message)
+        if not self._merging:
+            return
+        done, _ = ray.wait([*self._merging], num_returns=1, timeout=timeout)
+        for reference in done:
+            task = self._merging.pop(reference)
+            try:
+                self._commit_merged(task, get(reference, ProcessDied))
+            except (ProcessDied, OSError) as error:
+                self._note("merge_failed", str(error), table=task.table)
 
-    def _stop(self) -> None:
+    def _commit_merged(self, task: Merge, merged: DataFile) -> None:
+        get(self._coordinator.commit_files.remote(task.table, [merged], task.files))
+        self._events.add("merged", table=task.table, files=len(task.files), rows=merged.rows)
+
+    # The end
+
+    def stop(self) -> None:
+        """Ends everyone."""
         import ray
 
         for worker in self._workers.values():
@@ -132,8 +320,17 @@ class Crew:
                 continue  # it is dead already, and its process group with it
             finally:
                 ray.kill(worker)
-        for replica in self._replicas.values():
-            ray.kill(replica)
+        for placement in self._placements.values():
+            placement.remove()
+
+
+def _ended(runs: dict[Any, str]) -> list[Any]:
+    import ray
+
+    if not runs:
+        return []
+    ended, _ = ray.wait([*runs], num_returns=len(runs), timeout=0)
+    return list(ended)
 
 
 def _scorer_workers() -> int:
@@ -141,20 +338,3 @@ def _scorer_workers() -> int:
     import ray
 
     return max(1, int(ray.cluster_resources().get("CPU", 1)) // 2)
-
-
-class ProcessDied(RunError):
-    """An actor is gone: killed, out of memory, or with its node."""
-
-
-def get(reference: Any) -> Any:
-    """`ray.get` that raises the error itself, not Ray's wrapping of it; ProcessDied where the
-    actor is gone."""
-    import ray
-
-    try:
-        return ray.get(reference)
-    except ray.exceptions.RayTaskError as error:
-        raise error.cause from None
-    except ray.exceptions.RayActorError as error:
-        raise ProcessDied(f"a process of the run died: {error}; {RESUME}") from error

@@ -1,28 +1,32 @@
 """Generate ⇄ score: draws and judges samples until every prompt is settled."""
 
 import json
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from dataclasses import dataclass, replace
 from typing import Any
 
-import polars as pl
-
 from infra.cluster import ray_cluster
-from infra.coordinator import start_coordinator
-from infra.messages import Known, Progress, ScoreTask
-from infra.pool import DataFile, PoolWriter, next_epoch
+from infra.coordinator import CoordinatorSettings, start_coordinator
+from infra.events import EventLog
+from infra.lease import WriterLease
+from infra.messages import Progress
 from infra.revision import code_digest
-from infra.spool import write_file
-from jobs.crew import Crew, get
+from infra.spool import write_table
+from jobs.crew import CoordinatorDied, Crew, get
 from jobs.progress import ProgressDisplay
 from jobs.prompts import PromptList
 from jobs.recipe import Job
+from jobs.repair import NO_REPAIRS, Repairs, needs_repair, repair
+from jobs.stopping import StopRequest, stop_requests
 from jobs.survey import POOL_KEY, fill_tasks, known, survey
 from schemas.arrow import PROMPTS
+from schemas.errors import StoreError
 
 PROMPTS_PER_FILE = 4096
+COORDINATOR_DEATHS = 5
+"""So many are followed by another in one execution."""
 
 
 @dataclass(frozen=True)
@@ -41,26 +45,12 @@ class Generated:
     """Old samples that got scores they lacked."""
 
 
-def generate(job: Job, prompts: PromptList) -> Generated:
+def generate(job: Job, prompts: PromptList, repairs: Repairs = NO_REPAIRS) -> Generated:
     """Draws what is missing. Safe to run again at any time: what exists is not drawn again."""
-    if survey(job, prompts).complete:
+    if not needs_repair(job, repairs) and survey(job, prompts).complete:
         return Generated(None)
     with _attempt(job) as attempt:
-        added = attempt.add_prompts(prompts)
-        scored = attempt.fill_scores(prompts)
-        found = survey(job, prompts)
-        if found.complete:
-            return Generated(attempt.name, added, scored=scored)
-        progress = attempt.draw(known(job, prompts, found.samples))
-    return Generated(
-        attempt.name,
-        added,
-        progress.drawn,
-        progress.failed,
-        progress.tokens,
-        progress.working_s,
-        scored,
-    )
+        return attempt.work(prompts, draw=True, repairs=repairs)
 
 
 def fill_scores(job: Job, prompts: PromptList) -> Generated:
@@ -68,81 +58,159 @@ def fill_scores(job: Job, prompts: PromptList) -> Generated:
     if not survey(job, prompts).unscored:
         return Generated(None)
     with _attempt(job) as attempt:
-        added = attempt.add_prompts(prompts)
-        return Generated(attempt.name, added, scored=attempt.fill_scores(prompts))
+        return attempt.work(prompts, draw=False, repairs=NO_REPAIRS)
 
 
 @contextmanager
 def _attempt(job: Job) -> Iterator["Attempt"]:
-    """An execution with Ray, the pool's next epoch and a progress display."""
-    started = datetime.now(UTC).isoformat(timespec="seconds")
-    with ray_cluster(), ProgressDisplay() as display:
-        epoch = next_epoch(
-            job.store, job.recipe.pool, {"recipe": job.recipe.name, "since": started}
-        )
-        # From here on nobody else can commit, so that what is surveyed now stays true.
-        PoolWriter(job.pool, epoch)
-        attempt = Attempt(job, epoch, display)
-        resolved = json.dumps(job.resolved, indent=2, sort_keys=True).encode()
-        key = f"pools/{job.recipe.pool}/attempts/{attempt.name}/recipe.json"
-        job.store.put_if_absent(key, resolved)
-        yield attempt
+    """An execution: the pool's lease, Ray, a progress display, and the two signals."""
+    pool = job.recipe.pool
+    with stop_requests() as stop, ray_cluster(), ProgressDisplay() as display:
+        lease = _acquire(job)
+        events = EventLog(job.store, pool, lease.attempt)
+        try:
+            events.add("attempt_started", recipe=job.recipe.name, pid=os.getpid())
+            resolved = json.dumps(job.resolved, indent=2, sort_keys=True).encode()
+            job.store.put_if_absent(f"pools/{pool}/attempts/{lease.attempt}/recipe.json", resolved)
+            attempt = Attempt(job, lease, display, events, stop)
+            yield attempt
+            events.add("attempt_ended")
+        except BaseException as error:
+            events.add("attempt_ended", reason=f"{type(error).__name__}: {error}")
+            raise
+        finally:
+            events.flush()
+            lease.release()
+
+
+def _acquire(job: Job) -> WriterLease:
+    try:
+        return WriterLease.acquire(job.store, job.recipe.pool, job.recipe.name)
+    except OSError as error:
+        raise StoreError(
+            f"store {job.store.root} cannot be written: {error}; see `store` in the recipe"
+        ) from error
 
 
 class Attempt:
     """One execution: a coordinator at a time, replicas and scorer workers around it."""
 
-    def __init__(self, job: Job, epoch: int, display: ProgressDisplay) -> None:
-        self.name = f"a{epoch:06d}"
+    def __init__(
+        self,
+        job: Job,
+        lease: WriterLease,
+        display: ProgressDisplay,
+        events: EventLog,
+        stop: StopRequest,
+    ) -> None:
+        self.name = lease.attempt
         self._job = job
-        self._epoch = epoch
+        self._lease = lease
         self._display = display
+        self._events = events
+        self._stop = stop
+        self._coordinators = 0
+        self._repaired = False
+        self._coordinator_name = f"coordinator-{job.recipe.pool}-{lease.attempt}"
+        self._crew = Crew(job, self.name, self._coordinator_name, display, events, stop)
 
-    def add_prompts(self, prompts: PromptList) -> int:
+    def work(self, prompts: PromptList, *, draw: bool, repairs: Repairs) -> Generated:
+        """Adds new prompts, fills in missing scores and, if told to, draws what is missing.
+
+        When the coordinator dies, the next one reads from the pool how far things are, while
+        replicas go on drawing.
+        """
+        done = Generated(self.name)
+        try:
+            while True:
+                try:
+                    return self._serve(prompts, done, draw=draw, repairs=repairs)
+                except CoordinatorDied as error:
+                    done = self._after_death(done, error)
+        finally:
+            self._crew.stop()
+
+    def _after_death(self, done: Generated, error: CoordinatorDied) -> Generated:
+        self._coordinators += 1
+        if self._stop or self._coordinators > COORDINATOR_DEATHS:
+            raise error
+        self._events.add("coordinator_died", reason=str(error), epoch=self._lease.epoch)
+        self._display.say("the coordinator died; a new one reads the pool, replicas go on")
+        return _plus(done, self._crew.last)
+
+    def _serve(
+        self, prompts: PromptList, done: Generated, *, draw: bool, repairs: Repairs
+    ) -> Generated:
+        """Everything that is left to do, by one coordinator."""
+        with self._coordinator() as coordinator:
+            if not self._repaired:
+                repair(self._job, coordinator, repairs, self.name, self._display.say)
+                self._repaired = True
+            added = self._add_prompts(coordinator, prompts)
+            found = survey(self._job, prompts)
+            scored = found.unscored
+            if scored:
+                self._display.say(f"scoring {scored:,} samples that lack a score")
+                tasks = fill_tasks(self._job, prompts, found.samples)
+                get(coordinator.score_old.remote(tasks))
+                self._crew.score()
+                found = survey(self._job, prompts)
+            done = replace(
+                done, prompts_added=done.prompts_added + added, scored=done.scored + scored
+            )
+            if not draw or found.complete:
+                return done
+            known_now = known(self._job, prompts, found.samples)
+            get(coordinator.begin.remote(known_now, self._crew.replicas_at_work))
+            progress = self._crew.draw()
+        return _plus(done, progress)
+
+    def _add_prompts(self, coordinator: Any, prompts: PromptList) -> int:
         """Commits the prompts that the pool has not seen; returns how many."""
         key = list(POOL_KEY)
         seen = self._job.pool.scan("prompts").select(key).collect()
         fresh = prompts.frame.join(seen, on=key, how="anti", nulls_equal=True)
-        files = [self._write_prompts(i, part) for i, part in enumerate(_slices(fresh))]
-        with self._coordinator(Known((), (), (), (), ()), []) as coordinator:
-            get(coordinator.commit_prompts.remote(files))
+        folder = self._job.pool.folder("prompts")
+        prefix = f"{self.name}-{self._lease.epoch:06d}"
+        files = [
+            write_table(folder / f"{prefix}-{i:06d}.parquet", part.to_arrow().cast(PROMPTS))
+            for i, part in enumerate(fresh.iter_slices(PROMPTS_PER_FILE))
+            if part.height
+        ]
+        if files:
+            get(coordinator.commit_files.remote("prompts", files))
         return fresh.height
 
-    def _write_prompts(self, number: int, part: pl.DataFrame) -> DataFile:
-        path = self._job.pool.folder("prompts") / f"{self.name}-{number:06d}.parquet"
-        return write_file(path, PROMPTS, part.to_dicts())
-
-    def fill_scores(self, prompts: PromptList) -> int:
-        """Scores old samples that lack a score; returns how many."""
-        found = survey(self._job, prompts)
-        if not found.unscored:
-            return 0
-        tasks = fill_tasks(self._job, prompts, found.samples)
-        self._display.say(f"scoring {found.unscored:,} samples that lack a score")
-        with self._coordinator(Known((), (), (), (), ()), tasks) as coordinator:
-            Crew(self._job, self.name, coordinator, self._display, "fill").work(replicas=0)
-        return found.unscored
-
-    def draw(self, known_prompts: Known) -> Progress:
-        """Draws and scores until all prompts are settled; returns the final counts."""
-        with self._coordinator(known_prompts, []) as coordinator:
-            replicas = self._job.recipe.teacher.replicas.max
-            crew = Crew(self._job, self.name, coordinator, self._display, "s")
-            return crew.work(replicas=replicas)
-
     @contextmanager
-    def _coordinator(self, known_prompts: Known, tasks: list[ScoreTask]) -> Iterator[Any]:
+    def _coordinator(self) -> Iterator[Any]:
         import ray
 
-        coordinator = start_coordinator(
-            self._job.pool.root, self._epoch, self._job.recipe.samples, code_digest()
+        recipe = self._job.recipe
+        settings = CoordinatorSettings(
+            name=self._coordinator_name,
+            pool=self._job.pool.root,
+            epoch=self._lease.advance() if self._coordinators else self._lease.epoch,
+            counts=recipe.samples,
+            max_failed=recipe.max_failed,
+            patience_s=recipe.flush.patience_seconds,
+            code=code_digest(),
         )
+        coordinator = start_coordinator(settings)
         try:
-            get(coordinator.begin.remote(known_prompts, tasks))
+            get(coordinator.start.remote())
+            self._crew.serve(coordinator, self._lease.check)
             yield coordinator
         finally:
             ray.kill(coordinator)
 
 
-def _slices(frame: pl.DataFrame) -> Iterator[pl.DataFrame]:
-    return frame.iter_slices(PROMPTS_PER_FILE) if frame.height else iter(())
+def _plus(done: Generated, progress: Progress) -> Generated:
+    """With what one coordinator saw. Of one that died, what it committed after the driver's last
+    look is not in these counts, though it is in the pool."""
+    return replace(
+        done,
+        drawn=done.drawn + progress.drawn,
+        failed=done.failed + progress.failed,
+        tokens=done.tokens + progress.tokens,
+        working_s=done.working_s + progress.working_s,
+    )

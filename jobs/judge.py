@@ -160,6 +160,7 @@ class _InOwnProcess:
         self._killable: Killable[Response, Score] = Killable(
             partial(_warm_scorer, name), deadline_s
         )
+        self._killable.start()  # it loads its libraries while the engine loads its model
 
     def __call__(self, response: Response) -> Score:
         score = self._try(response)

@@ -8,6 +8,7 @@ import polars as pl
 from filters.choose import index_bits
 from filters.scored import with_reasons, with_scores
 from infra.messages import Known, Place, ScoreTask, ToScore
+from infra.pool import reading
 from infra.sampling import eligible_prefix
 from infra.scheduler import Key
 from jobs.judge import JUDGED_COLUMNS
@@ -68,20 +69,21 @@ def narrow_samples(
 ) -> pl.DataFrame:
     """Samples of the prompts with scores and reasons, without their texts."""
     current = prompts.frame.lazy().select("prompt_id", "reference_id", "domain", "source")
-    samples = (
-        job.pool.scan("samples", versions["samples"])
-        .filter(pl.col("teacher_id") == job.teacher_id)
-        .select(*JUDGED_COLUMNS, "engine_version", "path", "row")
-        .join(current, on="prompt_id", how="inner")
-        .collect()
-    )
-    scores = (
-        job.pool.scan("scores", versions["scores"])
-        .filter(pl.col("teacher_id") == job.teacher_id)
-        .filter(pl.col("scorer_id").is_in(list(job.scorer_ids.values())))
-        .join(current.select("prompt_id", "reference_id"), on=["prompt_id", "reference_id"])
-        .collect()
-    )
+    with reading(job.pool):
+        samples = (
+            job.pool.scan("samples", versions["samples"])
+            .filter(pl.col("teacher_id") == job.teacher_id)
+            .select(*JUDGED_COLUMNS, "engine_version", "path", "row")
+            .join(current, on="prompt_id", how="inner")
+            .collect()
+        )
+        scores = (
+            job.pool.scan("scores", versions["scores"])
+            .filter(pl.col("teacher_id") == job.teacher_id)
+            .filter(pl.col("scorer_id").is_in(list(job.scorer_ids.values())))
+            .join(current.select("prompt_id", "reference_id"), on=["prompt_id", "reference_id"])
+            .collect()
+        )
     wide = with_scores(samples, scores, job.scorers, job.recipe.scorers)
     return with_reasons(wide, job.rules).sort("prompt_id", "sample_index")
 
@@ -102,16 +104,26 @@ def _bits_by_prompt(samples: pl.DataFrame) -> dict[str, tuple[int, int, int]]:
 def known(job: Job, prompts: PromptList, samples: pl.DataFrame) -> Known:
     """What the coordinator has to know of the prompts, in the order of where they lie."""
     placed = _placed_prompts(job, prompts)
-    bits = _bits_by_prompt(samples)
-    paths = placed["path"].unique(maintain_order=True).to_list()
-    number = {path: i for i, path in enumerate(paths)}
-    mine = [bits.get(prompt_id, (0, 0, 0)) for prompt_id in placed["prompt_id"]]
+    paths = placed["path"].unique(maintain_order=True)
+    numbers = pl.DataFrame({"path": paths, "file": range(len(paths))})
+    by_prompt = _bits_by_prompt(samples)
+    bits = {}
+    settled = []
+    for number, prompt_id in enumerate(placed["prompt_id"]):
+        if (mine := by_prompt.get(prompt_id)) is None:
+            continue
+        if eligible_prefix(mine[1], mine[2], job.recipe.samples).settled:
+            settled.append(number)
+        else:
+            bits[number] = mine
     return Known(
-        paths=paths,
-        places=[(number[path], row) for path, row in placed.select("path", "row").iter_rows()],
-        done=[done for done, _, _ in mine],
-        judged=[judged for _, judged, _ in mine],
-        kept=[kept for _, _, kept in mine],
+        paths=paths.to_list(),
+        files=placed.join(numbers, on="path", maintain_order="left")["file"]
+        .cast(pl.UInt32)
+        .to_numpy(),
+        rows=placed["row"].cast(pl.UInt32).to_numpy(),
+        settled=settled,
+        bits=bits,
     )
 
 

@@ -3,10 +3,13 @@
     StillhouseError
     ├── RecipeError        the recipe, or a file that it names, is wrong       exit 2
     ├── StoreError         the store or a table in it cannot be trusted        exit 1
-    │   └── BusyError      another writer is at work; try again later          exit 75
+    │   ├── BusyError      another writer is at work; try again later          exit 75
+    │   └── StoreUnavailableError   the store does not answer; try again later exit 75
+    ├── ClusterError       the Ray cluster is not there, or refuses            exit 75
     ├── EngineError        an engine did not start, or died                    exit 1
     ├── RequestError       one request failed; the engine goes on              (becomes a row)
     ├── RunError           a run stopped before its prompts were settled       exit 1
+    │   └── Interrupted    it was told to stop, and stopped in good order      exit 130, 143
     └── VersionError       a version is missing, or is not what it was         exit 1
 
 A bad sample is never an error: it is a row with a reason. All of them survive pickling, because
@@ -36,6 +39,18 @@ class BusyError(StoreError):
     exit_code = 75
 
 
+class StoreUnavailableError(StoreError):
+    """The store could not be read or written for longer than a run waits: it is out, or full."""
+
+    exit_code = 75
+
+
+class ClusterError(StillhouseError):
+    """The Ray cluster cannot be reached or does not let us in."""
+
+    exit_code = 75
+
+
 class EngineError(StillhouseError):
     """An engine did not start, or died: every request that it was running is lost."""
 
@@ -59,6 +74,17 @@ class RequestError(StillhouseError):
 
 class RunError(StillhouseError):
     """A run stopped before all its prompts were settled; what was committed is kept."""
+
+
+class Interrupted(RunError):
+    """A signal ended the run after everything that was finished had been committed."""
+
+    def __init__(self, message: str, signal_number: int) -> None:
+        super().__init__(message, signal_number)
+        self.exit_code = 128 + signal_number
+
+    def __str__(self) -> str:
+        return str(self.args[0])
 
 
 class VersionError(StillhouseError):

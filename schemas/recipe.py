@@ -59,9 +59,14 @@ class Replicas(Part):
     """How many engines run side by side."""
 
     min: Count = 1
-    """The run stops when fewer than this many are alive."""
+    """The run stops when fewer than this many can still work."""
     max: Count = 1
-    """Started at once; each works as soon as it is ready."""
+    """Asked for at once; each works as soon as there is room for it and its engine is ready."""
+    start_seconds: float = Field(3600, gt=0)
+    """An engine that is not ready after so long is given up and started again."""
+    stall_seconds: float = Field(600, gt=0)
+    """An engine that makes no token for so long, though requests run in it, hangs: it is killed,
+    its samples are drawn by others, and it is started again."""
 
     @model_validator(mode="after")
     def _ordered(self) -> Self:
@@ -141,6 +146,8 @@ class Flush(Part):
 
     seconds: float = Field(30, gt=0)
     megabytes: float = Field(8, gt=0)
+    patience_seconds: float = Field(300, ge=0)
+    """How long a store that cannot be written is waited for; then the run stops with exit 75."""
 
 
 class Recipe(Part):
@@ -163,6 +170,8 @@ class Recipe(Part):
     choose: Choose = Choose()
     outputs: tuple[Literal["sft"], ...] = ("sft",)
     flush: Flush = Flush()
+    max_failed: float = Field(0.05, ge=0, le=1)
+    """The run stops when more than this share of its samples fails for one reason."""
 
     @field_validator("name", "pool")
     @classmethod

@@ -1,7 +1,7 @@
 """A sample: one request's whole history, good or bad, as one row of the samples table."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass
 from typing import Any
 
 DONE = "done"
@@ -56,10 +56,10 @@ class Sample:
     @classmethod
     def from_row(cls, row: Mapping[str, Any]) -> "Sample":
         """A sample from a row of the samples table; other columns are passed over."""
-        own = {f.name: row[f.name] for f in fields(cls)}
+        own = {name: row[name] for name in cls.__slots__}
         ids = own["token_ids"]
         return cls(**{**own, "token_ids": None if ids is None else tuple(ids)})
 
     def to_row(self) -> dict[str, Any]:
         """The row of the samples table."""
-        return asdict(self)
+        return {name: getattr(self, name) for name in self.__slots__}

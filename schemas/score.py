@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any
 
 TRUE, FALSE, UNPARSABLE, TIMEOUT = "true", "false", "unparsable", "timeout"
@@ -57,4 +57,4 @@ class ScoreRow:
 
     def to_row(self) -> dict[str, Any]:
         """The row of the scores table."""
-        return asdict(self)
+        return {name: getattr(self, name) for name in self.__slots__}

@@ -11,7 +11,6 @@ import hashlib
 import math
 import random
 import re
-from collections import Counter
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -31,6 +30,7 @@ THOUGHTS = (
     "Both ways lead to the same place.",
 )
 THINK_END_TOKEN = 1
+STEP_S = 0.25
 SIGMA = 0.8
 """Spread of the lognormal lengths; R1's own have a coefficient of variation near 1."""
 
@@ -54,6 +54,12 @@ class SimulatedArgs(BaseModel):
     """Share of prompts that are refused every time."""
     dies_after: int = Field(0, ge=0)
     """The engine dies with this many-th request; 0: never."""
+    hangs_after: int = Field(0, ge=0)
+    """From this many-th request on none ends any more; 0: never."""
+    poisoned: float = Field(0, ge=0, le=1)
+    """Share of prompts that kill the engine every time."""
+    start_seconds: float = Field(0, ge=0)
+    """How long the engine takes to be ready."""
 
 
 class SimulatedEngine:
@@ -62,9 +68,11 @@ class SimulatedEngine:
     def __init__(self, teacher: Teacher) -> None:
         self._args = SimulatedArgs(**teacher.engine_args)
         self._started = 0
-        self._tries: Counter[str] = Counter()
+        self._tokens = 0
+        self._failed_once: set[int] = set()
 
     async def start(self) -> EngineFacts:
+        await asyncio.sleep(self._args.start_seconds)
         return EngineFacts(
             engine="simulated",
             version="1",
@@ -90,17 +98,32 @@ class SimulatedEngine:
         tokens = self._write(prompt.text, random.Random(seed))
         finish_reason = "stop" if len(tokens) <= sampling.max_tokens else "length"
         tokens = tokens[: sampling.max_tokens]
-        if self._args.tokens_per_second:
-            await asyncio.sleep(len(tokens) / self._args.tokens_per_second)
+        await self._decode(len(tokens))
         ids = tuple(THINK_END_TOKEN if token == CLOSE else 0 for token in tokens)
         return Completion("".join(tokens), ids, finish_reason, None, -0.3)
 
+    async def _decode(self, tokens: int) -> None:
+        """Takes its time, a piece after the other, so that it is seen to make tokens."""
+        if self._args.hangs_after and self._started >= self._args.hangs_after:
+            await asyncio.Event().wait()
+        piece = math.ceil(self._args.tokens_per_second * STEP_S) or tokens
+        for made in range(0, tokens, piece):
+            count = min(piece, tokens - made)
+            if self._args.tokens_per_second:
+                await asyncio.sleep(count / self._args.tokens_per_second)
+            self._tokens += count
+
+    def tokens(self) -> int:
+        return self._tokens
+
     def _fail_on_purpose(self, prompt: str, seed: int) -> None:
+        if _uniform(f"poison {prompt}") < self._args.poisoned:
+            raise EngineError("the simulated engine died of a poisoned prompt")
         if _uniform(f"reject {prompt}") < self._args.rejects:
             raise RequestError("rejected", "simulated_reject", "refused every time")
-        self._tries[f"{seed}"] += 1
-        first_try = self._tries[f"{seed}"] == 1
-        if first_try and _uniform(f"error {seed}") < self._args.transient_errors:
+        fails = _uniform(f"error {seed}") < self._args.transient_errors
+        if fails and seed not in self._failed_once:
+            self._failed_once.add(seed)
             raise RequestError("transient", "simulated_error", "fails the first time")
 
     def _write(self, prompt: str, rng: random.Random) -> list[str]:

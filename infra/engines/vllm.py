@@ -1,7 +1,9 @@
 """vLLM inside this process: one AsyncLLM, one sample a request."""
 
 import asyncio
+import copy
 import os
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from infra.engines.tokenizer import check_tokenizer
@@ -28,6 +30,7 @@ class VllmEngine:
         self._teacher = teacher
         self._engine: AsyncLLM | None = None
         self._tokenizer: Any = None
+        self._tokens = 0
 
     async def start(self) -> EngineFacts:
         """Loads the model; EngineError with vLLM's own message where it cannot."""
@@ -39,13 +42,16 @@ class VllmEngine:
         try:
             args = self._engine_args()
             # It blocks for as long as the model loads, and the actor's loop must go on answering.
-            self._engine = await asyncio.to_thread(AsyncLLM.from_engine_args, args)
+            self._engine = await asyncio.to_thread(
+                AsyncLLM.from_engine_args, args, stat_loggers=[_token_counter(self._count)]
+            )
         except Exception as error:  # vLLM raises every type here, OSError to pydantic's
             raise EngineError(
                 f"vLLM did not start {self._teacher.model!r}: {error}. Its own log is in Ray's log "
                 "folder, worker-*.err (/tmp/ray/session_latest/logs as a rule)"
             ) from error
-        self._tokenizer = self._engine.get_tokenizer()
+        # A copy: prompts are rendered in a thread, and a fast tokenizer is not safe for several.
+        self._tokenizer = copy.deepcopy(self._engine.get_tokenizer())
         config = self._engine.vllm_config
         try:
             self._check_tokenizer(config.model_config)
@@ -60,6 +66,12 @@ class VllmEngine:
             slots=config.scheduler_config.max_num_seqs,
             think_end_token=self._single_token(CLOSE),
         )
+
+    def _count(self, tokens: int) -> None:
+        self._tokens += tokens
+
+    def tokens(self) -> int:
+        return self._tokens
 
     def _check_tokenizer(self, model: "ModelConfig") -> None:
         if not getattr(self._tokenizer, "chat_template", None):
@@ -150,6 +162,29 @@ class VllmEngine:
         if self._engine is not None:
             self._engine.shutdown()
             self._engine = None
+
+
+def _token_counter(count: Callable[[int], None]) -> type:
+    """A stat logger that counts tokens and nothing else. One that is no PrometheusStatLogger would
+    have vLLM add its own, which costs a share of every step."""
+    from vllm.v1.metrics.loggers import PrometheusStatLogger
+
+    class TokenCounter(PrometheusStatLogger):  # type: ignore[misc]
+        def __init__(self, vllm_config: Any, engine_indexes: Any = None) -> None:
+            return None
+
+        def record(self, scheduler_stats: Any, iteration_stats: Any, *_: Any, **__: Any) -> None:
+            if iteration_stats is not None:
+                # Prompt tokens too: a long prefill is no hang.
+                count(iteration_stats.num_generation_tokens + iteration_stats.num_prompt_tokens)
+
+        def log_engine_initialized(self) -> None:
+            return None
+
+        def record_sleep_state(self, *_: Any, **__: Any) -> None:
+            return None
+
+    return TokenCounter
 
 
 def _completion(final: Any) -> Completion:

@@ -1,0 +1,199 @@
+"""One writer a pool: a lease in the store, changed by compare-and-swap, kept alive by beats.
+
+No clock of one machine is ever compared with that of another: a newcomer watches whether the beats
+of the holder go on, by its own monotonic clock. The wall-clock time in a lease is only shown.
+"""
+
+import json
+import os
+import socket
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+from infra.store import FolderStore
+from schemas.errors import BusyError
+
+BEAT_S = 2.0
+SILENT_S = 10.0
+"""A holder that does not beat for so long is taken over. What it still delivers is refused: its
+epoch has been succeeded."""
+WATCH_S = 0.25
+
+
+@dataclass(frozen=True)
+class Holder:
+    """The content of `writer.json`."""
+
+    epoch: int
+    attempt: str
+    recipe: str
+    host: str
+    pid: int
+    process: str
+    """What tells this process from any other with its number, on this machine or elsewhere."""
+    since: str
+    beats: int = 0
+    released: bool = False
+
+    def to_json(self) -> bytes:
+        """As it is stored."""
+        return json.dumps(asdict(self), sort_keys=True).encode()
+
+    def gone(self) -> bool:
+        """It says so itself, or it was a process of this machine that no longer exists."""
+        return self.released or (
+            self.process.startswith(_machine()) and self.process != _process(self.pid)
+        )
+
+
+class WriterLease:
+    """The right to write to a pool. Use `acquire`; `release` it at the end."""
+
+    def __init__(self, store: FolderStore, pool: str, holder: Holder) -> None:
+        self._store = store
+        self._pool = pool
+        self._holder = holder
+        self._lock = threading.Lock()
+        self._stopped = threading.Event()
+        self._thread = threading.Thread(target=self._beat_on, daemon=True, name="writer-lease")
+        self.lost: BusyError | None = None
+        """Set once somebody else has taken over."""
+        self._thread.start()
+
+    @classmethod
+    def acquire(
+        cls,
+        store: FolderStore,
+        pool: str,
+        recipe: str,
+        *,
+        silent_s: float = SILENT_S,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> "WriterLease":
+        """Takes the pool's next epoch; BusyError names who holds it, if somebody is at work."""
+        key = _key(pool)
+        before = store.get(key)
+        if before is not None:
+            before = _wait_for_silence(store, pool, before, silent_s, clock)
+        epoch = 1 + (_parse(pool, before).epoch if before else 0)
+        holder = Holder(
+            epoch=epoch,
+            attempt=f"a{epoch:06d}",
+            recipe=recipe,
+            host=socket.gethostname(),
+            pid=os.getpid(),
+            process=_process(os.getpid()),
+            since=datetime.now(UTC).isoformat(timespec="seconds"),
+        )
+        if not store.replace_if(key, holder.to_json(), expected=before):
+            raise _busy(pool, _parse(pool, store.get(key) or b"{}"))
+        return cls(store, pool, holder)
+
+    @property
+    def attempt(self) -> str:
+        """The name of this execution: that of its first epoch."""
+        return self._holder.attempt
+
+    @property
+    def epoch(self) -> int:
+        """The newest epoch."""
+        return self._holder.epoch
+
+    def advance(self) -> int:
+        """The next epoch, for a coordinator that follows one that died; BusyError if the pool is
+        somebody else's by now."""
+        self._change(replace(self._holder, epoch=self._holder.epoch + 1))
+        return self._holder.epoch
+
+    def check(self) -> None:
+        """Raises the BusyError of a lease that was lost."""
+        if self.lost is not None:
+            raise self.lost
+
+    def release(self) -> None:
+        """Lets the next writer start at once."""
+        self._stopped.set()
+        self._thread.join()
+        if self.lost is None:
+            try:
+                self._change(replace(self._holder, released=True))
+            except (BusyError, OSError):
+                return  # the next writer finds out by itself
+
+    def _change(self, holder: Holder) -> None:
+        with self._lock:
+            self.check()
+            key = _key(self._pool)
+            if not self._store.replace_if(key, holder.to_json(), expected=self._holder.to_json()):
+                content = self._store.get(key)
+                other = _parse(self._pool, content) if content else None
+                self.lost = _busy(self._pool, other)
+                raise self.lost
+            self._holder = holder
+
+    def _beat_on(self) -> None:
+        while not self._stopped.wait(BEAT_S):
+            try:
+                self._change(replace(self._holder, beats=self._holder.beats + 1))
+            except BusyError:
+                return
+            except OSError:
+                continue  # the store is out; whoever finds it first is the writer
+
+
+def _wait_for_silence(
+    store: FolderStore, pool: str, seen: bytes, silent_s: float, clock: Callable[[], float]
+) -> bytes:
+    """The lease of a holder that is gone; BusyError as soon as it is seen to beat."""
+    holder = _parse(pool, seen)
+    started = clock()
+    while not holder.gone() and clock() - started < silent_s:
+        time.sleep(WATCH_S)
+        now = store.get(_key(pool))
+        if now != seen:
+            raise _busy(pool, _parse(pool, now) if now else None)
+    return seen
+
+
+def _key(pool: str) -> str:
+    return f"pools/{pool}/writer.json"
+
+
+def _parse(pool: str, content: bytes) -> Holder:
+    try:
+        return Holder(**json.loads(content))
+    except (ValueError, TypeError) as error:
+        raise BusyError(
+            f"pool {pool}: its writer.json is not one of this version ({error}); if no other run "
+            "is at work there, delete that file"
+        ) from error
+
+
+def _busy(pool: str, holder: Holder | None) -> BusyError:
+    if holder is None:
+        return BusyError(f"pool {pool}: its writer.json was deleted while this run held it")
+    return BusyError(
+        f"pool {pool} is held by attempt {holder.attempt} of recipe {holder.recipe!r} since "
+        f"{holder.since} (process {holder.pid} on {holder.host}); try again when it is done"
+    )
+
+
+def _machine() -> str:
+    """Tells this machine, since its last start, from any other; containers are machines too."""
+    boot = Path("/proc/sys/kernel/random/boot_id")
+    namespace = Path("/proc/self/ns/pid")
+    known = boot.read_text().strip() if boot.exists() else socket.gethostname()
+    return f"{known}/{os.readlink(namespace) if namespace.exists() else ''}/"
+
+
+def _process(pid: int) -> str:
+    """Tells a process from an earlier one with the same number by when it started."""
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text()
+    except OSError:
+        return f"{_machine()}{pid}/gone"
+    return f"{_machine()}{pid}/{stat.rpartition(')')[2].split()[19]}"

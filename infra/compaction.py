@@ -49,10 +49,17 @@ class Compaction:
         if file.bytes < LARGE_BYTES:
             self._small[table].append((file, prompts_below))
 
+    def replaced(self, table: str, gone: Sequence[DataFile], fresh: Sequence[DataFile]) -> None:
+        """Files took the place of others, with rows that nothing of this run refers to."""
+        names = {file.name for file in gone}
+        left = [entry for entry in self._small.get(table, ()) if entry[0].name not in names]
+        self._small[table] = left + [(file, 0) for file in fresh if file.bytes < LARGE_BYTES]
+
     def due(self, settled_below: int, *, last: bool) -> list[Merge]:
         """What is to be merged now; asked once, it is not named again."""
         merges = []
-        for table, small in self._small.items():
+        for table in TABLES:
+            small = self._small[table]
             ripe = [entry for entry in small if entry[1] <= settled_below]
             for group in _groups([file for file, _ in ripe], LAST_MANY if last else MANY):
                 merges.append(Merge(table, tuple(group)))

@@ -66,12 +66,8 @@ class Coordinator:
     """Drives the scheduling core for one run."""
 
     def __init__(self, settings: CoordinatorSettings) -> None:
-        assert_same_code(settings.code)
         self._settings = settings
         self._pool = Pool(settings.pool)
-        writer = PoolWriter(self._pool, settings.epoch)
-        self._committer = Committer(writer, Patience(settings.patience_s))
-        self._compaction = Compaction(self._pool)
         self._known = Known.nothing()
         self._scheduler = Scheduler(settings.counts, 0)
         # Task numbers of two coordinators must differ: a worker may hold tasks of the other.
@@ -82,6 +78,7 @@ class Coordinator:
         self._missing: set[str] = set()
         self._first_joined: float | None = None
         self._changed = asyncio.Event()
+        self._started = asyncio.Event()
         self._begun = asyncio.Event()
         self._draining = False
         self._failure: Exception | None = None
@@ -89,17 +86,34 @@ class Coordinator:
         self._beside: list[asyncio.Task[None]] = []
 
     async def start(self) -> None:
-        """Begins to commit; nothing is given out yet."""
+        """Succeeds every earlier writer, and begins to commit; nothing is given out yet.
+
+        BusyError where a newer one is at work. What can fail is not in `__init__`: Ray would tell
+        it as the actor's death.
+        """
+        assert_same_code(self._settings.code)
+        writer = PoolWriter(self._pool, self._settings.epoch)
+        self._committer = Committer(writer, Patience(self._settings.patience_s))
+        self._compaction = Compaction(self._pool)
         self._beside = [
             asyncio.create_task(self._committer.work(self._notify)),
             asyncio.create_task(self._lag.measure()),
         ]
+        self._started.set()
+
+    async def ready(self) -> None:
+        """Returns once it has started: workers find it by its name before that."""
+        await self._started.wait()
 
     async def commit_files(
         self, table: str, files: list[DataFile], replaced: Sequence[DataFile] = ()
     ) -> None:
         """Commits files of the driver, in place of those that they replace."""
-        await self._committer.commit(table, files, lambda: None, replaced)
+
+        def then() -> None:
+            self._compaction.replaced(table, replaced, files)
+
+        await self._committer.commit(table, files, then, replaced)
 
     async def score_old(self, tasks: list[ScoreTask]) -> None:
         """Takes samples of earlier runs that lack scores; they get scores, and no verdict."""

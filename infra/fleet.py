@@ -16,8 +16,11 @@ STAGGER_S = 1.0
 memory by loading them all at once. Until the first engine is ready it starts alone."""
 BACKOFF_S = (1.0, 5.0, 30.0)
 """Before a slot is started again after so many failures in a row."""
-FAILURES = 3
-"""So many starts in a row without one sample delivered, and the slot is quarantined."""
+FAILED_STARTS = 3
+"""So many in a row, and the slot is quarantined."""
+DEATHS = 6
+"""So many in a row without one sample delivered, and the slot is quarantined. More than the three
+that it takes to find a poisoned sample (infra/suspects.py)."""
 SILENT_S = 60.0
 """A replica that does not beat for so long is given up."""
 
@@ -155,10 +158,10 @@ class Fleet:
         slot = self._slot(name)
         slot.failures += 1
         slot.reason = reason
-        if slot.failures >= FAILURES:
+        if slot.failures >= (DEATHS if slot.state is State.WORKING else FAILED_STARTS):
             slot.enter(State.QUARANTINED, now)
             return True
-        slot.not_before = now + BACKOFF_S[slot.failures - 1]
+        slot.not_before = now + BACKOFF_S[min(slot.failures, len(BACKOFF_S)) - 1]
         slot.enter(State.IDLE, now)
         return False
 

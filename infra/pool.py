@@ -10,8 +10,10 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Final, TypeVar
+from urllib.parse import unquote
 
 import polars as pl
 import pyarrow as pa
@@ -114,7 +116,7 @@ class Pool:
     def create(self) -> None:
         """Makes the tables that are not there. StoreError where nothing can be written."""
         for name in TABLES:
-            self.writing(name, lambda name=name: self._create(name))
+            self.writing(name, partial(self._create, name))
 
     def _create(self, name: str) -> None:
         if self._open(name) is None:
@@ -187,6 +189,13 @@ class PoolWriter:
         """
         self._refresh(name)
         table = self._tables[name]
+        there = (
+            {unquote(uri).rpartition("/")[2] for uri in table.file_uris()} if replaced else set()
+        )
+        if gone := [file.name for file in replaced if file.name not in there]:
+            if all(file.name in there for file in files):
+                return  # an earlier call that seemed to fail did it
+            raise StoreError(f"{self.pool.folder(name)}: {gone} were replaced by others meanwhile")
         now = int(time.time() * 1000)
         actions: list[AddAction | RemoveAction] = [_add_action(file, now) for file in files]
         actions += [RemoveAction(file.name, False, now, file.bytes) for file in replaced]

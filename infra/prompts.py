@@ -9,6 +9,7 @@ from infra.messages import Place
 from schemas.prompt import Prompt
 
 FILES_IN_MEMORY = 4
+PROMPTS_IN_MEMORY = 64
 
 
 @lru_cache(maxsize=FILES_IN_MEMORY)
@@ -16,7 +17,9 @@ def _read(path: str) -> pa.Table:
     return pq.read_table(path)
 
 
+@lru_cache(maxsize=PROMPTS_IN_MEMORY)
 def read_prompt(place: Place) -> Prompt:
-    """The prompt at `place`; work comes in the order of the files, so few are held at a time."""
+    """The prompt at `place`; work comes in the order of the files and siblings come together, so
+    few are held at a time."""
     row = _read(place.path).slice(place.row, 1).to_pylist()[0]
     return Prompt.from_row(row)

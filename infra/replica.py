@@ -43,7 +43,6 @@ class Replica:
     """Runs until there is nothing left to draw; raises EngineError when its engine dies."""
 
     def __init__(self, name: str, settings: ReplicaSettings) -> None:
-        assert_same_code(settings.code)
         self._name = name
         self._settings = settings
         self._engine: Engine = _engine(settings.teacher)
@@ -63,6 +62,7 @@ class Replica:
 
     async def run(self) -> None:
         """Starts the engine, pulls work until there is none, flushes, and closes."""
+        assert_same_code(self._settings.code)
         self._facts: EngineFacts = await self._engine.start()
         self._beside = [
             asyncio.create_task(self._lag.measure()),

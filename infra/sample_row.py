@@ -15,6 +15,8 @@ from schemas.reasoning import split_reasoning
 from schemas.recipe import Flush, Teacher
 from schemas.sample import DONE, FAILED
 
+ROW_BYTES = 500
+"""Of a row without its text."""
 POISONED = RequestError("poisoned", "engine_died", "engines died with it, the last one alone")
 
 
@@ -59,8 +61,9 @@ class Finished:
 
     @property
     def size(self) -> int:
-        """Bytes of its text, about."""
-        return len(self.outcome.text) if isinstance(self.outcome, Completion) else 0
+        """Bytes of its row, about."""
+        text = self.outcome.text if isinstance(self.outcome, Completion) else self.outcome.detail
+        return ROW_BYTES + len(text)
 
     def told(self) -> Drawn:
         """What the coordinator is told."""

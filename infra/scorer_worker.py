@@ -24,6 +24,8 @@ from schemas.sample import Sample
 from schemas.score import ScoreRow
 
 Item = tuple[Prompt, Sample]
+ROW_BYTES = 300
+"""Of a row's keys."""
 
 log = logging.getLogger(__name__)
 
@@ -38,8 +40,6 @@ class Judge(Protocol):
     def reasons(self, items: Sequence[Item], rows: Sequence[ScoreRow]) -> list[str | None]:
         """Of each sample why it is not kept, null for a kept one."""
         ...
-
-    def close(self) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,13 +57,12 @@ class ScorerSettings:
 
 
 class ScorerWorker:
-    """Pulls tasks until it is stopped; the scores of many tasks and of all scorers share a file."""
+    """Pulls tasks until it is killed; the scores of many tasks and of all scorers share a file."""
 
     def __init__(self, name: str, settings: ScorerSettings) -> None:
-        assert_same_code(settings.code)
         self._name = name
+        self._settings = settings
         self._link = Link(settings.coordinator, self._rejoin)
-        self._judge = settings.make_judge()
         self._spool: Spool[ScoreRow] = Spool(settings.flush)
         self._files = Files(settings.scores, SCORES, f"{settings.attempt}-{name}")
         self._patience = Patience(settings.flush.patience_seconds)
@@ -72,6 +71,8 @@ class ScorerWorker:
 
     async def run(self) -> None:
         """Scores until the coordinator fails or this worker is killed."""
+        assert_same_code(self._settings.code)
+        self._judge = self._settings.make_judge()
         while True:
             task = await self._link.call("lease_scores", self._name, not self._tasks)
             if task is not None:
@@ -79,9 +80,10 @@ class ScorerWorker:
             if self._tasks and (task is None or self._spool.due()):
                 await self._flush()
 
-    async def _rejoin(self, _: Any) -> None:
+    async def _rejoin(self, coordinator: Any) -> None:
         """What was scored for a coordinator that is gone will be scored again: its successor
         reads from the pool what lacks scores."""
+        await coordinator.ready.remote()
         self._spool.take()
         self._tasks, self._verdicts = [], []
 
@@ -93,7 +95,7 @@ class ScorerWorker:
             keys = [sample.key for sample in task.samples]
             self._verdicts += [Judged(key, why) for key, why in zip(keys, reasons, strict=True)]
         for row in rows:
-            self._spool.add(row, len(row.values) + len(row.evidence or ""))
+            self._spool.add(row, ROW_BYTES + len(row.values) + len(row.evidence or ""))
         self._tasks.append(task.number)
 
     async def _flush(self) -> None:
@@ -106,10 +108,6 @@ class ScorerWorker:
 
     def _write(self, rows: Sequence[ScoreRow]) -> DataFile:
         return self._files.write([row.to_row() for row in rows])
-
-    async def stop(self) -> None:
-        """Ends the judge's processes."""
-        self._judge.close()
 
 
 @lru_cache(maxsize=2)

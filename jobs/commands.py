@@ -4,11 +4,24 @@ from argparse import Namespace
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from jobs.arguments import (
+    ADDRESS,
+    DATASET,
+    DRY_RUN_BUILD,
+    DRY_RUN_PLAN,
+    FOLLOW,
+    JOB,
+    RECIPE,
+    REPAIRS,
+    SIMULATED,
+    STORE,
+    Argument,
+)
+
 if TYPE_CHECKING:
     from jobs.prompts import PromptList
     from jobs.recipe import Job
-
-Argument = tuple[tuple[str, ...], dict[str, Any]]
+    from jobs.repair import Repairs
 
 
 class Result(NamedTuple):
@@ -27,37 +40,6 @@ class Command(NamedTuple):
     arguments: tuple[Argument, ...]
     run: Callable[[Namespace], Result]
     example: str | None = None
-
-
-RECIPE: tuple[Argument, ...] = (
-    (("recipe",), {"metavar": "RECIPE", "help": "the recipe, a YAML file"}),
-    (
-        ("--set",),
-        {
-            "action": "append",
-            "default": [],
-            "metavar": "FIELD=VALUE",
-            "dest": "overrides",
-            "help": "override a field, such as sampling.temperature=0.7 (may be repeated)",
-        },
-    ),
-    (
-        ("--limit",),
-        {
-            "type": int,
-            "metavar": "N",
-            "help": "only N prompts, the same random ones every time: a pilot",
-        },
-    ),
-)
-SIMULATED: Argument = (
-    ("--allow-simulated",),
-    {"action": "store_true", "help": "publish samples of the simulated engine too"},
-)
-DATASET: tuple[Argument, ...] = (
-    (("dataset",), {"metavar": "NAME[@VERSION]", "help": "a dataset; default: its newest version"}),
-    (("--store",), {"default": "store", "help": "the store (default: %(default)s)"}),
-)
 
 
 def _load(arguments: Namespace) -> "tuple[Job, PromptList]":
@@ -86,10 +68,14 @@ def _run(arguments: Namespace) -> Result:
     from jobs.tell import ran
 
     job, prompts = _load(arguments)
-    pilot = arguments.limit is not None
-    return Result(
-        *ran(job, run(job, prompts, pilot=pilot, allow_simulated=arguments.allow_simulated))
+    done = run(
+        job,
+        prompts,
+        pilot=arguments.limit is not None,
+        allow_simulated=arguments.allow_simulated,
+        repairs=_repairs(arguments),
     )
+    return Result(*ran(job, done))
 
 
 def _generate(arguments: Namespace) -> Result:
@@ -97,7 +83,13 @@ def _generate(arguments: Namespace) -> Result:
     from jobs.tell import generated
 
     job, prompts = _load(arguments)
-    return Result(*generated(generate(job, prompts)))
+    return Result(*generated(generate(job, prompts, _repairs(arguments))))
+
+
+def _repairs(arguments: Namespace) -> "Repairs":
+    from jobs.repair import Repairs
+
+    return Repairs(tuple(arguments.retry_failed), arguments.drop_damaged)
 
 
 def _score(arguments: Namespace) -> Result:
@@ -135,6 +127,11 @@ def _versions(arguments: Namespace) -> Result:
 
 
 def _show(arguments: Namespace) -> Result:
+    if arguments.attempt is not None:
+        from jobs.attempts import show_attempt
+
+        pool = arguments.dataset.partition("@")[0]
+        return Result(*show_attempt(arguments.store, pool, arguments.attempt or None))
     from jobs.tell import show
 
     return Result(*show(arguments.store, arguments.dataset))
@@ -153,20 +150,47 @@ def _peek(arguments: Namespace) -> Result:
     return Result(*peek(job, prompts, count=arguments.count, seed=arguments.seed))
 
 
+def _submit(arguments: Namespace) -> Result:
+    from jobs.submit import submit
+
+    flags = ["--allow-simulated"] if arguments.allow_simulated else []
+    flags += [] if arguments.limit is None else ["--limit", str(arguments.limit)]
+    flags += [f"--retry-failed={reason}" for reason in arguments.retry_failed]
+    flags += ["--drop-damaged"] if arguments.drop_damaged else []
+    return Result(
+        *submit(
+            arguments.recipe,
+            arguments.overrides,
+            flags,
+            address=arguments.address,
+            follow=arguments.follow,
+        )
+    )
+
+
+def _status(arguments: Namespace) -> Result:
+    from jobs.submit import status
+
+    return Result(*status(arguments.job, address=arguments.address))
+
+
+def _logs(arguments: Namespace) -> Result:
+    from jobs.submit import logs
+
+    return Result(*logs(arguments.job, address=arguments.address, follow=arguments.follow))
+
+
+def _stop(arguments: Namespace) -> Result:
+    from jobs.submit import stop
+
+    return Result(*stop(arguments.job, address=arguments.address))
+
+
 def _doctor(_: Namespace) -> Result:
     from jobs.doctor import doctor
 
     return Result(*doctor())
 
-
-DRY_RUN_PLAN: Argument = (
-    ("--dry-run",),
-    {"action": "store_true", "help": "the same as `plan`: touches nothing"},
-)
-DRY_RUN_BUILD: Argument = (
-    ("--dry-run",),
-    {"action": "store_true", "help": "the new funnel beside the last version's; writes nothing"},
-)
 
 COMMANDS: tuple[Command, ...] = (
     Command(
@@ -179,11 +203,17 @@ COMMANDS: tuple[Command, ...] = (
     Command(
         "run",
         "generate, score, build and publish what is missing; safe to run again at any time",
-        (*RECIPE, DRY_RUN_PLAN, SIMULATED),
+        (*RECIPE, *REPAIRS, DRY_RUN_PLAN, SIMULATED),
         _run,
         "stillhouse run recipes/quickstart.yaml --set samples.max=16",
     ),
-    Command("generate", "draw and score the samples that are missing", RECIPE, _generate),
+    Command(
+        "generate",
+        "draw and score the samples that are missing",
+        (*RECIPE, *REPAIRS),
+        _generate,
+        "stillhouse generate recipes/quickstart.yaml --retry-failed engine_error",
+    ),
     Command("score", "compute the scores that are missing; draws nothing", RECIPE, _score),
     Command(
         "build",
@@ -226,12 +256,30 @@ COMMANDS: tuple[Command, ...] = (
         "list the published versions of a dataset",
         (
             (("dataset",), {"metavar": "NAME", "help": "a dataset"}),
-            (("--store",), {"default": "store", "help": "the store (default: %(default)s)"}),
+            STORE,
         ),
         _versions,
         "stillhouse versions quickstart",
     ),
-    Command("show", "show one version: rows, funnel, cost, where it came from", DATASET, _show),
+    Command(
+        "show",
+        "show one version (rows, funnel, cost, where it came from), or what happened in an attempt",
+        (
+            *DATASET,
+            (
+                ("--attempt",),
+                {
+                    "nargs": "?",
+                    "const": "",
+                    "metavar": "ID",
+                    "help": "the events of this attempt on the pool NAME; without an ID, of the "
+                    "newest one",
+                },
+            ),
+        ),
+        _show,
+        "stillhouse show quickstart --attempt a000001",
+    ),
     Command("verify", "check every byte of a version against its manifest", DATASET, _verify),
     Command(
         "peek",
@@ -243,5 +291,21 @@ COMMANDS: tuple[Command, ...] = (
         ),
         _peek,
     ),
+    Command(
+        "submit",
+        "run a recipe as a job on a Ray cluster; again, it resumes",
+        (*RECIPE, *REPAIRS, SIMULATED, ADDRESS, FOLLOW),
+        _submit,
+        "stillhouse submit recipes/quickstart.yaml --address http://127.0.0.1:8265 --follow",
+    ),
+    Command(
+        "status",
+        "say how a job is, or all jobs of a cluster",
+        ((("job",), {"nargs": "?", "metavar": "JOB", "help": "default: all"}), ADDRESS),
+        _status,
+        "stillhouse status stillhouse-quickstart-1",
+    ),
+    Command("logs", "print what a job has printed", (JOB, ADDRESS, FOLLOW), _logs),
+    Command("stop", "have a job commit what is finished and end", (JOB, ADDRESS), _stop),
     Command("doctor", "say what is wrong with this machine", (), _doctor),
 )

@@ -96,8 +96,6 @@ class Crew:
         self._merging.clear()  # a merge of files that its predecessor named is for nothing
         self._fleet.resume(time.monotonic())
 
-    # The two stages
-
     def score(self) -> None:
         """Scorer workers at work until all old samples have their scores."""
         self._start_workers()
@@ -131,6 +129,8 @@ class Crew:
     def _look(self) -> Progress:
         """The newest state, shown and noted."""
         progress: Progress = get(self._coordinator.progress.remote())
+        if progress.in_flight + progress.drawn and not self.last.in_flight + self.last.drawn:
+            self._events.add("first_lease")
         self.last = progress
         self._fleet.saw(progress.replicas, time.monotonic())
         self._display.show(progress)
@@ -154,8 +154,6 @@ class Crew:
         self._display.say(f"{event.replace('_', ' ')} {subject}: {reason}".replace(" :", ":"))
         self._events.add(event, reason=reason, **facts)
 
-    # Draining
-
     def _drain(self) -> None:
         """Everyone delivers what is finished; raises Interrupted."""
         number = self._stop_request.signal_number or 0
@@ -169,8 +167,6 @@ class Crew:
                 break
             self._wait()
         raise Interrupted("stopped in good order; the same command resumes", number)
-
-    # Scorer workers
 
     def _start_workers(self) -> None:
         while len(self._workers) < _scorer_workers():
@@ -206,8 +202,6 @@ class Crew:
             raise RunError(f"scorer worker {name} died, as others before: {error}") from error
         self._start_worker()
         get(self._coordinator.lost_worker.remote(name))
-
-    # Replicas
 
     def _tend_fleet(self) -> None:
         self._tend_leavers()
@@ -275,8 +269,6 @@ class Crew:
         self._replica_runs = {run: n for run, n in self._replica_runs.items() if n != name}
         self._placements.pop(name).remove()
 
-    # Merging small files
-
     def _merge_small_files(self, *, last: bool) -> None:
         import ray
 
@@ -307,19 +299,12 @@ class Crew:
         get(self._coordinator.commit_files.remote(task.table, [merged], task.files))
         self._events.add("merged", table=task.table, files=len(task.files), rows=merged.rows)
 
-    # The end
-
     def stop(self) -> None:
         """Ends everyone."""
         import ray
 
         for worker in self._workers.values():
-            try:
-                ray.get(worker.stop.remote(), timeout=5)
-            except ray.exceptions.RayError:
-                continue  # it is dead already, and its process group with it
-            finally:
-                ray.kill(worker)
+            ray.kill(worker)  # and, by Ray, the processes that it has started
         for placement in self._placements.values():
             placement.remove()
 

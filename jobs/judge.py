@@ -16,7 +16,6 @@ from infra.scorer_worker import Item
 from jobs.recipe import Job
 from schemas.arrow import SAMPLES, SCORES
 from schemas.errors import RunError
-from schemas.identity import reference_id
 from schemas.recipe import Recipe
 from schemas.sample import DONE
 from schemas.score import TIMEOUT, UNPARSABLE, Score, ScoreRow
@@ -35,6 +34,18 @@ JUDGED_COLUMNS = [
     "mean_logprob",
 ]
 """Columns of a sample that scores are joined by and rules may use."""
+
+
+def _schema(table: pa.Schema) -> pl.Schema:
+    empty = pl.from_arrow(table.empty_table())
+    assert isinstance(empty, pl.DataFrame)
+    return empty.schema
+
+
+SCORES_SCHEMA = _schema(SCORES)
+JUDGED_SCHEMA = {name: _schema(SAMPLES)[name] for name in JUDGED_COLUMNS} | dict.fromkeys(
+    ("reference_id", "domain", "source"), pl.String()
+)
 
 
 @dataclass(frozen=True)
@@ -94,10 +105,8 @@ class RecipeJudge:
 
     def reasons(self, items: Sequence[Item], rows: Sequence[ScoreRow]) -> list[str | None]:
         """Of each sample why it is not kept, null for a kept one."""
-        about_prompts = dict.fromkeys(("reference_id", "domain", "source"), pl.String())
-        columns = {name: _schema(SAMPLES)[name] for name in JUDGED_COLUMNS} | about_prompts
-        samples = pl.DataFrame([_judged_row(item) for item in items], schema=columns)
-        scores = pl.DataFrame([row.to_row() for row in rows], schema=_schema(SCORES))
+        samples = pl.DataFrame([_judged_row(item) for item in items], schema=JUDGED_SCHEMA)
+        scores = pl.DataFrame([row.to_row() for row in rows], schema=SCORES_SCHEMA)
         wide = with_scores(samples, scores, self._job.scorers, self._job.recipe.scorers)
         return with_reasons(wide, self._job.rules)["reason"].to_list()
 
@@ -107,17 +116,11 @@ class RecipeJudge:
             score.close()
 
 
-def _schema(table: pa.Schema) -> pl.Schema:
-    empty = pl.from_arrow(table.empty_table())
-    assert isinstance(empty, pl.DataFrame)
-    return empty.schema
-
-
 def _judged_row(item: Item) -> dict[str, Any]:
     prompt, sample = item
     row = {name: getattr(sample, name) for name in JUDGED_COLUMNS}
     return row | {
-        "reference_id": reference_id(prompt.reference),
+        "reference_id": prompt.reference_id,
         "domain": prompt.domain,
         "source": prompt.source,
     }

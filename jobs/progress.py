@@ -51,7 +51,7 @@ class ProgressDisplay:
         seconds = now - self._started
         rate = f"{progress.tokens / progress.working_s:,.0f} tok/s" if progress.tokens else "-"
         kept = f"{progress.kept / progress.judged:.0%}" if progress.judged else "-"
-        state = "engine starting" if not progress.replicas else f"{progress.replicas} replicas"
+        state = "engine starting" if not progress.replicas else f"{len(progress.replicas)} replicas"
         return (
             f"{seconds:5.0f}s  settled {progress.settled:,}/{progress.prompts:,} prompts  "
             f"drawn {progress.drawn:,} samples (+{progress.in_flight:,} in flight, "

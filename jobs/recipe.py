@@ -41,6 +41,9 @@ SCHEDULING_ONLY = frozenset(
         "disable_log_stats",
         "tokens_per_second",
         "dies_after",
+        "hangs_after",
+        "poisoned",
+        "start_seconds",
         "transient_errors",
         "rejects",
     ]

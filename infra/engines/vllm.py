@@ -169,7 +169,7 @@ def _token_counter(count: Callable[[int], None]) -> type:
     have vLLM add its own, which costs a share of every step."""
     from vllm.v1.metrics.loggers import PrometheusStatLogger
 
-    class TokenCounter(PrometheusStatLogger):  # type: ignore[misc]
+    class TokenCounter(PrometheusStatLogger):
         def __init__(self, vllm_config: Any, engine_indexes: Any = None) -> None:
             return None
 

@@ -1,32 +1,43 @@
 """Only the newest writer adds to a pool, and only what it commits exists."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from deltalake import DeltaTable
 
-from infra.pool import Pool, PoolWriter, next_epoch
+from infra.pool import DataFile, Pool, PoolWriter, reading
 from infra.spool import write_file
-from infra.store import FolderStore
-from schemas.arrow import SAMPLES
-from schemas.errors import BusyError, StoreError
+from schemas.arrow import SAMPLES, TABLES
+from schemas.errors import BusyError, StoreError, StoreUnavailableError
 from tests.builders import make_sample
 
 
-def add_samples(writer: PoolWriter, name: str, *indexes: int) -> None:
+def write_samples(pool: Pool, name: str, *indexes: int) -> DataFile:
     rows = [make_sample(sample_index=index).to_row() for index in indexes]
-    path = writer.pool.folder("samples") / f"{name}.parquet"
-    writer.commit("samples", [write_file(path, SAMPLES, rows)])
+    return write_file(pool.folder("samples") / f"{name}.parquet", SAMPLES, rows)
+
+
+def add_samples(writer: PoolWriter, name: str, *indexes: int) -> DataFile:
+    file = write_samples(writer.pool, name, *indexes)
+    writer.commit("samples", [file])
+    return file
 
 
 def indexes(pool: Pool, version: int | None = None) -> list[int]:
     return sorted(pool.scan("samples", version).collect()["sample_index"].to_list())
 
 
+def names(pool: Pool, version: int | None = None) -> list[str]:
+    return [file.name for file in pool.files("samples", version)]
+
+
 def test_a_pool_that_is_not_there_is_empty(tmp_path: Path) -> None:
     pool = Pool(tmp_path / "none")
     assert pool.versions() == {"prompts": None, "samples": None, "scores": None}
     assert indexes(pool) == []
+    assert pool.scan("samples").collect().columns == [*SAMPLES.names, "path", "row"]
+    assert pool.files("samples") == pool.damaged("samples") == []
     assert not pool.root.exists(), "reading touches nothing"
 
 
@@ -43,9 +54,17 @@ def test_commits_are_seen_and_versions_stay(tmp_path: Path) -> None:
 def test_a_file_that_is_not_committed_does_not_exist(tmp_path: Path) -> None:
     pool = Pool(tmp_path)
     PoolWriter(pool, epoch=1)
-    write_file(pool.folder("samples") / "torn.parquet", SAMPLES, [make_sample().to_row()])
+    write_samples(pool, "torn", 0)
     (pool.folder("samples") / "foreign.parquet").write_bytes(b"not parquet")
     assert indexes(pool) == []
+    assert pool.damaged("samples") == []
+
+
+def test_files_are_known_by_name_with_rows_and_size(tmp_path: Path) -> None:
+    writer = PoolWriter(Pool(tmp_path), epoch=1)
+    second, first = add_samples(writer, "b", 0), add_samples(writer, "a", 1, 2)
+    assert writer.pool.files("samples") == [first, second]
+    assert (first.rows, second.rows) == (2, 1)
 
 
 def test_rows_are_found_again_by_their_place(tmp_path: Path) -> None:
@@ -58,10 +77,37 @@ def test_rows_are_found_again_by_their_place(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["with blank", "é二", "x[1]*?", "#&+=~"])
 def test_folders_may_have_any_name(name: str, tmp_path: Path) -> None:
     pool = Pool(tmp_path / name)
-    add_samples(PoolWriter(pool, epoch=1), "one", 0, 1)
+    writer = PoolWriter(pool, epoch=1)
+    small = [add_samples(writer, "one", 0), add_samples(writer, "two", 1)]
+    writer.commit("samples", [write_samples(pool, "both", 0, 1)], replaced=small)
     assert indexes(pool) == [0, 1]
     place = pool.scan("samples").collect()["path"][0]
     assert Path(place).is_file()
+
+
+def test_one_commit_replaces_files(tmp_path: Path) -> None:
+    pool = Pool(tmp_path)
+    writer = PoolWriter(pool, epoch=1)
+    small = [add_samples(writer, "one", 0), add_samples(writer, "two", 1)]
+    before = pool.versions()["samples"]
+    assert before is not None
+    writer.commit("samples", [write_samples(pool, "both", 0, 1)], replaced=small)
+    assert pool.versions()["samples"] == before + 1
+    assert names(pool) == ["both.parquet"]
+    assert indexes(pool) == indexes(pool, before) == [0, 1], "readers of the older one go on"
+    writer.commit("samples", [], replaced=pool.files("samples"))
+    assert indexes(pool) == []
+
+
+def test_the_same_commit_twice_is_there_once(tmp_path: Path) -> None:
+    pool = Pool(tmp_path)
+    writer = PoolWriter(pool, epoch=1)
+    small = [add_samples(writer, "one", 0), add_samples(writer, "two", 1)]
+    merged = write_samples(pool, "both", 0, 1)
+    for _ in range(2):
+        writer.commit("samples", [merged], replaced=small)
+    assert names(pool) == ["both.parquet"]
+    assert indexes(pool) == [0, 1]
 
 
 def test_a_stale_writer_is_refused(tmp_path: Path) -> None:
@@ -75,24 +121,109 @@ def test_a_stale_writer_is_refused(tmp_path: Path) -> None:
     with pytest.raises(BusyError):
         add_samples(stale, "zombie-again", 3)
     with pytest.raises(BusyError):
+        stale.commit("samples", [], replaced=pool.files("samples"))
+    with pytest.raises(BusyError):
         PoolWriter(pool, epoch=1)
     assert indexes(pool) == [0, 2]
 
 
-def test_epochs_only_grow(tmp_path: Path) -> None:
-    store = FolderStore(tmp_path)
-    assert [next_epoch(store, "p", {"recipe": "r"}) for _ in range(3)] == [1, 2, 3]
+@pytest.mark.parametrize("table", sorted(TABLES))
+def test_a_newer_writer_fences_every_table_at_once(table: str, tmp_path: Path) -> None:
+    zombie = PoolWriter(Pool(tmp_path), epoch=3)
+    PoolWriter(Pool(tmp_path), epoch=4)
+    with pytest.raises(BusyError) as caught:
+        zombie.commit(table, [])
+    assert caught.value.exit_code == 75
 
 
-def test_a_newer_format_is_refused(tmp_path: Path) -> None:
+def test_while_the_store_is_away_it_says_so_and_the_same_commit_works_later(
+    tmp_path: Path,
+) -> None:
+    pool = Pool(tmp_path / "store" / "pool")
+    writer = PoolWriter(pool, epoch=1)
+    file = write_samples(pool, "one", 0)
+    (tmp_path / "store").rename(tmp_path / "away")
+    for _ in range(2):
+        with pytest.raises(StoreUnavailableError, match="cannot be written"):
+            writer.commit("samples", [file])
+    assert not (tmp_path / "store").exists(), "nothing is written in its place"
+    (tmp_path / "away").rename(tmp_path / "store")
+    for _ in range(2):
+        writer.commit("samples", [file])
+    assert names(pool) == ["one.parquet"]
+    assert indexes(pool) == [0]
+
+
+def test_where_no_table_can_be_made_the_store_is_unavailable(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("no folder")
+    with pytest.raises(StoreUnavailableError, match="cannot be written"):
+        PoolWriter(Pool(tmp_path / "file"), epoch=1)
+
+
+def tear(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:-9])
+
+
+def garble(path: Path) -> None:
+    """The size stays, the content does not."""
+    path.write_bytes(b"\0" * path.stat().st_size)
+
+
+@pytest.mark.parametrize("damage", [Path.unlink, tear])
+def test_a_missing_or_torn_file_is_named(damage: Callable[[Path], None], tmp_path: Path) -> None:
+    pool = Pool(tmp_path)
+    writer = PoolWriter(pool, epoch=1)
+    bad = add_samples(writer, "bad", 0, 1)
+    add_samples(writer, "good", 2)
+    damage(pool.folder("samples") / bad.name)
+    with pytest.raises(StoreError, match=r"with 2 rows: bad\.parquet\..*--drop-damaged"):
+        pool.scan("samples")
+    assert pool.damaged("samples") == [bad]
+    writer.commit("samples", [], replaced=pool.damaged("samples"))
+    assert indexes(pool) == [2], "what is dropped is forgotten, the rest is whole"
+
+
+def test_a_garbled_file_is_found_and_reading_it_is_a_store_error(tmp_path: Path) -> None:
+    pool = Pool(tmp_path)
+    bad = add_samples(PoolWriter(pool, epoch=1), "bad", 0)
+    garble(pool.folder("samples") / bad.name)
+    assert pool.damaged("samples") == [bad]
+    with pytest.raises(StoreError, match="--drop-damaged"), reading(pool):
+        pool.scan("samples").collect()
+
+
+def test_many_damaged_files_are_counted(tmp_path: Path) -> None:
+    pool = Pool(tmp_path)
+    writer = PoolWriter(pool, epoch=1)
+    for number in range(5):
+        tear(pool.folder("samples") / add_samples(writer, f"s{number}", number).name)
+    with pytest.raises(StoreError, match=r"5 files .* with 5 rows: s0.*s1.*s2\.parquet, …"):
+        pool.scan("samples")
+
+
+def make_newer(pool: Pool) -> None:
     DeltaTable.create(
-        tmp_path / "samples",
+        pool.folder("samples"),
         schema=SAMPLES,
         configuration={"stillhouse.format": "99"},
         raise_if_key_not_exists=False,
     )
-    with pytest.raises(StoreError, match="format 99"):
-        Pool(tmp_path).versions()
+
+
+@pytest.mark.parametrize(
+    "use",
+    [
+        Pool.versions,
+        lambda pool: pool.scan("samples"),
+        lambda pool: pool.files("samples"),
+        lambda pool: PoolWriter(pool, epoch=1),
+    ],
+)
+def test_a_newer_format_is_refused(use: Callable[[Pool], object], tmp_path: Path) -> None:
+    pool = Pool(tmp_path)
+    make_newer(pool)
+    with pytest.raises(StoreError, match=r"format 99.*use a newer one"):
+        use(pool)
 
 
 def test_a_damaged_log_is_named(tmp_path: Path) -> None:

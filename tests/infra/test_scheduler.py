@@ -8,9 +8,13 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 
 from infra.sampling import eligible_prefix
 from infra.scheduler import TRANSIENT_TRIES, Key, Scheduler
+from infra.suspects import MARKS
 from schemas.recipe import SampleCounts
 
 COUNTS = SampleCounts(probe=2, max=6, enough=2)
+ONE = SampleCounts(probe=1, max=1, enough=1)
+PROMPTS = 4
+HOLDERS = "AB"
 
 
 def truth(key: Key) -> bool:
@@ -18,59 +22,136 @@ def truth(key: Key) -> bool:
     return random.Random(f"{key.prompt} {key.sample_index}").random() < 0.4
 
 
-class Chaos(RuleBasedStateMachine):
-    """Replicas lease, deliver, fail, are lost; verdicts come whenever they like."""
+def bits(keys: set[Key]) -> int:
+    return sum(1 << key.sample_index for key in keys)
 
-    @initialize(prompts=st.integers(1, 4))
-    def start(self, prompts: int) -> None:
-        self.scheduler = Scheduler(COUNTS)
-        for _ in range(prompts):
-            self.scheduler.add()
+
+KEYS = st.builds(Key, st.integers(0, PROMPTS - 1), st.integers(0, COUNTS.max - 1))
+
+
+class Chaos(RuleBasedStateMachine):
+    """Replicas lease, deliver, fail, die and are lost, some samples kill every engine that draws
+    them, verdicts come whenever they like, and schedulers are followed by others."""
+
+    @initialize(prompts=st.integers(1, PROMPTS), killers=st.frozensets(KEYS, max_size=2))
+    def start(self, prompts: int, killers: frozenset[Key]) -> None:
+        self.scheduler = Scheduler(COUNTS, prompts)
+        self.killers = killers
         self.held: dict[Key, str] = {}
+        self.condemned: set[Key] = set()
+        """Leased as poisoned, or delivered so."""
+        self.unheard: dict[str, set[Key]] = {}
+        """What holders have from a predecessor, before they join its successor."""
         self.delivered: set[Key] = set()
         self.waiting: set[Key] = set()
 
-    @rule(holder=st.sampled_from("AB"), count=st.integers(1, 5))
-    def lease(self, holder: str, count: int) -> None:
-        for key, tries in self.scheduler.lease(holder, count):
+    def kept(self, key: Key) -> bool:
+        return truth(key) and key not in self.condemned
+
+    def held_by(self, holder: str) -> set[Key]:
+        return {key for key, owner in self.held.items() if owner == holder}
+
+    def take(self, holder: str, count: int) -> None:
+        for key, tries, poisoned in self.scheduler.lease(holder, count):
             assert key not in self.held, "leased twice at once"
             assert key not in self.delivered, "leased after its delivery"
             assert 0 <= key.sample_index < COUNTS.max
             assert 1 <= tries <= TRANSIENT_TRIES
             self.held[key] = holder
+            if poisoned:
+                self.condemned.add(key)
+                guilty = {killer.prompt for killer in self.killers}
+                assert len(self.killers) > 1 or key.prompt in guilty, "an innocent is condemned"
+
+    def hand_in(self, key: Key) -> None:
+        holder = self.held.pop(key)
+        assert self.scheduler.accepts(holder, key)
+        self.scheduler.delivered(holder, key)
+        assert not self.scheduler.accepts(holder, key)
+        self.delivered.add(key)
+        self.waiting.add(key)
+
+    def forget(self, holder: str, *, engine_died: bool) -> None:
+        mine = self.held_by(holder)
+        assert self.scheduler.lost(holder, engine_died=engine_died) == len(mine)
+        for key in mine:
+            assert not self.scheduler.accepts(holder, key), "a lost holder may not deliver"
+            del self.held[key]
+        self.condemned -= mine
+        self.unheard.pop(holder, None)
+
+    def harmless(self, keys: set[Key]) -> list[Key]:
+        """Those that an engine can draw, and those that are only written down."""
+        return sorted(key for key in keys if key not in self.killers or key in self.condemned)
+
+    @rule(holder=st.sampled_from(HOLDERS), count=st.integers(1, 5))
+    def lease(self, holder: str, count: int) -> None:
+        if holder not in self.unheard:
+            self.take(holder, count)
 
     @rule(data=st.data())
     def deliver(self, data: st.DataObject) -> None:
-        if self.held:
-            key = data.draw(st.sampled_from(sorted(self.held)))
-            holder = self.held.pop(key)
-            assert self.scheduler.accepts(holder, key)
-            self.scheduler.delivered(holder, key)
-            assert not self.scheduler.accepts(holder, key)
-            self.delivered.add(key)
-            self.waiting.add(key)
+        if can := self.harmless(set(self.held)):
+            self.hand_in(data.draw(st.sampled_from(can)))
 
     @rule(data=st.data())
     def judge(self, data: st.DataObject) -> None:
         if self.waiting:
             key = data.draw(st.sampled_from(sorted(self.waiting)))
             self.waiting.discard(key)
-            self.scheduler.judged(key, kept=truth(key))
+            self.scheduler.judged(key, kept=self.kept(key))
 
     @rule(data=st.data())
     def fail(self, data: st.DataObject) -> None:
-        if self.held:
-            key = data.draw(st.sampled_from(sorted(self.held)))
+        if can := sorted(set(self.held) - self.killers - self.condemned):
+            key = data.draw(st.sampled_from(can))
             if self.scheduler.failed(self.held[key], key):
                 del self.held[key]
 
-    @rule(holder=st.sampled_from("AB"))
+    @rule(holder=st.sampled_from(HOLDERS))
     def lose(self, holder: str) -> None:
-        mine = {key for key, owner in self.held.items() if owner == holder}
-        assert self.scheduler.lost(holder) == len(mine)
-        for key in mine:
-            assert not self.scheduler.accepts(holder, key), "a lost holder may not deliver"
-            del self.held[key]
+        self.forget(holder, engine_died=False)
+
+    @rule(holder=st.sampled_from(HOLDERS))
+    def die(self, holder: str) -> None:
+        if self.held_by(holder) & self.killers - self.condemned:
+            self.forget(holder, engine_died=True)
+
+    @rule()
+    def succeed(self) -> None:
+        """A successor knows what is in the pool; everything there has its verdict by then."""
+        prompts = self.scheduler.prompts
+        self.scheduler = Scheduler(COUNTS, prompts)
+        self.waiting = set()
+        for number in range(prompts):
+            done = {key for key in self.delivered if key.prompt == number}
+            kept = bits({key for key in done if self.kept(key)})
+            if eligible_prefix(bits(done), kept, COUNTS).settled:
+                self.scheduler.settle([number])
+            elif done:
+                self.scheduler.restore(number, bits(done), bits(done), kept)
+        for holder in HOLDERS:
+            self.unheard.setdefault(holder, set()).update(self.held_by(holder))
+        self.held = {}
+
+    @rule(holder=st.sampled_from(HOLDERS))
+    def join(self, holder: str) -> None:
+        keys = self.unheard.pop(holder, set())
+        refused = set(self.scheduler.adopt(holder, sorted(keys)))
+        assert refused <= keys
+        for key in keys - refused:
+            assert key not in self.held, "adopted though another has it"
+            assert key not in self.delivered, "adopted after its delivery"
+            self.held[key] = holder
+
+    @rule(count=st.integers(1, 3))
+    def lease_to_a_newcomer(self, count: int) -> None:
+        """Before or after the holders of the predecessor have joined."""
+        self.take("C", count)
+
+    @rule()
+    def lose_the_newcomer(self) -> None:
+        self.forget("C", engine_died=bool(self.held_by("C") & self.killers - self.condemned))
 
     @invariant()
     def counts_agree(self) -> None:
@@ -81,64 +162,105 @@ class Chaos(RuleBasedStateMachine):
         """From any state, an undisturbed replica finishes with the one possible outcome."""
         if not hasattr(self, "scheduler"):
             return
-        self.lose("A")
-        self.lose("B")
-        for _ in range(self.scheduler.prompts * COUNTS.max * 2):
-            for key in sorted(self.waiting):
-                self.scheduler.judged(key, kept=truth(key))
-            self.waiting = set()
-            for key, _ in self.scheduler.lease("C", 3):
-                self.scheduler.delivered("C", key)
-                self.delivered.add(key)
-                self.waiting.add(key)
+        for holder in [*HOLDERS, "C"]:
+            self.forget(holder, engine_died=False)
+        for _ in range(self.scheduler.prompts * COUNTS.max * 2 + MARKS * len(self.killers)):
             if self.scheduler.all_settled:
                 break
+            self.work_undisturbed()
         assert self.scheduler.all_settled
+        assert self.scheduler.settled_below == self.scheduler.prompts
         for prompt in range(self.scheduler.prompts):
-            judged = sum(1 << k.sample_index for k in self.delivered if k.prompt == prompt)
-            kept = sum(
-                1 << k.sample_index for k in self.delivered if k.prompt == prompt and truth(k)
-            )
-            everything = sum(1 << i for i in range(COUNTS.max) if truth(Key(prompt, i)))
-            undisturbed = eligible_prefix(2**COUNTS.max - 1, everything, COUNTS)
-            assert eligible_prefix(judged, kept, COUNTS) == undisturbed
+            self.assert_the_one_outcome(prompt)
+
+    def work_undisturbed(self) -> None:
+        for key in sorted(self.waiting):
+            self.scheduler.judged(key, kept=self.kept(key))
+        self.waiting = set()
+        self.take("D", 3)
+        if self.held_by("D") & self.killers - self.condemned:
+            self.forget("D", engine_died=True)
+        for key in sorted(self.held_by("D")):
+            self.hand_in(key)
+
+    def assert_the_one_outcome(self, prompt: int) -> None:
+        mine = {key for key in self.delivered if key.prompt == prompt}
+        if mine & self.condemned:
+            return  # how many siblings came through before depends on the order of events
+        found = eligible_prefix(bits(mine), bits({key for key in mine if truth(key)}), COUNTS)
+        everything = bits({Key(prompt, i) for i in range(COUNTS.max) if truth(Key(prompt, i))})
+        assert found == eligible_prefix(2**COUNTS.max - 1, everything, COUNTS)
 
 
-Chaos.TestCase.settings = settings(max_examples=200, stateful_step_count=40, deadline=None)
+Chaos.TestCase.settings = settings(max_examples=250, stateful_step_count=50, deadline=None)
 TestChaos = Chaos.TestCase
 
 
+def leased(scheduler: Scheduler, holder: str, count: int) -> list[Key]:
+    return [lease.key for lease in scheduler.lease(holder, count)]
+
+
+def condemned(scheduler: Scheduler, holder: str, count: int) -> dict[Key, bool]:
+    return {lease.key: lease.poisoned for lease in scheduler.lease(holder, count)}
+
+
 def test_siblings_are_leased_next_to_each_other() -> None:
-    scheduler = Scheduler(COUNTS)
-    for _ in range(3):
-        scheduler.add()
-    keys = [key for key, _ in scheduler.lease("A", 5)]
-    assert keys == [Key(0, 0), Key(0, 1), Key(1, 0), Key(1, 1), Key(2, 0)]
+    scheduler = Scheduler(COUNTS, 3)
+    assert leased(scheduler, "A", 5) == [Key(0, 0), Key(0, 1), Key(1, 0), Key(1, 1), Key(2, 0)]
+    assert leased(scheduler, "B", 5) == [Key(2, 1)]
 
 
 def test_no_more_run_than_are_missing() -> None:
-    scheduler = Scheduler(SampleCounts(probe=2, max=6, enough=3))
-    scheduler.add()
-    for key, _ in scheduler.lease("A", 9):
+    scheduler = Scheduler(SampleCounts(probe=2, max=6, enough=3), 1)
+    for key in leased(scheduler, "A", 9):
         scheduler.delivered("A", key)
         scheduler.judged(key, kept=True)
-    assert [key for key, _ in scheduler.lease("A", 9)] == [Key(0, 2)]
+    assert leased(scheduler, "A", 9) == [Key(0, 2)]
     scheduler.delivered("A", Key(0, 2))
     scheduler.judged(Key(0, 2), kept=False)
-    assert [key for key, _ in scheduler.lease("A", 9)] == [Key(0, 3)]
+    assert leased(scheduler, "A", 9) == [Key(0, 3)]
 
 
 def test_known_samples_are_not_drawn_again() -> None:
-    scheduler = Scheduler(COUNTS)
-    scheduler.add(done=0b011, judged=0b011, kept=0b001)
-    assert [key for key, _ in scheduler.lease("A", 9)] == [Key(0, 2)]
-    assert scheduler.add(done=0b11, judged=0b11, kept=0b11) == 1
+    scheduler = Scheduler(COUNTS, 2)
+    scheduler.restore(0, done=0b011, judged=0b011, kept=0b001)
+    scheduler.restore(1, done=0b11, judged=0b11, kept=0b11)
+    assert scheduler.settled == 1
+    assert leased(scheduler, "A", 9) == [Key(0, 2)]
+
+
+def test_settled_prompts_are_passed_over() -> None:
+    scheduler = Scheduler(ONE, 4)
+    scheduler.settle([0, 2])
+    assert (scheduler.settled, scheduler.settled_below) == (2, 1)
+    assert leased(scheduler, "A", 9) == [Key(1, 0), Key(3, 0)]
+    for number in (3, 1):
+        scheduler.delivered("A", Key(number, 0))
+        scheduler.judged(Key(number, 0), kept=False)
+    assert scheduler.all_settled
+    assert scheduler.settled_below == 4
+
+
+def test_nothing_to_draw_is_settled() -> None:
+    assert Scheduler(COUNTS, 0).all_settled
+    assert Scheduler(COUNTS, 0).lease("A", 1) == []
+
+
+def test_a_second_verdict_is_passed_over() -> None:
+    scheduler = Scheduler(SampleCounts(probe=2, max=2, enough=1), 1)
+    for key in leased(scheduler, "A", 2):
+        scheduler.delivered("A", key)
+    scheduler.judged(Key(0, 0), kept=False)
+    scheduler.judged(Key(0, 0), kept=True)
+    assert not scheduler.all_settled
+    scheduler.judged(Key(0, 1), kept=False)
+    assert scheduler.all_settled
+    scheduler.judged(Key(0, 1), kept=True)
     assert scheduler.settled == 1
 
 
 def test_a_late_failure_of_a_lost_holder_changes_nothing() -> None:
-    scheduler = Scheduler(SampleCounts(probe=1, max=1, enough=1))
-    scheduler.add()
+    scheduler = Scheduler(ONE, 1)
     (lease,) = scheduler.lease("A", 1)
     scheduler.lost("A")
     assert scheduler.lease("B", 1) == [lease]
@@ -149,15 +271,74 @@ def test_a_late_failure_of_a_lost_holder_changes_nothing() -> None:
 
 @given(st.integers(1, 30))
 def test_failed_tries_are_capped(prompts: int) -> None:
-    scheduler = Scheduler(SampleCounts(probe=1, max=1, enough=1))
-    for _ in range(prompts):
-        scheduler.add()
+    scheduler = Scheduler(ONE, prompts)
     tries = 0
     while not scheduler.all_settled:
-        for key, number in scheduler.lease("A", 7):
+        for key, number, _ in scheduler.lease("A", 7):
             tries += 1
             if not scheduler.failed("A", key):
                 assert number == TRANSIENT_TRIES
                 scheduler.delivered("A", key)
                 scheduler.judged(key, kept=False)
     assert tries == prompts * TRANSIENT_TRIES
+
+
+def test_a_lost_holder_costs_no_try() -> None:
+    scheduler = Scheduler(ONE, 1)
+    for _ in range(2 * TRANSIENT_TRIES):
+        assert [lease.tries for lease in scheduler.lease("A", 1)] == [1]
+        scheduler.lost("A")
+
+
+def test_a_successor_adopts_what_is_held() -> None:
+    scheduler = Scheduler(COUNTS, 3)
+    scheduler.restore(1, done=0b01, judged=0b01, kept=0)
+    scheduler.settle([2])
+    held = [Key(0, 1), Key(1, 0), Key(1, 1), Key(2, 0)]
+    assert scheduler.adopt("A", held) == [Key(1, 0), Key(2, 0)], "done already"
+    assert scheduler.adopt("B", [Key(0, 1)]) == [Key(0, 1)], "somebody else's"
+    assert scheduler.in_flight == 2
+    assert leased(scheduler, "B", 9) == [Key(0, 0)], "only what nobody holds"
+    assert scheduler.accepts("A", Key(0, 1))
+
+
+def test_a_sample_that_kills_alone_is_poisoned_with_its_prompt() -> None:
+    scheduler = Scheduler(SampleCounts(probe=1, max=3, enough=1), 1)
+    for holder in "ABC":
+        assert condemned(scheduler, holder, 1) == {Key(0, 0): False}
+        scheduler.lost(holder, engine_died=True)
+    for index in range(3):
+        assert condemned(scheduler, "D", 9) == {Key(0, index): True}
+        scheduler.delivered("D", Key(0, index))
+        scheduler.judged(Key(0, index), kept=False)
+    assert scheduler.all_settled
+
+
+def test_a_killed_process_condemns_nobody() -> None:
+    scheduler = Scheduler(ONE, 1)
+    for _ in range(2 * MARKS):
+        assert condemned(scheduler, "A", 1) == {Key(0, 0): False}
+        scheduler.lost("A", engine_died=False)
+
+
+def test_suspects_of_a_killed_process_are_drawn_again() -> None:
+    scheduler = Scheduler(ONE, 2)
+    scheduler.lease("A", 2)
+    scheduler.lost("A", engine_died=True)
+    assert leased(scheduler, "B", 2) == [Key(0, 0), Key(1, 0)]
+    scheduler.lost("B", engine_died=False)
+    assert leased(scheduler, "C", 2) == [Key(0, 0), Key(1, 0)]
+
+
+def test_a_suspect_that_fails_a_try_does_not_join_another() -> None:
+    scheduler = Scheduler(ONE, 2)
+    guilty, innocent = Key(0, 0), Key(1, 0)
+    for holder in "AB":
+        assert leased(scheduler, holder, 2) == [guilty, innocent]
+        scheduler.lost(holder, engine_died=True)
+    assert leased(scheduler, "C", 2) == [guilty]
+    assert leased(scheduler, "D", 2) == [innocent]
+    assert scheduler.failed("D", innocent)
+    assert leased(scheduler, "C", 2) == [], "two suspects with two marks in one engine"
+    scheduler.lost("C", engine_died=True)
+    assert condemned(scheduler, "E", 2) == {guilty: True, innocent: False}

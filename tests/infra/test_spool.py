@@ -1,47 +1,88 @@
-"""When a buffer is due, and that what is taken is written."""
+"""When a buffer is due, that what is taken is written, and that no file is half written."""
 
 from pathlib import Path
 
 import pyarrow.parquet as pq
+import pytest
 
-from infra.spool import Spool
+from infra.spool import Files, Spool, write_file
 from schemas.arrow import SAMPLES
 from schemas.recipe import Flush
 from tests.builders import make_sample
 
+FULL = Path("/dev/full")
 
-def test_due_by_age_or_size(tmp_path: Path) -> None:
+
+def test_due_by_age_or_size() -> None:
     now = [100.0]
-    spool: Spool[int] = Spool(
-        tmp_path, SAMPLES, "r0", Flush(seconds=10, megabytes=0.001), clock=lambda: now[0]
-    )
+    spool: Spool[str] = Spool(Flush(seconds=10, megabytes=0.001), clock=lambda: now[0])
     assert not spool.due()
-    spool.add(make_sample("short").to_row(), 0)
+    spool.add("short", 5)
     now[0] += 9
     assert not spool.due()
     now[0] += 1
     assert spool.due()
     spool.take()
     assert not spool.due()
-    spool.add(make_sample("long" * 1000).to_row(), 0)
+    spool.add("long", 2000)
     assert spool.due()
 
 
-def test_written_rows_keep_their_order_and_entries(tmp_path: Path) -> None:
-    spool: Spool[str] = Spool(tmp_path, SAMPLES, "r0", Flush())
-    for index in range(3):
-        spool.add(make_sample(sample_index=index).to_row(), f"entry {index}")
-    batch = spool.write(spool.take())
-    assert batch.entries == ("entry 0", "entry 1", "entry 2")
-    assert len(spool) == 0
-    written = pq.read_table(tmp_path / batch.file.name)
+def test_the_oldest_item_tells_the_age() -> None:
+    now = [100.0]
+    spool: Spool[int] = Spool(Flush(), clock=lambda: now[0])
+    assert spool.age() == 0
+    spool.add(1, 1)
+    now[0] += 5
+    spool.add(2, 1)
+    assert spool.age() == 5
+    assert spool.take() == [1, 2]
+    assert spool.age() == 0
+    spool.add(3, 1)
+    assert spool.age() == 0
+
+
+def test_a_backlog_is_seen() -> None:
+    spool: Spool[int] = Spool(Flush(megabytes=1))
+    for item in range(6):
+        spool.add(item, 2**19)
+    assert spool.fill() == 3
+    assert (len(spool), list(spool)) == (6, [0, 1, 2, 3, 4, 5])
+    spool.take()
+    assert (spool.fill(), len(spool)) == (0, 0)
+
+
+def test_written_rows_keep_their_order(tmp_path: Path) -> None:
+    rows = [make_sample(sample_index=index).to_row() for index in range(3)]
+    file = Files(tmp_path, SAMPLES, "a1-r0").write(rows)
+    written = pq.read_table(tmp_path / file.name)
     assert written["sample_index"].to_pylist() == [0, 1, 2]
-    assert batch.file.rows == 3
-    assert batch.file.bytes == (tmp_path / batch.file.name).stat().st_size
+    assert written.schema == SAMPLES
+    assert file.rows == 3
+    assert file.bytes == (tmp_path / file.name).stat().st_size
 
 
 def test_every_file_has_its_own_name(tmp_path: Path) -> None:
-    spool: Spool[None] = Spool(tmp_path, SAMPLES, "r0", Flush())
-    spool.add(make_sample().to_row(), None)
-    rows = spool.take()
-    assert spool.write(rows).file.name != spool.write(rows).file.name
+    rows = [make_sample().to_row()]
+    files = Files(tmp_path, SAMPLES, "a1-r0")
+    names = {files.write(rows).name, files.write(rows).name}
+    names.add(Files(tmp_path, SAMPLES, "a1-r1").write(rows).name)
+    assert len(names) == 3
+    assert {path.name for path in tmp_path.iterdir()} == names
+
+
+def test_a_missing_folder_is_not_made(tmp_path: Path) -> None:
+    files = Files(tmp_path / "away", SAMPLES, "a1-r0")
+    with pytest.raises(OSError, match="away"):
+        files.write([make_sample().to_row()])
+    assert list(tmp_path.iterdir()) == []
+    (tmp_path / "away").mkdir()
+    assert files.write([make_sample().to_row()]).rows == 1, "back again, and it goes on"
+
+
+@pytest.mark.skipif(not FULL.exists(), reason=f"needs {FULL}")
+def test_a_failed_write_leaves_nothing_behind(tmp_path: Path) -> None:
+    (tmp_path / "full.parquet").symlink_to(FULL)
+    with pytest.raises(OSError, match="No space left"):
+        write_file(tmp_path / "full.parquet", SAMPLES, [make_sample().to_row()])
+    assert list(tmp_path.iterdir()) == []

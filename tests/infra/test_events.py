@@ -1,0 +1,105 @@
+"""What happened can be read again, in order, whatever the store did meanwhile."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from infra.events import EventLog, events_root, read_events
+from infra.store import FolderStore
+from schemas.errors import StoreError
+
+POOL, ATTEMPT = "p", "a000001"
+
+
+def log_in(root: Path) -> EventLog:
+    return EventLog(FolderStore(root), POOL, ATTEMPT)
+
+
+def read(root: Path) -> list[dict[str, Any]]:
+    return read_events(FolderStore(root), POOL, ATTEMPT)
+
+
+def names(root: Path) -> list[str]:
+    return [event["event"] for event in read(root)]
+
+
+def folder(root: Path) -> Path:
+    return root / events_root(POOL, ATTEMPT)
+
+
+def test_events_come_back_in_order_with_their_facts(tmp_path: Path) -> None:
+    log = log_in(tmp_path)
+    log.add("started", replica="r0.1", samples=3, path=Path("x"), nothing=None)
+    log.add("died", reason="é\nsecond line")
+    log.flush()
+    log.add("ended")
+    log.flush()
+    first, second, third = read(tmp_path)
+    assert first.pop("at").endswith("+00:00")
+    assert first == {"event": "started", "replica": "r0.1", "samples": 3, "path": "x"}
+    assert second["reason"] == "é\nsecond line"
+    assert third["event"] == "ended"
+
+
+def test_an_attempt_without_events_has_none(tmp_path: Path) -> None:
+    log_in(tmp_path).flush()
+    assert read(tmp_path) == []
+    assert list(tmp_path.iterdir()) == [], "nothing to say, nothing written"
+
+
+def test_what_is_written_is_not_written_again(tmp_path: Path) -> None:
+    log = log_in(tmp_path)
+    log.add("once")
+    log.flush()
+    log.flush()
+    assert names(tmp_path) == ["once"]
+    assert [path.name for path in folder(tmp_path).iterdir()] == ["000001.jsonl"]
+
+
+def test_numbers_go_on_behind_the_files_that_are_there(tmp_path: Path) -> None:
+    for number in range(3):
+        log = log_in(tmp_path)
+        log.add(f"of driver {number}")
+        log.flush()
+        log.add(f"more of driver {number}")
+        log.flush()
+    assert names(tmp_path)[::2] == [f"of driver {number}" for number in range(3)]
+    assert len(list(folder(tmp_path).iterdir())) == 6
+
+
+def test_a_torn_file_is_named(tmp_path: Path) -> None:
+    log = log_in(tmp_path)
+    log.add("first")
+    log.add("second")
+    log.flush()
+    (path,) = folder(tmp_path).iterdir()
+    path.write_bytes(path.read_bytes()[:-5])
+    with pytest.raises(StoreError, match=r"000001\.jsonl:2: is not JSON"):
+        read(tmp_path)
+
+
+def test_while_nothing_can_be_written_events_wait(tmp_path: Path) -> None:
+    root = tmp_path / "store"
+    root.write_text("no folder")
+    log = log_in(root)
+    log.add("before")
+    log.flush()
+    log.add("after")
+    root.unlink()
+    log.flush()
+    assert names(root) == ["before", "after"]
+
+
+def test_while_the_store_is_away_nothing_is_written_in_its_place(tmp_path: Path) -> None:
+    root, away = tmp_path / "store", tmp_path / "away"
+    log = log_in(root)
+    log.add("before")
+    log.flush()
+    root.rename(away)
+    log.add("meanwhile")
+    log.flush()
+    assert not root.exists(), "what is written there would be hidden when the store is back"
+    away.rename(root)
+    log.flush()
+    assert names(root) == ["before", "meanwhile"]

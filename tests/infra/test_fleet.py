@@ -1,0 +1,228 @@
+"""Which replica is started, when, and which one is given up; time is a number here."""
+
+from infra.fleet import BACKOFF_S, FAILURES, SILENT_S, STAGGER_S, Fleet
+from infra.messages import Beat, Seen
+
+START_S = 100.0
+STALL_S = 200.0
+
+
+def fleet_of(size: int) -> Fleet:
+    return Fleet(size, START_S, STALL_S)
+
+
+def seen(beats: int = 0, *, tokens: int = 0, running: int = 0, delivered: int = 0) -> Seen:
+    return Seen(Beat(running, tokens, 0.0), beats, delivered)
+
+
+def place(fleet: Fleet, now: float) -> list[str]:
+    names = fleet.to_place(now)
+    for name in names:
+        fleet.placed(name)
+    return names
+
+
+def start(fleet: Fleet, now: float) -> str:
+    """The one replica that starts and is ready at once."""
+    place(fleet, now)
+    (name,) = fleet.to_start(now)
+    fleet.saw({name: seen()}, now)
+    return name
+
+
+def fail(fleet: Fleet, times: int, now: float) -> float:
+    """The only slot's engine does not start, so many times in a row; when the last one died."""
+    for _ in range(times):
+        now += max(BACKOFF_S)
+        place(fleet, now)
+        (name,) = fleet.to_start(now)
+        fleet.died(name, "no memory", now)
+    return now
+
+
+def test_all_are_asked_for_and_start_when_they_are_placed() -> None:
+    fleet = fleet_of(3)
+    assert fleet.to_place(0) == ["r0.1", "r1.1", "r2.1"]
+    assert fleet.to_place(1) == [], "asked for once"
+    assert fleet.to_start(1) == [], "there is no room yet"
+    fleet.placed("r1.1")
+    assert fleet.to_start(1) == ["r1.1"]
+    assert fleet.working == []
+
+
+def test_the_first_engine_starts_alone() -> None:
+    fleet = fleet_of(3)
+    place(fleet, 0)
+    assert fleet.to_start(0) == ["r0.1"]
+    assert fleet.to_start(90) == []
+    fleet.saw({"r0.1": seen()}, 95)
+    assert fleet.working == ["r0.1"]
+    assert fleet.to_start(95) == ["r1.1"]
+
+
+def test_the_others_start_one_after_the_other() -> None:
+    fleet = fleet_of(4)
+    start(fleet, 0)
+    assert fleet.to_start(10) == ["r1.1"]
+    assert fleet.to_start(10 + STAGGER_S / 2) == []
+    assert fleet.to_start(10 + STAGGER_S) == ["r2.1"]
+    assert fleet.to_start(10 + 2 * STAGGER_S) == ["r3.1"]
+    assert fleet.to_start(10 + 3 * STAGGER_S) == []
+
+
+def test_when_the_first_one_dies_the_next_starts_alone() -> None:
+    fleet = fleet_of(3)
+    place(fleet, 0)
+    fleet.to_start(0)
+    fleet.died("r0.1", "no memory", 5)
+    assert fleet.to_start(5) == ["r1.1"]
+    assert fleet.to_start(50) == []
+
+
+def test_a_dead_one_comes_back_later_and_later_under_a_new_name() -> None:
+    fleet = fleet_of(1)
+    now = 0.0
+    for starts in range(1, FAILURES):
+        assert place(fleet, now) == [f"r0.{starts}"]
+        assert fleet.to_start(now) == [f"r0.{starts}"]
+        assert not fleet.died(f"r0.{starts}", "no memory", now)
+        wait = BACKOFF_S[starts - 1]
+        assert fleet.to_place(now + wait * 0.9) == []
+        now += wait
+    assert place(fleet, now) == [f"r0.{FAILURES}"]
+
+
+def test_failures_in_a_row_quarantine() -> None:
+    fleet = fleet_of(2)
+    place(fleet, 0)
+    for starts in range(1, FAILURES + 1):
+        now = 100.0 * starts
+        place(fleet, now)
+        fleet.to_start(now)
+        assert fleet.died(f"r0.{starts}", f"reason {starts}", now) == (starts == FAILURES)
+    assert fleet.quarantined == {"r0": f"reason {FAILURES}"}
+    assert fleet.able == 1
+    assert fleet.to_place(10_000) == [], "given up for good"
+    assert fleet.to_start(10_000) == ["r1.1"], "the other one goes on"
+
+
+def test_one_delivered_sample_forgives_all_failures() -> None:
+    fleet = fleet_of(1)
+    now = fail(fleet, FAILURES - 1, 0) + max(BACKOFF_S)
+    name = start(fleet, now)
+    fleet.saw({name: seen(1, delivered=1)}, now)
+    assert not fleet.died(name, "a bad sample", now)
+    fail(fleet, FAILURES - 2, now)
+    assert (fleet.able, fleet.quarantined) == (1, {})
+
+
+def test_work_without_a_delivery_forgives_nothing() -> None:
+    fleet = fleet_of(1)
+    now = fail(fleet, FAILURES - 1, 0) + max(BACKOFF_S)
+    name = start(fleet, now)
+    fleet.saw({name: seen(1, tokens=9, running=1)}, now)
+    assert fleet.died(name, "dies of everything", now)
+    assert fleet.able == 0
+
+
+def test_a_slow_start_is_given_up() -> None:
+    fleet = fleet_of(2)
+    place(fleet, 0)
+    fleet.to_start(50)
+    assert fleet.overdue(50 + START_S) == {}, "only the start counts, not the wait for room"
+    (reason,) = fleet.overdue(51 + START_S).values()
+    assert reason.startswith("slow start")
+
+
+def test_a_silent_one_is_given_up() -> None:
+    fleet = fleet_of(1)
+    name = start(fleet, 0)
+    fleet.saw({name: seen(1)}, 10)
+    fleet.saw({name: seen(1)}, 40)
+    assert fleet.overdue(10 + SILENT_S) == {}
+    assert fleet.overdue(11 + SILENT_S)[name].startswith("silent")
+    fleet.saw({name: seen(2)}, 11 + SILENT_S)
+    assert fleet.overdue(11 + SILENT_S) == {}
+
+
+def beat_until(fleet: Fleet, name: str, end: int, **state: int) -> None:
+    for now in range(0, end + 1, 10):
+        fleet.saw({name: seen(1 + now, **state)}, now)
+
+
+def test_one_that_makes_no_token_while_requests_run_hangs() -> None:
+    fleet = fleet_of(1)
+    name = start(fleet, 0)
+    beat_until(fleet, name, 210, running=3, tokens=7)
+    reason = fleet.overdue(210)[name]
+    assert reason.startswith("hung")
+    assert "3 requests" in reason
+
+
+def test_one_without_requests_does_not_hang() -> None:
+    fleet = fleet_of(1)
+    name = start(fleet, 0)
+    beat_until(fleet, name, 1000, running=0)
+    assert fleet.overdue(1000) == {}
+    fleet.saw({name: seen(2000, running=1)}, 1001)
+    assert fleet.overdue(1001) == {}, "its time begins with its first request"
+
+
+def test_one_that_makes_tokens_does_not_hang() -> None:
+    fleet = fleet_of(1)
+    name = start(fleet, 0)
+    for now in range(0, 1000, 50):
+        fleet.saw({name: seen(now, running=1, tokens=now)}, now)
+        assert fleet.overdue(now) == {}
+
+
+def test_nobody_is_given_up_for_a_time_when_nobody_watched() -> None:
+    fleet = fleet_of(1)
+    start(fleet, 0)
+    fleet.resume(10_000)
+    assert fleet.overdue(10_000 + SILENT_S) == {}
+    assert fleet.overdue(10_001 + SILENT_S) != {}
+
+
+def test_news_of_an_earlier_start_are_passed_over() -> None:
+    fleet = fleet_of(1)
+    old = start(fleet, 0)
+    fleet.died(old, "no memory", 0)
+    place(fleet, 50)
+    assert fleet.to_start(50) == ["r0.2"]
+    fleet.saw({old: seen(9, delivered=9)}, 51)
+    assert fleet.working == [], "the old one's beat makes no new one ready"
+    fleet.saw({"r0.2": seen()}, 60)
+    fleet.saw({old: seen(10, delivered=9)}, 60 + SILENT_S)
+    assert list(fleet.overdue(61 + SILENT_S)) == ["r0.2"]
+    fleet.died("r0.2", "no memory", 200)
+    now = 300.0
+    place(fleet, now)
+    fleet.to_start(now)
+    assert fleet.died("r0.3", "no memory", now), "what the old one delivered forgives nothing"
+
+
+def test_one_that_left_is_not_started_again() -> None:
+    fleet = fleet_of(2)
+    name = start(fleet, 0)
+    fleet.left(name, 5)
+    assert fleet.working == []
+    assert fleet.to_place(1000) == []
+    assert fleet.overdue(1000) == {}
+    assert fleet.able == 2
+
+
+def test_few_or_many_work_as_there_is_room() -> None:
+    fleet = fleet_of(5)
+    names = fleet.to_place(0)
+    for name in names[:2]:
+        fleet.placed(name)
+    first = fleet.to_start(0)
+    fleet.saw({first[0]: seen()}, 1)
+    second = fleet.to_start(1)
+    fleet.saw({second[0]: seen()}, 2)
+    assert fleet.to_start(3) == []
+    assert fleet.working == names[:2], "the min works while the max still waits for room"
+    fleet.placed(names[4])
+    assert fleet.to_start(500) == [names[4]]
+    assert fleet.able == 5

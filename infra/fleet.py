@@ -14,12 +14,12 @@ from infra.messages import Seen
 STAGGER_S = 1.0
 """Between two starts: weights are read by one engine after the other, and hosts do not run out of
 memory by loading them all at once. Until the first engine is ready it starts alone."""
-BACKOFF_S = (1.0, 5.0, 30.0)
+BACKOFF_S = (0.0, 1.0, 5.0, 30.0)
 """Before a slot is started again after so many failures in a row."""
 FAILED_STARTS = 3
 """So many in a row, and the slot is quarantined."""
 DEATHS = 6
-"""So many in a row without one sample delivered, and the slot is quarantined. More than the three
+"""So many in a row without one sample delivered, and the slot is quarantined. More than the four
 that it takes to find a poisoned sample (infra/suspects.py)."""
 SILENT_S = 60.0
 """A replica that does not beat for so long is given up."""

@@ -107,6 +107,8 @@ class Scheduler:
         held = self._holders.setdefault(holder, set())
         while len(granted) < count and (key := self._suspects.next_for(held)) is not None:
             self._grant_again(holder, key, granted)
+        if self._suspects.must_be_alone(held):
+            return granted
         while len(granted) < count and self._again:
             self._grant_again(holder, self._again.popleft(), granted)
         while len(granted) < count and (number := self._next_prompt()) is not None:

@@ -1,11 +1,10 @@
 """Which sample kills engines? Suspects are drawn again in smaller groups, until one dies alone.
 
 An engine that dies takes up to hundreds of samples with it and does not say which one it was. All
-of them get a first mark and are drawn again, no more than `GROUP` of them at a time in one engine.
-Those that an engine takes down again get a second mark and are drawn again one at a time. The one
-that dies with two marks was alone among suspects: it is guilty. So one bad sample costs three
-engines, whatever their number of slots, and an innocent one is condemned only if three engines die
-around it for other reasons.
+of them get a mark and are drawn again: with one mark no more than `GROUP` of them at a time in one
+engine, with two alone among suspects, with three alone. One that dies alone is guilty. So a bad
+sample costs four engines, whatever their number of slots, and an innocent one is condemned only
+if an engine dies for another reason while it is alone there.
 """
 
 from collections import deque
@@ -13,7 +12,8 @@ from collections.abc import Collection, Iterable
 from typing import Generic, TypeVar
 
 GROUP = 16
-MARKS = 3
+ALONE = 3
+"""With so many marks, a sample is drawn in an engine that does nothing else."""
 
 Item = TypeVar("Item")
 
@@ -28,17 +28,20 @@ class Suspects(Generic[Item]):
     def __contains__(self, item: Item) -> bool:
         return item in self._marks
 
-    def died(self, items: Iterable[Item]) -> list[Item]:
+    def died(self, items: Collection[Item]) -> list[Item]:
         """An engine died with `items` in it, which wait to be drawn again; returns the guilty."""
-        guilty = []
-        for item in items:
-            self._marks[item] = self._marks.get(item, 0) + 1
-            if self._marks[item] >= MARKS:
+        if len(items) == 1 and self.must_be_alone(items):
+            for item in items:
                 del self._marks[item]
-                guilty.append(item)
-            else:
-                self._waiting.append(item)
-        return guilty
+            return list(items)
+        for item in items:
+            self._marks[item] = min(self._marks.get(item, 0) + 1, ALONE)
+            self._waiting.append(item)
+        return []
+
+    def must_be_alone(self, held: Iterable[Item]) -> bool:
+        """Whether one of `held` is drawn in an engine that does nothing else."""
+        return any(self._marks.get(item) == ALONE for item in held)
 
     def next_for(self, held: Collection[Item]) -> Item | None:
         """The next suspect that may join `held` in an engine, or null."""
@@ -46,9 +49,13 @@ class Suspects(Generic[Item]):
             self._waiting.popleft()
         if not self._waiting:
             return None
+        marks = self._marks[self._waiting[0]]
         beside = [self._marks[item] for item in held if item in self._marks]
-        limit = GROUP if max([self._marks[self._waiting[0]], *beside]) == 1 else 1
-        return self._waiting.popleft() if len(beside) < limit else None
+        if marks == ALONE:
+            fits = not held
+        else:
+            fits = len(beside) < (GROUP if max([marks, *beside]) == 1 else 1)
+        return self._waiting.popleft() if fits else None
 
     def cleared(self, item: Item) -> None:
         """The item came through alive, or nobody cares about it any more."""

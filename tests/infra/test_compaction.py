@@ -115,6 +115,26 @@ def test_what_was_named_is_not_named_again() -> None:
     assert compaction.due(0, last=True) == []
 
 
+def test_a_merged_file_that_is_still_small_is_merged_again() -> None:
+    compaction = committed(MANY)
+    for number in range(MANY):
+        (due,) = compaction.due(0, last=False)
+        compaction.replaced("samples", due.files, [small(1000 + number)])
+        for more in range(MANY - 1):
+            compaction.committed("samples", small(2000 + MANY * number + more), 0)
+    (due,) = compaction.due(0, last=False)
+    assert due.files[0] == small(1000 + MANY - 1)
+
+
+def test_files_that_were_dropped_are_not_merged() -> None:
+    compaction = committed(MANY)
+    compaction.replaced("samples", [small(3)], [])
+    assert compaction.due(0, last=False) == []
+    (due,) = compaction.due(0, last=True)
+    assert small(3) not in due.files
+    compaction.replaced("prompts", [], [small(1)])
+
+
 def test_large_files_are_left_alone() -> None:
     compaction = committed(MANY, size=LARGE_BYTES)
     assert compaction.due(0, last=True) == []

@@ -1,6 +1,7 @@
 """Which replica is started, when, and which one is given up; time is a number here."""
 
-from infra.fleet import BACKOFF_S, FAILURES, SILENT_S, STAGGER_S, Fleet
+from infra.fleet import BACKOFF_S, DEATHS, FAILED_STARTS, SILENT_S, STAGGER_S, Fleet
+from infra.suspects import ALONE
 from infra.messages import Beat, Seen
 
 START_S = 100.0
@@ -31,12 +32,20 @@ def start(fleet: Fleet, now: float) -> str:
 
 
 def fail(fleet: Fleet, times: int, now: float) -> float:
-    """The only slot's engine does not start, so many times in a row; when the last one died."""
+    """The only slot's engine does not start, so many times in a row; when it may start again."""
     for _ in range(times):
-        now += max(BACKOFF_S)
         place(fleet, now)
         (name,) = fleet.to_start(now)
         fleet.died(name, "no memory", now)
+        now += max(BACKOFF_S)
+    return now
+
+
+def die(fleet: Fleet, times: int, now: float) -> float:
+    """The only slot's engine dies at work, so many times; when it may start again."""
+    for _ in range(times):
+        fleet.died(start(fleet, now), "a bad sample", now)
+        now += max(BACKOFF_S)
     return now
 
 
@@ -82,47 +91,59 @@ def test_when_the_first_one_dies_the_next_starts_alone() -> None:
 def test_a_dead_one_comes_back_later_and_later_under_a_new_name() -> None:
     fleet = fleet_of(1)
     now = 0.0
-    for starts in range(1, FAILURES):
-        assert place(fleet, now) == [f"r0.{starts}"]
-        assert fleet.to_start(now) == [f"r0.{starts}"]
-        assert not fleet.died(f"r0.{starts}", "no memory", now)
-        wait = BACKOFF_S[starts - 1]
-        assert fleet.to_place(now + wait * 0.9) == []
+    for starts in range(1, DEATHS):
+        assert start(fleet, now) == f"r0.{starts}"
+        assert not fleet.died(f"r0.{starts}", "a bad sample", now)
+        wait = BACKOFF_S[min(starts, len(BACKOFF_S)) - 1]
+        assert wait == 0 or fleet.to_place(now + wait * 0.9) == []
         now += wait
-    assert place(fleet, now) == [f"r0.{FAILURES}"]
+    assert place(fleet, now) == [f"r0.{DEATHS}"]
 
 
-def test_failures_in_a_row_quarantine() -> None:
+def test_failed_starts_in_a_row_quarantine() -> None:
     fleet = fleet_of(2)
-    place(fleet, 0)
-    for starts in range(1, FAILURES + 1):
+    for starts in range(1, FAILED_STARTS + 1):
         now = 100.0 * starts
         place(fleet, now)
-        fleet.to_start(now)
-        assert fleet.died(f"r0.{starts}", f"reason {starts}", now) == (starts == FAILURES)
-    assert fleet.quarantined == {"r0": f"reason {FAILURES}"}
+        assert fleet.to_start(now) == [f"r0.{starts}"]
+        assert fleet.died(f"r0.{starts}", f"reason {starts}", now) == (starts == FAILED_STARTS)
+    assert fleet.quarantined == {"r0": f"reason {FAILED_STARTS}"}
     assert fleet.able == 1
     assert fleet.to_place(10_000) == [], "given up for good"
     assert fleet.to_start(10_000) == ["r1.1"], "the other one goes on"
 
 
-def test_one_delivered_sample_forgives_all_failures() -> None:
+def test_deaths_at_work_without_a_delivery_quarantine() -> None:
     fleet = fleet_of(1)
-    now = fail(fleet, FAILURES - 1, 0) + max(BACKOFF_S)
-    name = start(fleet, now)
-    fleet.saw({name: seen(1, delivered=1)}, now)
-    assert not fleet.died(name, "a bad sample", now)
-    fail(fleet, FAILURES - 2, now)
-    assert (fleet.able, fleet.quarantined) == (1, {})
-
-
-def test_work_without_a_delivery_forgives_nothing() -> None:
-    fleet = fleet_of(1)
-    now = fail(fleet, FAILURES - 1, 0) + max(BACKOFF_S)
+    now = die(fleet, DEATHS - 1, 0)
     name = start(fleet, now)
     fleet.saw({name: seen(1, tokens=9, running=1)}, now)
     assert fleet.died(name, "dies of everything", now)
-    assert fleet.able == 0
+    assert (fleet.able, fleet.working) == (0, [])
+
+
+def test_one_replica_outlives_a_poisoned_sample() -> None:
+    fleet = fleet_of(1)
+    die(fleet, ALONE + 1, 0)
+    assert fleet.able == 1
+
+
+def test_one_delivered_sample_forgives_all_failures() -> None:
+    fleet = fleet_of(1)
+    now = fail(fleet, FAILED_STARTS - 1, 0)
+    name = start(fleet, now)
+    fleet.saw({name: seen(1, delivered=1)}, now)
+    assert not fleet.died(name, "a bad sample", now)
+    now += max(BACKOFF_S)
+    fail(fleet, FAILED_STARTS - 2, now)
+    assert (fleet.able, fleet.quarantined) == (1, {})
+
+
+def test_one_failed_start_after_deaths_at_work_is_not_three_in_a_row() -> None:
+    fleet = fleet_of(1)
+    now = die(fleet, FAILED_STARTS, 0)
+    fail(fleet, 1, now)
+    assert fleet.quarantined == {}
 
 
 def test_a_slow_start_is_given_up() -> None:
@@ -195,11 +216,15 @@ def test_news_of_an_earlier_start_are_passed_over() -> None:
     fleet.saw({"r0.2": seen()}, 60)
     fleet.saw({old: seen(10, delivered=9)}, 60 + SILENT_S)
     assert list(fleet.overdue(61 + SILENT_S)) == ["r0.2"]
-    fleet.died("r0.2", "no memory", 200)
-    now = 300.0
+
+
+def test_a_delivery_of_an_earlier_start_forgives_nothing() -> None:
+    fleet = fleet_of(1)
+    now = fail(fleet, FAILED_STARTS - 1, 0)
     place(fleet, now)
-    fleet.to_start(now)
-    assert fleet.died("r0.3", "no memory", now), "what the old one delivered forgives nothing"
+    (name,) = fleet.to_start(now)
+    fleet.saw({"r0.1": seen(9, delivered=9)}, now)
+    assert fleet.died(name, "no memory", now)
 
 
 def test_one_that_left_is_not_started_again() -> None:

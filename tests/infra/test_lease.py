@@ -126,6 +126,16 @@ def test_an_advance_is_the_next_epoch_of_the_same_attempt(
     after.release()
 
 
+def test_a_beat_never_takes_an_epoch_back(
+    store: FolderStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "BEAT_S", 0.0)
+    lease = patient(store)
+    assert [lease.advance() for _ in range(50)] == list(range(2, 52))
+    lease.release()
+    assert stored(store).epoch == 51
+
+
 def test_a_silent_holder_of_another_machine_is_taken_over(store: FolderStore) -> None:
     put(store, ELSEWHERE)
     lease = WriterLease.acquire(store, POOL, "mine", silent_s=10, clock=counting())

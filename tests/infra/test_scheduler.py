@@ -8,7 +8,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 
 from infra.sampling import eligible_prefix
 from infra.scheduler import TRANSIENT_TRIES, Key, Scheduler
-from infra.suspects import MARKS
+from infra.suspects import ALONE
 from schemas.recipe import SampleCounts
 
 COUNTS = SampleCounts(probe=2, max=6, enough=2)
@@ -61,7 +61,7 @@ class Chaos(RuleBasedStateMachine):
             if poisoned:
                 self.condemned.add(key)
                 guilty = {killer.prompt for killer in self.killers}
-                assert len(self.killers) > 1 or key.prompt in guilty, "an innocent is condemned"
+                assert key.prompt in guilty, "an innocent is condemned"
 
     def hand_in(self, key: Key) -> None:
         holder = self.held.pop(key)
@@ -164,7 +164,7 @@ class Chaos(RuleBasedStateMachine):
             return
         for holder in [*HOLDERS, "C"]:
             self.forget(holder, engine_died=False)
-        for _ in range(self.scheduler.prompts * COUNTS.max * 2 + MARKS * len(self.killers)):
+        for _ in range(self.scheduler.prompts * COUNTS.max * 2 + 4 * len(self.killers)):
             if self.scheduler.all_settled:
                 break
             self.work_undisturbed()
@@ -304,19 +304,19 @@ def test_a_successor_adopts_what_is_held() -> None:
 
 def test_a_sample_that_kills_alone_is_poisoned_with_its_prompt() -> None:
     scheduler = Scheduler(SampleCounts(probe=1, max=3, enough=1), 1)
-    for holder in "ABC":
+    for holder in "ABCD":
         assert condemned(scheduler, holder, 1) == {Key(0, 0): False}
         scheduler.lost(holder, engine_died=True)
     for index in range(3):
-        assert condemned(scheduler, "D", 9) == {Key(0, index): True}
-        scheduler.delivered("D", Key(0, index))
+        assert condemned(scheduler, "E", 9) == {Key(0, index): True}
+        scheduler.delivered("E", Key(0, index))
         scheduler.judged(Key(0, index), kept=False)
     assert scheduler.all_settled
 
 
 def test_a_killed_process_condemns_nobody() -> None:
     scheduler = Scheduler(ONE, 1)
-    for _ in range(2 * MARKS):
+    for _ in range(3 * ALONE):
         assert condemned(scheduler, "A", 1) == {Key(0, 0): False}
         scheduler.lost("A", engine_died=False)
 
@@ -330,15 +330,29 @@ def test_suspects_of_a_killed_process_are_drawn_again() -> None:
     assert leased(scheduler, "C", 2) == [Key(0, 0), Key(1, 0)]
 
 
-def test_a_suspect_that_fails_a_try_does_not_join_another() -> None:
+def test_the_last_suspect_is_drawn_alone() -> None:
+    scheduler = Scheduler(ONE, 9)
+    for _ in range(ALONE):
+        scheduler.lease("A", 1)
+        scheduler.lost("A", engine_died=True)
+    assert leased(scheduler, "B", 2) == [Key(0, 0)], "nothing else is drawn there"
+    assert leased(scheduler, "B", 2) == []
+    assert leased(scheduler, "A", 2) == [Key(1, 0), Key(2, 0)], "others go on"
+    scheduler.delivered("B", Key(0, 0))
+    assert leased(scheduler, "B", 2) == [Key(3, 0), Key(4, 0)]
+
+
+def test_a_suspect_that_fails_a_try_is_not_condemned_by_another() -> None:
     scheduler = Scheduler(ONE, 2)
     guilty, innocent = Key(0, 0), Key(1, 0)
     for holder in "AB":
         assert leased(scheduler, holder, 2) == [guilty, innocent]
         scheduler.lost(holder, engine_died=True)
-    assert leased(scheduler, "C", 2) == [guilty]
-    assert leased(scheduler, "D", 2) == [innocent]
-    assert scheduler.failed("D", innocent)
-    assert leased(scheduler, "C", 2) == [], "two suspects with two marks in one engine"
-    scheduler.lost("C", engine_died=True)
-    assert condemned(scheduler, "E", 2) == {guilty: True, innocent: False}
+    for _ in range(2):
+        assert leased(scheduler, "C", 2) == [guilty]
+        assert leased(scheduler, "D", 2) == [innocent]
+        assert scheduler.failed("D", innocent)
+        leased(scheduler, "C", 2)
+        scheduler.lost("C", engine_died=True)
+    assert condemned(scheduler, "E", 2)[guilty]
+    assert not condemned(scheduler, "F", 2).get(innocent, False)

@@ -1,4 +1,4 @@
-"""One sample that kills engines is found after three deaths, whoever was beside it."""
+"""One sample that kills engines is found after four deaths, whoever was beside it."""
 
 import random
 from collections.abc import Iterator
@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from hypothesis import given
 from hypothesis import strategies as st
 
-from infra.suspects import GROUP, MARKS, Suspects
+from infra.suspects import ALONE, GROUP, Suspects
 
 
 class Engines:
@@ -24,7 +24,7 @@ class Engines:
         rng.shuffle(self.fresh)
 
     def fill(self, held: set[int]) -> None:
-        while len(held) < self.slots:
+        while len(held) < self.slots and not self.suspects.must_be_alone(held):
             item = self.suspects.next_for(held)
             if item is None:
                 if not self.fresh:
@@ -53,17 +53,17 @@ class Engines:
     slots=st.integers(1, 64),
     rng=st.randoms(use_true_random=False),
 )
-def test_one_guilty_costs_three_deaths_and_nobody_else(
+def test_one_guilty_costs_four_deaths_and_nobody_else(
     items: int, engines: int, slots: int, rng: random.Random
 ) -> None:
     work = Engines(items, engines, slots, rng)
     guilty = rng.randrange(items)
-    for _ in range(1000 * (items + MARKS)):
+    for _ in range(1000 * (items + ALONE)):
         work.step(guilty)
         if len(work.drawn) == items - 1 and work.condemned:
             break
     assert work.condemned == [guilty]
-    assert work.deaths == MARKS == 3
+    assert work.deaths == ALONE + 1 == 4
     assert work.drawn == set(range(items)) - {guilty}, "every other one came through"
 
 
@@ -94,8 +94,41 @@ def test_no_suspect_joins_one_with_two_marks() -> None:
     suspects.died([*joining(suspects)])
     suspects.died([2])
     assert suspects.next_for([7, 8]) == 1, "others may be beside it"
+    assert not suspects.must_be_alone([1, 7, 8])
     assert suspects.next_for([1]) is None
     assert suspects.next_for([]) == 2
+
+
+def marked(item: int) -> Suspects[int]:
+    """An item with three marks."""
+    suspects: Suspects[int] = Suspects()
+    for _ in range(ALONE):
+        suspects.died([item, 99])
+        suspects.cleared(99)
+        assert suspects.died([]) == []
+        taken = suspects.next_for([])
+        assert taken == item
+    return suspects
+
+
+def test_the_third_mark_is_drawn_in_an_engine_of_its_own() -> None:
+    suspects = marked(1)
+    assert suspects.must_be_alone([1])
+    suspects.died([1, 7])
+    assert suspects.next_for([5]) is None, "this engine has other work"
+    assert suspects.next_for([]) == 1
+
+
+def test_whoever_dies_alone_with_three_marks_is_guilty() -> None:
+    suspects = marked(1)
+    assert suspects.died([1]) == [1]
+    assert 1 not in suspects
+
+
+def test_whoever_dies_beside_others_is_not_condemned() -> None:
+    suspects = marked(1)
+    for _ in range(10):
+        assert suspects.died([1, 7]) == []
 
 
 def test_whoever_came_through_is_no_suspect() -> None:

@@ -294,7 +294,7 @@ def test_engines_that_never_start_end_the_run(make_job: MakeJob) -> None:
 
 def test_a_poisoned_prompt_costs_itself_alone(make_job: MakeJob) -> None:
     job = slow_job(
-        make_job, engine_args={"poisoned": 0.1}, replicas={"max": 2}, max_failed=1, choose={}
+        make_job, engine_args={"poisoned": 0.03}, replicas={"max": 2}, max_failed=1, choose={}
     )
     run_generate(job)
     rows = samples(job)

@@ -130,8 +130,10 @@ class WriterLease:
             key = _key(self._pool)
             if not self._store.replace_if(key, holder.to_json(), expected=self._holder.to_json()):
                 content = self._store.get(key)
-                other = _parse(self._pool, content) if content else None
-                self.lost = _busy(self._pool, other)
+                if content is None:
+                    # The store is out. Had somebody deleted it, the epoch would still protect us.
+                    raise FileNotFoundError(f"{key} is not there")
+                self.lost = _busy(self._pool, _parse(self._pool, content))
                 raise self.lost
             self._holder = holder
 
@@ -155,7 +157,7 @@ def _wait_for_silence(
         time.sleep(WATCH_S)
         now = store.get(_key(pool))
         if now != seen:
-            raise _busy(pool, _parse(pool, now) if now else None)
+            raise _busy(pool, _parse(pool, now or seen))
     return seen
 
 
@@ -173,9 +175,7 @@ def _parse(pool: str, content: bytes) -> Holder:
         ) from error
 
 
-def _busy(pool: str, holder: Holder | None) -> BusyError:
-    if holder is None:
-        return BusyError(f"pool {pool}: its writer.json was deleted while this run held it")
+def _busy(pool: str, holder: Holder) -> BusyError:
     return BusyError(
         f"pool {pool} is held by attempt {holder.attempt} of recipe {holder.recipe!r} since "
         f"{holder.since} (process {holder.pid} on {holder.host}); try again when it is done"

@@ -136,7 +136,7 @@ class Replica:
     async def _prepared(self, grant: Grant) -> list[Ready]:
         if not grant.work:
             return []
-        return await asyncio.to_thread(prepare, grant.work, self._engine, self._settings)
+        return await self._patience(lambda: prepare(grant.work, self._engine, self._settings))
 
     def _room(self) -> int:
         """How many samples more the engine takes, with a few that wait for a slot in it."""

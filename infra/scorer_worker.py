@@ -4,7 +4,7 @@ import asyncio
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -76,7 +76,8 @@ class ScorerWorker:
         while True:
             task = await self._link.call("lease_scores", self._name, not self._tasks)
             if task is not None:
-                await asyncio.to_thread(self._score, task)
+                items = await self._patience(partial(_read_items, task))
+                await asyncio.to_thread(self._score, task, items)
             if self._tasks and (task is None or self._spool.due()):
                 await self._flush()
 
@@ -87,8 +88,7 @@ class ScorerWorker:
         self._spool.take()
         self._tasks, self._verdicts = [], []
 
-    def _score(self, task: ScoreTask) -> None:
-        items = _read_items(task)
+    def _score(self, task: ScoreTask, items: Sequence[Item]) -> None:
         rows = self._judge.score(items, task.scorers)
         if task.scorers is None:
             reasons = self._judge.reasons(items, rows)

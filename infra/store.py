@@ -23,6 +23,11 @@ class FolderStore:
     def __init__(self, root: str | Path) -> None:
         self.root = Path(root).absolute()
 
+    def create(self) -> None:
+        """Makes the root folder. Nothing else does: where it is missing the store is out, and what
+        is written into its place would be gone when it comes back."""
+        self.root.mkdir(parents=True, exist_ok=True)
+
     def path(self, key: str) -> Path:
         """Where `key` lies; StoreError if it would lie outside of the store."""
         path = self.root / key
@@ -45,7 +50,7 @@ class FolderStore:
         except FileExistsError:
             return False
         finally:
-            temporary.unlink()
+            temporary.unlink(missing_ok=True)
         _sync_folder(temporary.parent)
         return True
 
@@ -71,8 +76,7 @@ class FolderStore:
         return [f"{key}/{name}" for name in sorted(names) if not name.startswith(TEMPORARY)]
 
     def _write_temporary(self, key: str, content: bytes) -> Path:
-        path = self.path(key)
-        path.parent.mkdir(parents=True, exist_ok=True)
+        path = self._with_folder(key)
         temporary = path.with_name(f"{TEMPORARY}{path.name}-{os.getpid()}")
         with temporary.open("wb") as file:
             file.write(content)
@@ -80,11 +84,18 @@ class FolderStore:
             os.fsync(file.fileno())
         return temporary
 
+    def _with_folder(self, key: str) -> Path:
+        """Where `key` lies, with its folder made below the root."""
+        if not self.root.is_dir():
+            raise FileNotFoundError(f"the store {self.root} is not there")
+        path = self.path(key)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        return path
+
     @contextmanager
     def _exclusive(self, key: str) -> Iterator[None]:
         """One process at a time compares and swaps a file; the lock goes with the process."""
-        path = self.path(key)
-        path.parent.mkdir(parents=True, exist_ok=True)
+        path = self._with_folder(key)
         with path.with_name(f"{TEMPORARY}{path.name}.lock").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             yield

@@ -85,6 +85,7 @@ def _attempt(job: Job) -> Iterator["Attempt"]:
 
 def _acquire(job: Job) -> WriterLease:
     try:
+        job.store.create()
         return WriterLease.acquire(job.store, job.recipe.pool, job.recipe.name)
     except OSError as error:
         raise StoreError(

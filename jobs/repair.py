@@ -10,6 +10,7 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from infra.pool import reading
 from infra.spool import write_table
 from jobs.crew import get
 from jobs.recipe import Job
@@ -41,39 +42,62 @@ def repair(
     job: Job, coordinator: Any, repairs: Repairs, attempt: str, say: Callable[[str], None]
 ) -> None:
     """Mends the pool, table by table."""
+    rewriter = _Rewriter(job, coordinator, attempt)
     if repairs.drop_damaged:
         for table in TABLES:
             if damaged := job.pool.damaged(table):
                 get(coordinator.commit_files.remote(table, [], damaged))
                 rows = sum(file.rows for file in damaged)
                 say(f"dropped {len(damaged)} damaged files of {table} with {rows:,} rows")
+        rewriter.remove("scores", _orphan_scores(job))
     if repairs.retry_failed:
         failed = _failed(job, repairs.retry_failed)
         say(f"reopening {failed.height:,} failed samples")
-        for number, ((path,), group) in enumerate(failed.group_by("path", maintain_order=True)):
-            _reopen(
-                job, coordinator, Path(path), group["row"].to_list(), f"{attempt}-f{number:06d}"
-            )
+        rewriter.remove("samples", failed)
 
 
 def _failed(job: Job, reasons: tuple[str, ...]) -> pl.DataFrame:
     """Places of this teacher's samples that failed for one of the reasons."""
     plain = [reason.removeprefix("failed_") for reason in reasons]
-    return (
-        job.pool.scan("samples")
-        .filter(pl.col("teacher_id") == job.teacher_id)
-        .filter((pl.col("outcome") == FAILED) & pl.col("failure_reason").is_in(plain))
-        .select("path", "row")
-        .collect()
-        .sort("path", "row")
-    )
+    with reading(job.pool):
+        return (
+            job.pool.scan("samples")
+            .filter(pl.col("teacher_id") == job.teacher_id)
+            .filter((pl.col("outcome") == FAILED) & pl.col("failure_reason").is_in(plain))
+            .select("path", "row")
+            .collect()
+        )
 
 
-def _reopen(job: Job, coordinator: Any, path: Path, rows: list[int], name: str) -> None:
-    """Replaces a file by one without these rows, in one commit: their keys are free again."""
-    (old,) = (file for file in job.pool.files("samples") if file.name == path.name)
-    table = pq.read_table(path)
-    gone = set(rows)
-    left = table.filter(pa.array([row not in gone for row in range(table.num_rows)]))
-    fresh = [write_table(path.with_name(f"{name}.parquet"), left)] if left.num_rows else []
-    get(coordinator.commit_files.remote("samples", fresh, [old]))
+def _orphan_scores(job: Job) -> pl.DataFrame:
+    """Places of scores whose samples are gone. Those will be drawn and scored again, perhaps with
+    the same text, and no score may be there twice."""
+    key = ["prompt_id", "teacher_id", "sample_index"]
+    with reading(job.pool):
+        samples = job.pool.scan("samples").select(key)
+        scores = job.pool.scan("scores").select(*key, "path", "row")
+        return scores.join(samples, on=key, how="anti").select("path", "row").collect()
+
+
+@dataclass
+class _Rewriter:
+    """Replaces files by ones without some of their rows, each in one commit."""
+
+    job: Job
+    coordinator: Any
+    attempt: str
+    files: int = 0
+
+    def remove(self, table: str, places: pl.DataFrame) -> None:
+        """Removes the rows at these places (`path`, `row`) from a table."""
+        for (path,), group in places.sort("path", "row").group_by("path", maintain_order=True):
+            self._rewrite(table, Path(path), set(group["row"]))
+
+    def _rewrite(self, table: str, path: Path, gone: set[int]) -> None:
+        (old,) = (file for file in self.job.pool.files(table) if file.name == path.name)
+        whole = pq.read_table(path)
+        left = whole.filter(pa.array([row not in gone for row in range(whole.num_rows)]))
+        self.files += 1
+        name = f"{self.attempt}-f{self.files:06d}.parquet"
+        fresh = [write_table(path.with_name(name), left)] if left.num_rows else []
+        get(self.coordinator.commit_files.remote(table, fresh, [old]))

@@ -120,17 +120,17 @@ def test_many_deliveries_are_one_commit(pool: Pool) -> None:
 
 def test_while_the_store_is_out_deliveries_wait(pool: Pool) -> None:
     async def scene(committer: Committer) -> None:
-        first, second = file_of(pool, 0), file_of(pool, 1)
-        with away(pool):
-            waiting = [
-                asyncio.create_task(committer.commit("samples", [file], nothing))
-                for file in (first, second)
-            ]
-            await until(lambda: committer.trouble is not None or waiting[0].done())
-            committer.check()
-            assert "cannot be written" in str(committer.trouble)
-            assert not any(task.done() for task in waiting)
-        await asyncio.gather(*waiting)
+        files = [file_of(pool, 0), file_of(pool, 1)]
+        async with asyncio.TaskGroup() as group:
+            with away(pool):
+                waiting = [
+                    group.create_task(committer.commit("samples", [file], nothing))
+                    for file in files
+                ]
+                await until(lambda: committer.trouble is not None)
+                assert "cannot be written" in str(committer.trouble)
+                assert not any(task.done() for task in waiting)
+                committer.check()
         assert committer.trouble is None
         assert indexes(pool) == [0, 1]
         await committer.commit("samples", [file_of(pool, 2)], nothing)

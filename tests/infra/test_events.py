@@ -87,12 +87,14 @@ def test_while_nothing_can_be_written_events_wait(tmp_path: Path) -> None:
     log.flush()
     log.add("after")
     root.unlink()
+    root.mkdir()
     log.flush()
     assert names(root) == ["before", "after"]
 
 
 def test_while_the_store_is_away_nothing_is_written_in_its_place(tmp_path: Path) -> None:
     root, away = tmp_path / "store", tmp_path / "away"
+    root.mkdir()
     log = log_in(root)
     log.add("before")
     log.flush()

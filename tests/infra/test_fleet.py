@@ -1,8 +1,8 @@
 """Which replica is started, when, and which one is given up; time is a number here."""
 
 from infra.fleet import BACKOFF_S, DEATHS, FAILED_STARTS, SILENT_S, STAGGER_S, Fleet
-from infra.suspects import ALONE
 from infra.messages import Beat, Seen
+from infra.suspects import ALONE
 
 START_S = 100.0
 STALL_S = 200.0

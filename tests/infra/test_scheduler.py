@@ -340,19 +340,3 @@ def test_the_last_suspect_is_drawn_alone() -> None:
     assert leased(scheduler, "A", 2) == [Key(1, 0), Key(2, 0)], "others go on"
     scheduler.delivered("B", Key(0, 0))
     assert leased(scheduler, "B", 2) == [Key(3, 0), Key(4, 0)]
-
-
-def test_a_suspect_that_fails_a_try_is_not_condemned_by_another() -> None:
-    scheduler = Scheduler(ONE, 2)
-    guilty, innocent = Key(0, 0), Key(1, 0)
-    for holder in "AB":
-        assert leased(scheduler, holder, 2) == [guilty, innocent]
-        scheduler.lost(holder, engine_died=True)
-    for _ in range(2):
-        assert leased(scheduler, "C", 2) == [guilty]
-        assert leased(scheduler, "D", 2) == [innocent]
-        assert scheduler.failed("D", innocent)
-        leased(scheduler, "C", 2)
-        scheduler.lost("C", engine_died=True)
-    assert condemned(scheduler, "E", 2)[guilty]
-    assert not condemned(scheduler, "F", 2).get(innocent, False)

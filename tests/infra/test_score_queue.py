@@ -1,8 +1,8 @@
 """Tasks are scored once, by whoever holds them."""
 
 from infra.messages import Place, ScoreTask, ToScore
-from infra.score_queue import ScoreQueue
 from infra.scheduler import Key
+from infra.score_queue import ScoreQueue
 
 
 def task(index: int = 0) -> ScoreTask:

@@ -17,13 +17,19 @@ def engine(**args: Any) -> SimulatedEngine:
     return SimulatedEngine(Teacher(model="m", engine="simulated", engine_args=args))
 
 
-def draw(made: SimulatedEngine, count: int, sampling: Sampling = SAMPLING) -> list[Completion]:
-    prompt = made.render([{"role": "user", "content": "What is 17 + 25?"}])
+def draw(
+    made: SimulatedEngine,
+    count: int,
+    sampling: Sampling = SAMPLING,
+    question: str = "What is 17 + 25?",
+    within: float = 60,
+) -> list[Completion]:
+    prompt = made.render([{"role": "user", "content": question}])
 
     async def all_of_them() -> list[Completion]:
         return [await made.generate(f"{i}", prompt, sampling, seed=i) for i in range(count)]
 
-    return asyncio.run(all_of_them())
+    return asyncio.run(asyncio.wait_for(all_of_them(), within))
 
 
 def test_same_seed_same_samples() -> None:
@@ -58,6 +64,74 @@ def test_rejects_and_deaths() -> None:
     assert caught.value.kind == "rejected"
     with pytest.raises(EngineError):
         draw(engine(dies_after=3), 3)
+
+
+def test_it_dies_with_a_request_and_from_then_on() -> None:
+    made = engine(dies_after=3)
+    assert len(draw(made, 2)) == 2
+    for _ in range(2):
+        with pytest.raises(EngineError, match="died"):
+            draw(made, 1)
+
+
+def test_poisoned_prompts_kill_every_time_and_others_never() -> None:
+    made = engine(poisoned=0.5, max_num_seqs=4)
+    deadly = {number for number in range(40) if dies_of(made, number)}
+    assert 5 < len(deadly) < 35
+    assert deadly == {number for number in range(40) if dies_of(engine(poisoned=0.5), number)}
+
+
+def dies_of(made: SimulatedEngine, number: int) -> bool:
+    try:
+        draw(made, 1, question=f"What is {number} + 1?")
+    except EngineError:
+        return True
+    return False
+
+
+def test_from_a_request_on_it_hangs() -> None:
+    made = engine(hangs_after=2)
+    assert len(draw(made, 1)) == 1
+    before = made.tokens()
+    with pytest.raises(TimeoutError):
+        draw(made, 1, within=0.1)
+    assert made.tokens() == before, "no token is made while it hangs"
+
+
+def test_its_tokens_are_counted() -> None:
+    made = engine()
+    assert made.tokens() == 0
+    samples = draw(made, 5)
+    assert made.tokens() == sum(len(sample.token_ids) for sample in samples)
+
+
+def test_tokens_grow_while_it_writes() -> None:
+    made = engine(tokens_per_second=100, mean_tokens=2000)
+
+    async def watch() -> None:
+        prompt = made.render([{"role": "user", "content": "What is 1 + 1?"}])
+        request = asyncio.create_task(made.generate("0", prompt, SAMPLING, seed=3))
+        while made.tokens() == 0:
+            assert not request.done()
+            await asyncio.sleep(0.01)
+        assert not request.done()
+        request.cancel()
+
+    asyncio.run(watch())
+
+
+def test_it_is_ready_and_says_what_it_is() -> None:
+    made = engine(max_num_seqs=7, max_model_len=99, start_seconds=0.01)
+    facts = asyncio.run(made.start())
+    assert (facts.engine, facts.slots, facts.max_model_len) == ("simulated", 7, 99)
+    (sample,) = draw(made, 1)
+    assert facts.think_end_token in sample.token_ids
+    made.close()
+
+
+def test_a_prompt_that_is_too_long_is_rejected() -> None:
+    with pytest.raises(RequestError, match="prompt_too_long"):
+        draw(engine(max_model_len=16), 1, question="word " * 16)
 
 
 def test_unknown_arguments_are_refused() -> None:

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 import yaml
 
+from infra.cluster import LOOPBACK_ONLY
 from infra.coordinator import Coordinator
 from infra.pool import DataFile
 from infra.replica import Replica
@@ -337,3 +338,19 @@ def test_errors_of_actors_are_ours() -> None:
 
     with pytest.raises(BusyError, match="somebody else"):
         get(fails.remote())
+
+
+def test_a_lost_node_costs_what_was_on_it(
+    make_job: MakeJob, undisturbed: str, tmp_path: Path
+) -> None:
+    job = slow_job(make_job)
+    recipe = tmp_path / "recipe.yaml"
+    recipe.write_text(yaml.safe_dump(job.resolved))
+    command = [sys.executable, "-m", "tests.jobs.node_loss", str(recipe)]
+    environment = {**os.environ, LOOPBACK_ONLY: "0"}
+    done = subprocess.run(
+        command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=180, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert any(event["event"] == "replica_died" for event in events(job))
+    assert_whole(job, set(), undisturbed)

@@ -76,8 +76,13 @@ class Committer:
                 delivery.then()
         except Exception as error:  # reaches every worker and the driver
             self._failure = error
-            for delivery in deliveries:
+            for delivery in _awaited(deliveries):
                 delivery.acknowledged.set_exception(error)
             return
-        for delivery in deliveries:
+        for delivery in _awaited(deliveries):
             delivery.acknowledged.set_result(None)
+
+
+def _awaited(deliveries: Sequence[_Delivery]) -> list[_Delivery]:
+    """Without those whose sender does not wait any more."""
+    return [delivery for delivery in deliveries if not delivery.acknowledged.done()]

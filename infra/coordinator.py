@@ -8,7 +8,7 @@ they hold. What workers deliver is acknowledged, counted and passed on once it i
 import asyncio
 import logging
 import time
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -23,6 +23,7 @@ from infra.messages import (
     Grant,
     Judged,
     Known,
+    Lost,
     Progress,
     ScoreTask,
     Seen,
@@ -44,7 +45,9 @@ ADOPTION_S = 30.0
 """So long a successor waits for the replicas of its predecessor to say what they hold, before it
 gives that to others."""
 FAILED_AT_LEAST = 20
-"""Fewer failed samples than this never stop a run: three of a pilot's ten are no proof."""
+FAILED_PROMPTS_AT_LEAST = 5
+"""Fewer failed samples, or of fewer prompts, never stop a run: one bad prompt costs itself alone,
+and three of a pilot's ten samples are no proof."""
 
 log = logging.getLogger(__name__)
 
@@ -74,8 +77,10 @@ class Coordinator:
         self._scores = ScoreQueue(settings.epoch << 32)
         self._progress = Progress()
         self._failures: Counter[str] = Counter()
+        self._failed_prompts: defaultdict[str, set[int]] = defaultdict(set)
         self._replicas: dict[str, Seen] = {}
         self._missing: set[str] = set()
+        self._gone: set[str] = set()
         self._first_joined: float | None = None
         self._changed = asyncio.Event()
         self._started = asyncio.Event()
@@ -147,6 +152,8 @@ class Coordinator:
         """A replica is ready to work, and holds these samples from a predecessor; returns those
         that it may not have any more."""
         await self._begun.wait()
+        if replica in self._gone:
+            return list(held)  # nobody watches over it any more; its beats tell it to leave
         refused = self._scheduler.adopt(replica, held)
         self._missing.discard(replica)
         self._replicas.setdefault(replica, Seen(Beat(0, 0, 0.0), 0, 0))
@@ -208,13 +215,14 @@ class Coordinator:
         self._notify()
         return again
 
-    async def lost_replica(self, replica: str, *, engine_died: bool) -> int:
-        """The replica is gone; what it had not delivered is drawn again. Returns how much."""
-        self._replicas.pop(replica, None)
+    async def lost_replica(self, replica: str, *, engine_died: bool) -> Lost:
+        """The replica is gone, and what it had not delivered is drawn again."""
+        seen = self._replicas.pop(replica, None)
+        self._gone.add(replica)
         self._missing.discard(replica)
-        lost = self._scheduler.lost(replica, engine_died=engine_died)
+        requeued = self._scheduler.lost(replica, engine_died=engine_died)
         self._notify()
-        return lost
+        return Lost(requeued, 0 if seen is None else seen.delivered)
 
     def _drawn(self, replica: str, batch: Batch[Drawn]) -> None:
         path = str(self._pool.folder("samples") / batch.file.name)
@@ -229,6 +237,8 @@ class Coordinator:
             else:
                 self._progress.failed += 1
                 self._failures[str(reason)] += 1
+                if len(self._failed_prompts[str(reason)]) < FAILED_PROMPTS_AT_LEAST:
+                    self._failed_prompts[str(reason)].add(key.prompt)
                 self._judge(Judged(key, f"failed_{reason}"))
         for start in range(0, len(fresh), ROWS_PER_SCORE_TASK):
             self._scores.add(ScoreTask(0, path, tuple(fresh[start : start + ROWS_PER_SCORE_TASK])))
@@ -238,12 +248,13 @@ class Coordinator:
         self._stop_at_too_many_failures()
 
     def _stop_at_too_many_failures(self) -> None:
-        drawn = self._progress.drawn
+        drawn, limit = self._progress.drawn, self._settings.max_failed
         for reason, count in self._failures.most_common(1):
-            if count >= FAILED_AT_LEAST and count > self._settings.max_failed * drawn:
+            widespread = len(self._failed_prompts[reason]) >= FAILED_PROMPTS_AT_LEAST
+            if widespread and count >= FAILED_AT_LEAST and count > drawn * limit:
                 self._failure = RunError(
                     f"{count:,} of {drawn:,} samples failed for one reason, {reason}: more than "
-                    f"max_failed ({self._settings.max_failed:.0%}). They are stored with what the "
+                    f"max_failed ({limit:.0%}). They are stored with what the "
                     f"engine said (stillhouse peek). When the cause is mended, --retry-failed "
                     f"{reason} draws them again; a greater max_failed goes on as it is"
                 )

@@ -18,6 +18,8 @@ BACKOFF_S = (0.0, 1.0, 5.0, 30.0)
 """Before a slot is started again after so many failures in a row."""
 FAILED_STARTS = 3
 """So many in a row, and the slot is quarantined."""
+FAILED_FIRST_STARTS = 2
+"""The same before any engine was ever ready: then the recipe is to blame, as a rule."""
 DEATHS = 6
 """So many in a row without one sample delivered, and the slot is quarantined. More than the four
 that it takes to find a poisoned sample (infra/suspects.py)."""
@@ -44,7 +46,9 @@ class _Slot:
     since: float = 0.0
     placed: bool = False
     not_before: float = 0.0
-    failures: int = 0
+    failed_starts: int = 0
+    deaths: int = 0
+    """At work, since it last delivered a sample."""
     reason: str = ""
     seen: Seen | None = None
     seen_at: float = 0.0
@@ -119,9 +123,8 @@ class Fleet:
             slot = self._slot(name)
             if slot.name != name:
                 continue
-            if news.delivered:
-                slot.failures = 0
             if slot.state is State.STARTING:
+                slot.failed_starts = 0
                 self._ever_ready = True
                 slot.enter(State.WORKING, now)
                 slot.seen, slot.seen_at, slot.moved_at = news, now, now
@@ -153,15 +156,21 @@ class Fleet:
                     )
         return found
 
-    def died(self, name: str, reason: str, now: float) -> bool:
-        """It is gone and comes back after a while; True: not any more, the slot is quarantined."""
+    def died(self, name: str, reason: str, now: float, *, delivered: bool = False) -> bool:
+        """It is gone, after it had `delivered` samples or not, and comes back after a while; True:
+        not any more, the slot is quarantined."""
         slot = self._slot(name)
-        slot.failures += 1
         slot.reason = reason
-        if slot.failures >= (DEATHS if slot.state is State.WORKING else FAILED_STARTS):
+        if slot.state is State.WORKING:
+            slot.deaths = 1 if delivered else slot.deaths + 1
+        else:
+            slot.failed_starts += 1
+        starts = FAILED_STARTS if self._ever_ready else FAILED_FIRST_STARTS
+        if slot.deaths >= DEATHS or slot.failed_starts >= starts:
             slot.enter(State.QUARANTINED, now)
             return True
-        slot.not_before = now + BACKOFF_S[min(slot.failures, len(BACKOFF_S)) - 1]
+        failures = max(slot.deaths, slot.failed_starts)
+        slot.not_before = now + BACKOFF_S[min(failures, len(BACKOFF_S)) - 1]
         slot.enter(State.IDLE, now)
         return False
 

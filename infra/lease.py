@@ -106,8 +106,7 @@ class WriterLease:
     def advance(self) -> int:
         """The next epoch, for a coordinator that follows one that died; BusyError if the pool is
         somebody else's by now."""
-        self._change(replace(self._holder, epoch=self._holder.epoch + 1))
-        return self._holder.epoch
+        return self._change(lambda holder: replace(holder, epoch=holder.epoch + 1)).epoch
 
     def check(self) -> None:
         """Raises the BusyError of a lease that was lost."""
@@ -120,27 +119,37 @@ class WriterLease:
         self._thread.join()
         if self.lost is None:
             try:
-                self._change(replace(self._holder, released=True))
+                self._change(lambda holder: replace(holder, released=True))
             except (BusyError, OSError):
                 return  # the next writer finds out by itself
 
-    def _change(self, holder: Holder) -> None:
+    def _change(self, change: Callable[[Holder], Holder]) -> Holder:
+        """Swaps the lease; OSError where the store is out, BusyError where it is lost."""
+        key = _key(self._pool)
         with self._lock:
             self.check()
-            key = _key(self._pool)
-            if not self._store.replace_if(key, holder.to_json(), expected=self._holder.to_json()):
+            holder = change(self._holder)
+            while not self._store.replace_if(
+                key, holder.to_json(), expected=self._holder.to_json()
+            ):
                 content = self._store.get(key)
                 if content is None:
                     # The store is out. Had somebody deleted it, the epoch would still protect us.
                     raise FileNotFoundError(f"{key} is not there")
-                self.lost = _busy(self._pool, _parse(self._pool, content))
-                raise self.lost
+                found = _parse(self._pool, content)
+                if (found.attempt, found.process) != (holder.attempt, holder.process):
+                    self.lost = _busy(self._pool, found)
+                    raise self.lost
+                # An earlier change of ours, of which we did not hear that it went through.
+                self._holder = found
+                holder = change(found)
             self._holder = holder
+            return holder
 
     def _beat_on(self) -> None:
         while not self._stopped.wait(BEAT_S):
             try:
-                self._change(replace(self._holder, beats=self._holder.beats + 1))
+                self._change(lambda holder: replace(holder, beats=holder.beats + 1))
             except BusyError:
                 return
             except OSError:
@@ -155,9 +164,12 @@ def _wait_for_silence(
     started = clock()
     while not holder.gone() and clock() - started < silent_s:
         time.sleep(WATCH_S)
-        now = store.get(_key(pool))
+        now = store.get(_key(pool)) or seen
         if now != seen:
-            raise _busy(pool, _parse(pool, now or seen))
+            holder = _parse(pool, now)
+            if not holder.released:
+                raise _busy(pool, holder)
+            seen = now
     return seen
 
 
@@ -196,4 +208,6 @@ def _process(pid: int) -> str:
         stat = Path(f"/proc/{pid}/stat").read_text()
     except OSError:
         return f"{_machine()}{pid}/gone"
-    return f"{_machine()}{pid}/{stat.rpartition(')')[2].split()[19]}"
+    fields = stat.rpartition(")")[2].split()
+    # A zombie has ended; where nobody waits for its children, as in many containers, it stays.
+    return f"{_machine()}{pid}/{'gone' if fields[0] in 'ZX' else fields[19]}"

@@ -37,6 +37,8 @@ class Link:
                 return await getattr(coordinator, method).remote(*arguments)
             except ray.exceptions.RayTaskError as error:
                 raise error.cause from None
+            except ray.exceptions.ActorUnavailableError:
+                await asyncio.sleep(RETRY_S)  # it lives; the network does not
             except ray.exceptions.RayActorError:
                 log.warning("the coordinator is gone; waiting for its successor")
                 self._lost(coordinator)
@@ -64,6 +66,8 @@ class Link:
                     self._coordinator = found
                 except ray.exceptions.RayTaskError as error:
                     raise error.cause from None
+                except ray.exceptions.ActorUnavailableError:
+                    await asyncio.sleep(RETRY_S)
                 except ray.exceptions.RayActorError:
                     self._gone.add(found._actor_id)
             return self._coordinator

@@ -62,6 +62,14 @@ class Seen(NamedTuple):
     delivered: int
 
 
+class Lost(NamedTuple):
+    """What a replica that is gone leaves behind."""
+
+    requeued: int
+    """Samples that will be drawn again."""
+    delivered: int
+
+
 class Drawn(NamedTuple):
     """A sample in a file that a replica delivers."""
 

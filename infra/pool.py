@@ -165,7 +165,9 @@ class PoolWriter:
         self.pool = pool
         self.epoch = epoch
         pool.create()
-        self._tables = {name: DeltaTable(pool.folder(name)) for name in TABLES}
+        self._tables = {
+            name: pool.writing(name, partial(DeltaTable, pool.folder(name))) for name in TABLES
+        }
         for name in TABLES:
             self._fence(name)
 
@@ -189,9 +191,7 @@ class PoolWriter:
         """
         self._refresh(name)
         table = self._tables[name]
-        there = (
-            {unquote(uri).rpartition("/")[2] for uri in table.file_uris()} if replaced else set()
-        )
+        there = self._names(name) if replaced else set()
         if gone := [file.name for file in replaced if file.name not in there]:
             if all(file.name in there for file in files):
                 return  # an earlier call that seemed to fail did it
@@ -207,11 +207,15 @@ class PoolWriter:
             ),
         )
 
+    def _names(self, name: str) -> set[str]:
+        uris = self.pool.writing(name, self._tables[name].file_uris)
+        return {unquote(uri).rpartition("/")[2] for uri in uris}
+
     def _refresh(self, name: str) -> None:
         """Reads what was committed meanwhile; BusyError if a newer epoch was."""
         table = self._tables[name]
         self.pool.writing(name, table.update_incremental)
-        newest = table.transaction_version(WRITER) or 0
+        newest = self.pool.writing(name, partial(table.transaction_version, WRITER)) or 0
         if newest > self.epoch:
             raise BusyError(
                 f"pool {self.pool.name}: epoch {newest} has taken over from {self.epoch}"

@@ -148,7 +148,7 @@ class Scheduler:
                 self._queue(key.prompt)
             if self._wanted(key):
                 self._grant(holder, key)
-            else:
+            elif not self.accepts(holder, key):
                 refused.append(key)
         return refused
 
@@ -183,9 +183,7 @@ class Scheduler:
             return False
         self._failures[key] = failures
         self._drop_lease(holder, key)
-        if self._wanted(key):
-            self._open[key.prompt].waiting |= _bit(key)
-            self._again.append(key)
+        self._requeue(key)
         return True
 
     def lost(self, holder: str, *, engine_died: bool = False) -> int:
@@ -201,12 +199,21 @@ class Scheduler:
         if engine_died:
             self._poisoned |= {key.prompt for key in self._suspects.died(keys)}
         for key in keys:
-            if self._wanted(key):
-                self._open[key.prompt].waiting |= _bit(key)
-                if key not in self._suspects or key.prompt in self._poisoned:
-                    self._suspects.cleared(key)
-                    self._again.append(key)
+            self._requeue(key)
         return len(keys)
+
+    def _requeue(self, key: Key) -> None:
+        """To be drawn again: a suspect when there is an engine that it may join."""
+        if not self._wanted(key):
+            self._suspects.cleared(key)
+            return
+        self._open[key.prompt].waiting |= _bit(key)
+        if key.prompt in self._poisoned:
+            self._suspects.cleared(key)
+        if key in self._suspects:
+            self._suspects.wait(key)
+        else:
+            self._again.append(key)
 
     def _wanted(self, key: Key) -> bool:
         prompt = self._open.get(key.prompt)

@@ -32,12 +32,17 @@ class Suspects(Generic[Item]):
         """An engine died with `items` in it, which wait to be drawn again; returns the guilty."""
         if len(items) == 1 and self.must_be_alone(items):
             for item in items:
-                del self._marks[item]
+                self.cleared(item)
             return list(items)
         for item in items:
             self._marks[item] = min(self._marks.get(item, 0) + 1, ALONE)
-            self._waiting.append(item)
+            self.wait(item)
         return []
+
+    def wait(self, item: Item) -> None:
+        """A suspect is to be drawn again."""
+        if item not in self._waiting:
+            self._waiting.append(item)
 
     def must_be_alone(self, held: Iterable[Item]) -> bool:
         """Whether one of `held` is drawn in an engine that does nothing else."""
@@ -45,18 +50,22 @@ class Suspects(Generic[Item]):
 
     def next_for(self, held: Collection[Item]) -> Item | None:
         """The next suspect that may join `held` in an engine, or null."""
-        while self._waiting and self._waiting[0] not in self._marks:
-            self._waiting.popleft()
         if not self._waiting:
             return None
-        marks = self._marks[self._waiting[0]]
         beside = [self._marks[item] for item in held if item in self._marks]
+        for item in self._waiting:
+            if self._fits(item, beside, empty=not held):
+                self._waiting.remove(item)
+                return item
+        return None
+
+    def _fits(self, item: Item, beside: list[int], *, empty: bool) -> bool:
+        marks = self._marks[item]
         if marks == ALONE:
-            fits = not held
-        else:
-            fits = len(beside) < (GROUP if max([marks, *beside]) == 1 else 1)
-        return self._waiting.popleft() if fits else None
+            return empty
+        return len(beside) < (GROUP if max([marks, *beside]) == 1 else 1)
 
     def cleared(self, item: Item) -> None:
         """The item came through alive, or nobody cares about it any more."""
-        self._marks.pop(item, None)
+        if self._marks.pop(item, None) is not None and item in self._waiting:
+            self._waiting.remove(item)

@@ -7,7 +7,7 @@ from typing import Any
 from infra.compaction import Merge, merge
 from infra.events import EventLog
 from infra.fleet import Fleet
-from infra.messages import Progress
+from infra.messages import Lost, Progress
 from infra.placement import Placement, assert_placeable
 from infra.pool import DataFile
 from infra.revision import code_digest
@@ -251,10 +251,14 @@ class Crew:
 
     def _replica_died(self, name: str, reason: str, *, engine_died: bool) -> None:
         self._release(name)
-        quarantined = self._fleet.died(name, reason, time.monotonic())
         self._note("replica_died", reason, replica=name)
-        lost = get(self._coordinator.lost_replica.remote(name, engine_died=engine_died))
-        self._events.add("samples_requeued", replica=name, samples=lost)
+        lost, quarantined = Lost(0, 0), False
+        try:
+            lost = get(self._coordinator.lost_replica.remote(name, engine_died=engine_died))
+        finally:
+            delivered = lost.delivered > 0
+            quarantined = self._fleet.died(name, reason, time.monotonic(), delivered=delivered)
+        self._events.add("samples_requeued", replica=name, samples=lost.requeued)
         if quarantined:
             self._note("replica_quarantined", reason, replica=name)
         if self._fleet.able < self._job.recipe.teacher.replicas.min:

@@ -83,6 +83,7 @@ def _prompt(source: PromptSource, row: Row, system: str | None) -> Prompt:
     if "reference" in source.fields:
         value = _field(source.fields["reference"], row)
         reference = None if value is None else str(value)
+        _check_text(reference or "", row)
     return Prompt.make(
         messages,
         reference=reference,

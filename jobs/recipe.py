@@ -15,6 +15,7 @@ from filters.choose import Chooser
 from filters.rules import compile_rules, rule_columns
 from filters.scorer import Scorer, scorer_id
 from filters.scorers import build_scorers
+from infra.engines.simulated import SimulatedArgs
 from infra.pool import Pool
 from infra.store import FolderStore
 from infra.weights import folder_digest
@@ -63,6 +64,7 @@ class Job:
     @classmethod
     def of(cls, recipe: Recipe) -> "Job":
         """Compiles scorers, rules and choosing; RecipeError for what does not fit together."""
+        _check_simulated(recipe)
         scorers = build_scorers(name for names in recipe.scorers.values() for name in names)
         columns = rule_columns(scorers)
         return cls(
@@ -144,6 +146,18 @@ def load_job(path: str, overrides: Sequence[str] = ()) -> Job:
         lines = [_explain(path, node, problem) for problem in error.errors()]
         raise RecipeError("\n".join(lines)) from error
     return Job.of(recipe)
+
+
+def _check_simulated(recipe: Recipe) -> None:
+    if recipe.teacher.engine != "simulated":
+        return
+    try:
+        SimulatedArgs(**recipe.teacher.engine_args)
+    except ValidationError as error:
+        problem = error.errors()[0]
+        field = ".".join(["teacher", "engine_args", *map(str, problem["loc"])])
+        known = ", ".join(SimulatedArgs.model_fields)
+        raise RecipeError(f"{field}: {problem['msg']}; the simulated engine has {known}") from error
 
 
 def _read(path: Path) -> str:

@@ -42,7 +42,9 @@ def publish(catalog: Catalog, tmp_path: Path, rows: int = 3) -> Manifest:
 
 @pytest.fixture
 def catalog(tmp_path: Path) -> Catalog:
-    return Catalog(FolderStore(tmp_path / "store"), "data")
+    store = FolderStore(tmp_path / "store")
+    store.create()
+    return Catalog(store, "data")
 
 
 def test_versions_follow_each_other(catalog: Catalog, tmp_path: Path) -> None:

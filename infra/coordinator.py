@@ -8,7 +8,6 @@ they hold. What workers deliver is acknowledged, counted and passed on once it i
 import asyncio
 import logging
 import time
-from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -16,6 +15,7 @@ from typing import Any
 
 from infra.committer import Committer
 from infra.compaction import Compaction, Merge
+from infra.failures import Failures
 from infra.loop_lag import LoopLag
 from infra.messages import (
     Beat,
@@ -44,11 +44,6 @@ ROWS_PER_SCORE_TASK = 256
 ADOPTION_S = 30.0
 """So long a successor waits for the replicas of its predecessor to say what they hold, before it
 gives that to others."""
-FAILED_AT_LEAST = 20
-FAILED_PROMPTS_AT_LEAST = 5
-"""Fewer failed samples, or of fewer prompts, never stop a run: one bad prompt costs itself alone,
-and three of a pilot's ten samples are no proof."""
-
 log = logging.getLogger(__name__)
 
 
@@ -76,8 +71,7 @@ class Coordinator:
         # Task numbers of two coordinators must differ: a worker may hold tasks of the other.
         self._scores = ScoreQueue(settings.epoch << 32)
         self._progress = Progress()
-        self._failures: Counter[str] = Counter()
-        self._failed_prompts: defaultdict[str, set[int]] = defaultdict(set)
+        self._failures = Failures(settings.max_failed)
         self._replicas: dict[str, Seen] = {}
         self._missing: set[str] = set()
         self._gone: set[str] = set()
@@ -236,28 +230,14 @@ class Coordinator:
                 fresh.append(ToScore(key, row, self._known.place(key.prompt)))
             else:
                 self._progress.failed += 1
-                self._failures[str(reason)] += 1
-                if len(self._failed_prompts[str(reason)]) < FAILED_PROMPTS_AT_LEAST:
-                    self._failed_prompts[str(reason)].add(key.prompt)
+                self._failures.add(str(reason), key.prompt)
                 self._judge(Judged(key, f"failed_{reason}"))
         for start in range(0, len(fresh), ROWS_PER_SCORE_TASK):
             self._scores.add(ScoreTask(0, path, tuple(fresh[start : start + ROWS_PER_SCORE_TASK])))
         self._compaction.committed(
             "samples", batch.file, 1 + max(entry.key.prompt for entry in batch.entries)
         )
-        self._stop_at_too_many_failures()
-
-    def _stop_at_too_many_failures(self) -> None:
-        drawn, limit = self._progress.drawn, self._settings.max_failed
-        for reason, count in self._failures.most_common(1):
-            widespread = len(self._failed_prompts[reason]) >= FAILED_PROMPTS_AT_LEAST
-            if widespread and count >= FAILED_AT_LEAST and count > drawn * limit:
-                self._failure = RunError(
-                    f"{count:,} of {drawn:,} samples failed for one reason, {reason}: more than "
-                    f"max_failed ({limit:.0%}). They are stored with what the "
-                    f"engine said (stillhouse peek). When the cause is mended, --retry-failed "
-                    f"{reason} draws them again; a greater max_failed goes on as it is"
-                )
+        self._failure = self._failure or self._failures.too_many(self._progress.drawn)
 
     # Scorer workers
 

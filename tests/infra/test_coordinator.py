@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from infra.coordinator import FAILED_AT_LEAST, Coordinator, CoordinatorSettings
+from infra.coordinator import Coordinator, CoordinatorSettings
+from infra.failures import SAMPLES_AT_LEAST
 from infra.messages import Beat, Drawn, Grant, Judged, Known, Place, ScoreTask, ToScore
 from infra.pool import DataFile, Pool, PoolWriter
 from infra.revision import code_digest
@@ -140,7 +141,7 @@ def test_score_tasks_name_the_rows_of_their_samples(tmp_path: Path) -> None:
 def test_a_lost_replica_delivers_nothing(tmp_path: Path) -> None:
     async def play(coordinator: Coordinator) -> None:
         grant = await coordinator.lease("r0", 2, 0)
-        assert await coordinator.lost_replica("r0", engine_died=False) == 2
+        assert (await coordinator.lost_replica("r0", engine_died=False)).requeued == 2
         again = await coordinator.lease("r1", 2, 0)
         assert keys(again) == keys(grant)
         refused = await coordinator.deliver("r0", batch_of(tmp_path, done(grant), "zombie"))
@@ -209,7 +210,7 @@ def test_a_sample_that_kills_engines_comes_as_poisoned(tmp_path: Path) -> None:
             await coordinator.join(name, [])
             grant = await coordinator.lease(name, 1, 0)
             assert [(w.key, w.poisoned) for w in grant.work] == [(Key(0, 0), False)]
-            assert await coordinator.lost_replica(name, engine_died=True) == 1
+            assert (await coordinator.lost_replica(name, engine_died=True)).requeued == 1
         grant = await coordinator.lease("r0", 1, 0)
         assert [(w.key, w.poisoned) for w in grant.work] == [(Key(0, 0), True)]
 
@@ -238,7 +239,7 @@ def test_too_many_failures_for_one_reason_stop_the_run(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("bad", "good", "reasons"), [(20, 380, 1), (FAILED_AT_LEAST - 1, 0, 1), (38, 0, 2)]
+    ("bad", "good", "reasons"), [(20, 380, 1), (SAMPLES_AT_LEAST - 1, 0, 1), (38, 0, 2)]
 )
 def test_fewer_failures_stop_nobody(bad: int, good: int, reasons: int, tmp_path: Path) -> None:
     fail_so_many(tmp_path, bad, good, reasons)
@@ -465,7 +466,7 @@ def test_what_a_lost_replica_held_is_drawn_by_others(tmp_path: Path) -> None:
         await second.join("r0", keys(mine))
         waiting = asyncio.create_task(second.lease("r0", 9, 60))
         await asyncio.sleep(0)
-        assert await second.lost_replica("r1", engine_died=False) == 0, "it never joined"
+        assert (await second.lost_replica("r1", engine_died=False)).requeued == 0, "it never joined"
         assert keys(await asyncio.wait_for(waiting, 30)) == keys(theirs)
         assert await second.join("r1", keys(theirs)) == keys(theirs), "they are r0's by now"
 

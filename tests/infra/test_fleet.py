@@ -1,6 +1,14 @@
 """Which replica is started, when, and which one is given up; time is a number here."""
 
-from infra.fleet import BACKOFF_S, DEATHS, FAILED_STARTS, SILENT_S, STAGGER_S, Fleet
+from infra.fleet import (
+    BACKOFF_S,
+    DEATHS,
+    FAILED_FIRST_STARTS,
+    FAILED_STARTS,
+    SILENT_S,
+    STAGGER_S,
+    Fleet,
+)
 from infra.messages import Beat, Seen
 from infra.suspects import ALONE
 
@@ -102,12 +110,13 @@ def test_a_dead_one_comes_back_later_and_later_under_a_new_name() -> None:
 
 def test_failed_starts_in_a_row_quarantine() -> None:
     fleet = fleet_of(2)
-    for starts in range(1, FAILED_STARTS + 1):
+    for starts in range(1, FAILED_FIRST_STARTS + 1):
         now = 100.0 * starts
         place(fleet, now)
         assert fleet.to_start(now) == [f"r0.{starts}"]
-        assert fleet.died(f"r0.{starts}", f"reason {starts}", now) == (starts == FAILED_STARTS)
-    assert fleet.quarantined == {"r0": f"reason {FAILED_STARTS}"}
+        given_up = starts == FAILED_FIRST_STARTS
+        assert fleet.died(f"r0.{starts}", f"reason {starts}", now) == given_up
+    assert fleet.quarantined == {"r0": f"reason {FAILED_FIRST_STARTS}"}
     assert fleet.able == 1
     assert fleet.to_place(10_000) == [], "given up for good"
     assert fleet.to_start(10_000) == ["r1.1"], "the other one goes on"
@@ -128,15 +137,30 @@ def test_one_replica_outlives_a_poisoned_sample() -> None:
     assert fleet.able == 1
 
 
-def test_one_delivered_sample_forgives_all_failures() -> None:
+def test_engines_that_once_started_get_another_start() -> None:
     fleet = fleet_of(1)
-    now = fail(fleet, FAILED_STARTS - 1, 0)
-    name = start(fleet, now)
-    fleet.saw({name: seen(1, delivered=1)}, now)
-    assert not fleet.died(name, "a bad sample", now)
-    now += max(BACKOFF_S)
-    fail(fleet, FAILED_STARTS - 2, now)
+    now = die(fleet, 1, 0)
+    now = fail(fleet, FAILED_STARTS - 1, now)
+    assert fleet.able == 1
+    fail(fleet, 1, now)
+    assert fleet.able == 0
+
+
+def test_one_delivered_sample_forgives_all_deaths() -> None:
+    fleet = fleet_of(1)
+    now = die(fleet, DEATHS - 1, 0)
+    assert not fleet.died(start(fleet, now), "a bad sample", now, delivered=True)
+    now = die(fleet, DEATHS - 2, now + max(BACKOFF_S))
     assert (fleet.able, fleet.quarantined) == (1, {})
+
+
+def test_a_start_that_worked_forgives_those_that_did_not() -> None:
+    fleet = fleet_of(1)
+    now = die(fleet, 1, 0)
+    now = fail(fleet, FAILED_STARTS - 1, now)
+    now = die(fleet, 1, now)
+    fail(fleet, FAILED_STARTS - 1, now)
+    assert fleet.able == 1
 
 
 def test_one_failed_start_after_deaths_at_work_is_not_three_in_a_row() -> None:
@@ -218,13 +242,13 @@ def test_news_of_an_earlier_start_are_passed_over() -> None:
     assert list(fleet.overdue(61 + SILENT_S)) == ["r0.2"]
 
 
-def test_a_delivery_of_an_earlier_start_forgives_nothing() -> None:
+def test_news_of_an_earlier_start_change_nothing() -> None:
     fleet = fleet_of(1)
-    now = fail(fleet, FAILED_STARTS - 1, 0)
+    now = die(fleet, 1, 0)
     place(fleet, now)
-    (name,) = fleet.to_start(now)
+    fleet.to_start(now)
     fleet.saw({"r0.1": seen(9, delivered=9)}, now)
-    assert fleet.died(name, "no memory", now)
+    assert fleet.working == []
 
 
 def test_one_that_left_is_not_started_again() -> None:

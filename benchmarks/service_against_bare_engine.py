@@ -1,10 +1,12 @@
 """What the service costs over a bare engine: tokens per second of the same requests.
 
-    python -m benchmarks.service_against_bare_engine --pairs 3
+    python -m benchmarks.service_against_bare_engine --pairs 7
 
-Bare is a loop in one process that keeps as many requests in the same VllmEngine as the service.
-The service is a whole `generate`: coordinator, replica, files, commits, scorers on the same cores.
-Both draw the same samples of the same prompts; start-up is excluded from both.
+Bare is a loop around AsyncLLM in one process that keeps as many requests in it as the service does.
+The service is a whole `generate`: coordinator, replica, files, commits, and a scorer on the same
+cores. Both draw the same samples of the same prompts, all of one length (`ignore_eos`), and both are
+measured from the moment the engine is ready until the last token or, for the service, the last
+verdict is there.
 """
 
 import argparse
@@ -13,24 +15,41 @@ import statistics
 import sys
 import tempfile
 import time
+from typing import Any
 
+import infra.placement
 from infra.engines.vllm import VllmEngine
-from infra.replica import PREFETCH_SHARE
+from infra.replica import PREFETCH_SHARE, Replica
+from infra.sample_row import ReplicaSettings
 from jobs.generate import generate
 from jobs.prompts import PromptList, read_prompts
 from jobs.recipe import Job, load_job
 from schemas.identity import sample_seed
+from schemas.ports import Sampling
 
 RECIPE = "recipes/quickstart.yaml"
 
 
-def bare(job: Job, prompts: PromptList) -> float:
+class FixedLengthEngine(VllmEngine):
+    """Every sample goes on to `max_tokens`."""
+
+    def parameters(self, sampling: Sampling, seed: int) -> Any:
+        parameters = super().parameters(sampling, seed)
+        parameters.ignore_eos = True
+        return parameters
+
+
+class FixedLengthReplica(Replica):
+    """A replica with that engine."""
+
+    def __init__(self, name: str, settings: ReplicaSettings) -> None:
+        super().__init__(name, settings)
+        self._engine = FixedLengthEngine(settings.teacher)
+
+
+async def bare(job: Job, prompts: PromptList) -> float:
     """Tokens per second of a bare engine."""
-    return asyncio.run(_bare(job, prompts))
-
-
-async def _bare(job: Job, prompts: PromptList) -> float:
-    engine = VllmEngine(job.recipe.teacher)
+    engine = FixedLengthEngine(job.recipe.teacher)
     facts = await engine.start()
     gate = asyncio.Semaphore(facts.slots + max(1, facts.slots // PREFETCH_SHARE))
 
@@ -66,16 +85,27 @@ def service(job: Job, prompts: PromptList) -> float:
 def main() -> None:
     """Interleaved pairs, then the median ratio."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--pairs", type=int, default=3)
-    parser.add_argument("--samples", type=int, default=8, help="of each prompt")
+    parser.add_argument("--pairs", type=int, default=7)
+    parser.add_argument("--samples", type=int, default=4, help="of each prompt")
+    parser.add_argument("--tokens", type=int, default=256, help="of each sample")
     arguments = parser.parse_args()
+    infra.placement.Replica = FixedLengthReplica  # type: ignore[misc]
     n = arguments.samples
-    # As many as possible for every prompt, so that both draw exactly the same samples.
-    job = load_job(RECIPE, [f"samples={{probe: {n}, max: {n}, enough: {n}}}"])
+    job = load_job(
+        RECIPE,
+        [
+            f"samples={{probe: {n}, max: {n}, enough: {n}}}",
+            f"sampling.max_tokens={arguments.tokens}",
+            "scorers={'*': [format]}",
+            "keep={finished: format.complete}",
+            "choose={per_prompt: 1}",
+            "flush={seconds: 30}",
+        ],
+    )
     prompts = read_prompts(job.recipe)
     ratios = []
     for pair in range(arguments.pairs):
-        one, other = bare(job, prompts), service(job, prompts)
+        one, other = asyncio.run(bare(job, prompts)), service(job, prompts)
         ratios.append(other / one)
         print(f"pair {pair}: bare {one:,.0f} tok/s, service {other:,.0f} tok/s, {ratios[-1]:.3f}")
         sys.stdout.flush()

@@ -38,9 +38,6 @@ class Spool(Generic[Item]):
     def __len__(self) -> int:
         return len(self._items)
 
-    def __iter__(self) -> Any:
-        return iter(self._items)
-
     def add(self, item: Item, size: int) -> None:
         """Buffers one item of about `size` bytes."""
         if not self._items:

@@ -109,6 +109,13 @@ class Crew:
         assert_placeable(self._job.recipe.teacher)
         self._start_workers()
         progress = self._until_done(self._tend_fleet)
+        self._events.add(
+            "settled",
+            drawn=progress.drawn,
+            tokens=progress.tokens,
+            working_s=round(progress.working_s, 1),
+            loop_lag_s=round(progress.loop_lag_s, 3),
+        )
         self._merge_small_files(last=True)
         while self._merging:
             self._finish_merges(timeout=POLL_S)

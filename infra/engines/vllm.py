@@ -14,6 +14,7 @@ from schemas.reasoning import CLOSE, OPEN
 from schemas.recipe import Teacher
 
 if TYPE_CHECKING:
+    from vllm import SamplingParams
     from vllm.config import ModelConfig
     from vllm.v1.engine.async_llm import AsyncLLM
 
@@ -122,9 +123,8 @@ class VllmEngine:
         self, request_id: str, prompt: RenderedPrompt, sampling: Sampling, seed: int
     ) -> Completion:
         """One completion; cancelling the task aborts the request."""
-        from vllm import SamplingParams, TokensPrompt
+        from vllm import TokensPrompt
         from vllm.exceptions import VLLMClientError
-        from vllm.sampling_params import RequestOutputKind
         from vllm.v1.engine.exceptions import EngineDeadError, EngineGenerateError
 
         assert self._engine is not None
@@ -135,18 +135,7 @@ class VllmEngine:
             )
         tokens = TokensPrompt(prompt_token_ids=list(prompt.token_ids))
         try:
-            parameters = SamplingParams(
-                temperature=sampling.temperature,
-                top_p=sampling.top_p,
-                top_k=sampling.top_k,
-                min_p=sampling.min_p,
-                repetition_penalty=sampling.repetition_penalty,
-                stop=list(sampling.stop),
-                max_tokens=sampling.max_tokens,
-                seed=seed,
-                logprobs=0,
-                output_kind=RequestOutputKind.FINAL_ONLY,
-            )
+            parameters = self.parameters(sampling, seed)
             async for output in self._engine.generate(tokens, parameters, request_id):
                 final = output.outputs[0]
         except EngineDeadError as error:
@@ -156,6 +145,24 @@ class VllmEngine:
         except (VLLMClientError, ValueError) as error:
             raise RequestError("rejected", "request_refused", str(error)) from error
         return _completion(final)
+
+    def parameters(self, sampling: Sampling, seed: int) -> "SamplingParams":
+        """Sampling as vLLM takes it; ValueError for what it refuses."""
+        from vllm import SamplingParams
+        from vllm.sampling_params import RequestOutputKind
+
+        return SamplingParams(
+            temperature=sampling.temperature,
+            top_p=sampling.top_p,
+            top_k=sampling.top_k,
+            min_p=sampling.min_p,
+            repetition_penalty=sampling.repetition_penalty,
+            stop=list(sampling.stop),
+            max_tokens=sampling.max_tokens,
+            seed=seed,
+            logprobs=0,
+            output_kind=RequestOutputKind.FINAL_ONLY,
+        )
 
     def close(self) -> None:
         """Stops the engine's processes."""

@@ -2,6 +2,8 @@
 
 import os
 import signal
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -10,16 +12,18 @@ from typing import Any
 
 import polars as pl
 import psutil
+import yaml
 
 from infra.events import read_events
 from jobs.build import build
 from jobs.generate import Generated, generate
 from jobs.prompts import read_prompts
 from jobs.recipe import Job
-from tests.conftest import MakeJob
+from tests.conftest import ROOT, MakeJob
 
 KEY = ["prompt_id", "teacher_id", "sample_index"]
 WAIT_S = 60.0
+RUN = "import sys; from jobs.cli import main; {patch}; sys.exit(main(sys.argv[1:]))"
 SLOW = {"max_num_seqs": 8, "tokens_per_second": 300}
 """About a quarter of a second a sample, so that there is a middle of the run."""
 
@@ -120,3 +124,14 @@ def orphans(job: Job) -> int:
         committed |= {file.name for file in job.pool.files("samples", number)}
     lost = [path for path in Path(folder).glob("*.parquet") if path.name not in committed]
     return sum(pl.scan_parquet(path).select(pl.len()).collect().item() for path in lost)
+
+
+def driver(job: Job, tmp_path: Path, patch: str = "", command: str = "run") -> Any:
+    """The command line in a process of its own, with `patch` run first."""
+    recipe = tmp_path / "recipe.yaml"
+    recipe.write_text(yaml.safe_dump(job.resolved))
+    code = RUN.format(patch=patch or "pass")
+    arguments = [sys.executable, "-c", code, command, str(recipe)]
+    if command == "run":
+        arguments.append("--allow-simulated")
+    return subprocess.Popen(arguments, cwd=ROOT, stderr=subprocess.PIPE, text=True)

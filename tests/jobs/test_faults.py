@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,7 @@ from tests.jobs.faults import (
     acknowledged,
     assert_whole,
     digest,
+    driver,
     events,
     has_samples,
     orphans,
@@ -36,7 +38,6 @@ from tests.jobs.faults import (
 
 pytestmark = pytest.mark.usefixtures("ray_here")
 
-RUN = "import sys; from jobs.cli import main; {patch}; sys.exit(main(sys.argv[1:]))"
 KILL = "__import__('os').kill(__import__('os').getpid(), 9)"
 
 
@@ -78,6 +79,7 @@ def test_a_killed_worker_is_replaced(title: str, make_job: MakeJob, undisturbed:
     assert set(samples(job)["tries"]) == {1}, "a kill does not use up tries"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("title", ["ray::Coordinator", "ray::Replica", "ray::ScorerWorker"])
 def test_killed_at_its_start(title: str, make_job: MakeJob, undisturbed: str) -> None:
     job = slow_job(make_job)
@@ -87,7 +89,7 @@ def test_killed_at_its_start(title: str, make_job: MakeJob, undisturbed: str) ->
     assert_whole(job, set(), undisturbed)
 
 
-@pytest.mark.parametrize("committed", [False, True])
+@pytest.mark.parametrize("committed", [False, pytest.param(True, marks=pytest.mark.slow)])
 def test_a_coordinator_killed_around_a_commit(
     committed: bool, make_job: MakeJob, undisturbed: str, tmp_path: Path
 ) -> None:
@@ -117,7 +119,7 @@ def test_a_coordinator_killed_around_a_commit(
     assert_whole(job, set(), undisturbed)
 
 
-@pytest.mark.parametrize("table", ["samples", "scores"])
+@pytest.mark.parametrize("table", ["samples", pytest.param("scores", marks=pytest.mark.slow)])
 def test_a_worker_killed_during_a_write(
     table: str, make_job: MakeJob, undisturbed: str, tmp_path: Path
 ) -> None:
@@ -159,17 +161,6 @@ def test_a_worker_killed_during_a_write(
     assert_whole(job, set(), undisturbed)
 
 
-def driver(job: Job, tmp_path: Path, patch: str = "", command: str = "run") -> Any:
-    """The command line in a process of its own, with `patch` run first."""
-    recipe = tmp_path / "recipe.yaml"
-    recipe.write_text(yaml.safe_dump(job.resolved))
-    code = RUN.format(patch=patch or "pass")
-    arguments = [sys.executable, "-c", code, command, str(recipe)]
-    if command == "run":
-        arguments.append("--allow-simulated")
-    return subprocess.Popen(arguments, cwd=ROOT, stderr=subprocess.PIPE, text=True)
-
-
 def test_a_killed_driver_is_resumed_by_the_same_command(
     make_job: MakeJob, undisturbed: str, tmp_path: Path
 ) -> None:
@@ -191,7 +182,11 @@ def test_a_killed_driver_is_resumed_by_the_same_command(
 @pytest.mark.parametrize(
     ("patch", "published"),
     [
-        (f"import jobs.build as b; b._write_part = lambda *_: {KILL}", "v0001"),
+        pytest.param(
+            f"import jobs.build as b; b._write_part = lambda *_: {KILL}",
+            "v0001",
+            marks=pytest.mark.slow,
+        ),
         (f"from infra.catalog import Catalog as c; c.commit = lambda *_: {KILL}", "v0002"),
     ],
     ids=["during build", "between files and manifest"],
@@ -228,7 +223,9 @@ def test_two_drivers_on_one_pool(make_job: MakeJob, tmp_path: Path) -> None:
     assert first.wait(timeout=120) == 128 + signal.SIGTERM, "the first one had not noticed"
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize(
+    "number", [pytest.param(signal.SIGINT, marks=pytest.mark.slow), signal.SIGTERM]
+)
 def test_a_signal_drains(
     number: signal.Signals, make_job: MakeJob, undisturbed: str, tmp_path: Path
 ) -> None:
@@ -264,6 +261,7 @@ def test_a_second_signal_stops_at_once(make_job: MakeJob, tmp_path: Path) -> Non
     assert first.wait(timeout=60) == 128 + signal.SIGTERM
 
 
+@pytest.mark.slow
 def test_a_dying_engine_is_started_again(make_job: MakeJob, undisturbed: str) -> None:
     """Each engine dies with its 20th request; what it had finished is delivered before."""
     job = slow_job(make_job, engine_args={"dies_after": 20})
@@ -283,6 +281,7 @@ def test_a_hung_engine_is_given_up(make_job: MakeJob, undisturbed: str) -> None:
     assert_whole(job, set(), undisturbed)
 
 
+@pytest.mark.slow
 def test_engines_that_never_start_end_the_run(make_job: MakeJob) -> None:
     job = slow_job(make_job, engine_args={"start_seconds": 600}, replicas={"start_seconds": 0.5})
     with pytest.raises(RunError, match=r"slow start: not ready after") as caught:
@@ -353,3 +352,19 @@ def test_a_lost_node_costs_what_was_on_it(
     assert done.returncode == 0, done.stderr
     assert any(event["event"] == "replica_died" for event in events(job))
     assert_whole(job, set(), undisturbed)
+
+
+def test_a_slow_disk_does_not_block_the_engines_loop(make_job: MakeJob) -> None:
+    """Writing takes two seconds here; on the loop, that would be its lag."""
+    job = slow_job(make_job)
+
+    class SlowDisk(Replica):
+        def _write(self, finished: Any) -> Any:
+            time.sleep(2)
+            return super()._write(finished)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("infra.placement.Replica", SlowDisk)
+        run_generate(job)
+    (settled,) = (event for event in events(job) if event["event"] == "settled")
+    assert 0 < settled["loop_lag_s"] < 1

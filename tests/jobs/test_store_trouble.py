@@ -56,6 +56,7 @@ def test_a_store_that_is_out_is_waited_for(make_job: MakeJob, tmp_path: Path) ->
     assert_whole(job, set(), digest(undisturbed))
 
 
+@pytest.mark.slow
 def test_patience_has_an_end(make_job: MakeJob, tmp_path: Path) -> None:
     job = slow_job(make_job, flush={"seconds": 0.3, "patience_seconds": 1})
     before: set[str] = set()
@@ -117,8 +118,17 @@ def test_a_full_disk_is_waited_for(make_job: MakeJob, small_disk: Path, tmp_path
     assert_whole(job, set(), digest(undisturbed))
 
 
-@pytest.mark.parametrize("table", ["prompts", "samples", "scores"])
-@pytest.mark.parametrize("damage", ["torn", "missing"])
+@pytest.mark.parametrize(
+    ("table", "damage"),
+    [
+        ("samples", "torn"),
+        ("scores", "missing"),
+        pytest.param("samples", "missing", marks=pytest.mark.slow),
+        pytest.param("scores", "torn", marks=pytest.mark.slow),
+        pytest.param("prompts", "torn", marks=pytest.mark.slow),
+        pytest.param("prompts", "missing", marks=pytest.mark.slow),
+    ],
+)
 def test_a_damaged_file_is_named_and_can_be_dropped(
     table: str, damage: str, make_job: MakeJob
 ) -> None:

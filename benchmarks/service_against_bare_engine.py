@@ -4,9 +4,9 @@
 
 Bare is a loop around AsyncLLM in one process that keeps as many requests in it as the service does.
 The service is a whole `generate`: coordinator, replica, files, commits, and a scorer on the same
-cores. Both draw the same samples of the same prompts, all of one length (`ignore_eos`), and both are
-measured from the moment the engine is ready until the last token or, for the service, the last
-verdict is there.
+cores. Both draw the same samples of the same prompts, all of one length (`ignore_eos`), and both
+are measured from the moment the engine is ready until the last token is there or, for the service,
+the last verdict.
 """
 
 import argparse
@@ -89,7 +89,7 @@ def main() -> None:
     parser.add_argument("--samples", type=int, default=4, help="of each prompt")
     parser.add_argument("--tokens", type=int, default=256, help="of each sample")
     arguments = parser.parse_args()
-    infra.placement.Replica = FixedLengthReplica  # type: ignore[misc]
+    vars(infra.placement)["Replica"] = FixedLengthReplica
     n = arguments.samples
     job = load_job(
         RECIPE,

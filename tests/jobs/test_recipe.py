@@ -146,7 +146,7 @@ def test_models_are_named_or_refused(make_job: MakeJob, tmp_path: Path) -> None:
 def test_a_model_folder_is_its_content(make_job: MakeJob, tmp_path: Path) -> None:
     def teacher_id(folder: str, weights: bytes) -> str:
         (tmp_path / folder).mkdir(exist_ok=True)
-        (tmp_path / folder / "config.json").write_text("{}")
+        (tmp_path / folder / "config.json").write_text('{"model_type": "qwen2"}')
         (tmp_path / folder / "model.safetensors").write_bytes(weights)
         return make_job(teacher={"model": str(tmp_path / folder)}).teacher_id
 

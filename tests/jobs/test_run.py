@@ -182,24 +182,6 @@ def test_two_replicas_and_other_timing_give_the_same_bytes(
     assert digest("one", 1, 0) == digest("two", 2, 400)
 
 
-def test_a_dead_replica_stops_the_run_and_the_next_one_goes_on(make_job: MakeJob) -> None:
-    def teacher(dies_after: int) -> dict[str, object]:
-        args = {"dies_after": dies_after, "max_num_seqs": 4}
-        return {"model": "sim", "engine": "simulated", "engine_args": args}
-
-    dying = make_job(teacher=teacher(30), flush={"seconds": 0.05})
-    with pytest.raises(RunError, match="simulated engine died"):
-        run_all(dying)
-    survived = pool_samples(dying)
-    job = make_job(teacher=teacher(0))
-    ran = run_all(job)
-    assert ran.decided.unsettled == 0
-    samples = pool_samples(job)
-    assert samples.select("prompt_id", "sample_index").is_duplicated().sum() == 0
-    assert samples.height == survived.height + ran.generated.drawn
-    assert set(survived["text_digest"]) <= set(samples["text_digest"])
-
-
 def test_a_dead_scorer_worker_is_replaced(make_job: MakeJob, tmp_path: Path) -> None:
     """It kills itself at the first sample, once."""
     import jobs.judge

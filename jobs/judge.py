@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from filters.scored import with_reasons, with_scores
 from filters.scorer import Response, Scorer
-from filters.scorers import SCORERS, scorers_of
+from filters.scorers import SCORERS, scorers_of, warm_scorer
 from infra.killable import DeadlineExceeded, Killable, WorkerDied
 from infra.scorer_worker import Item
 from jobs.recipe import Job
@@ -160,9 +160,7 @@ class _InOwnProcess:
 
     def __init__(self, name: str, deadline_s: float) -> None:
         self._scorer = SCORERS[name]()
-        self._killable: Killable[Response, Score] = Killable(
-            partial(_warm_scorer, name), deadline_s
-        )
+        self._killable: Killable[Response, Score] = Killable(partial(warm_scorer, name), deadline_s)
         self._killable.start()  # it loads its libraries while the engine loads its model
 
     def __call__(self, response: Response) -> Score:
@@ -184,13 +182,6 @@ class _InOwnProcess:
 
     def close(self) -> None:
         self._killable.close()
-
-
-def _warm_scorer(name: str) -> Scorer:
-    """A scorer that has loaded its libraries, so that no sample pays for that with its deadline."""
-    scorer = SCORERS[name]()
-    scorer(Response("", None, r"\boxed{\frac{1}{2}}", "stop", reference="0.5"))
-    return scorer
 
 
 def _could_not_score(scorer: Scorer, reason: str, verdict: str | None = None) -> Score:

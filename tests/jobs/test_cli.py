@@ -3,7 +3,6 @@
 import json
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -108,27 +107,6 @@ def test_help_teaches(command: str, capsys: pytest.CaptureFixture[str]) -> None:
         main([command, "--help"])
     assert caught.value.code == 0
     assert len(capsys.readouterr().out) > 100
-
-
-def test_a_terminated_run_says_so_and_resumes(recipe: str, tmp_path: Path) -> None:
-    slow = "teacher.engine_args={tokens_per_second: 20, max_num_seqs: 8}"
-    command = [sys.executable, "-m", "jobs.cli", "generate", recipe, "--set", slow]
-    running = subprocess.Popen(command, cwd=ROOT, stderr=subprocess.DEVNULL)
-    deadline = time.monotonic() + 60
-    while not list((tmp_path / "store").glob("pools/sums/samples/*.parquet")):
-        assert time.monotonic() < deadline
-        assert running.poll() is None
-        time.sleep(0.2)
-    running.terminate()
-    assert running.wait(timeout=60) == 143
-    resumed = subprocess.run(
-        [*command[:-1], "teacher.engine_args={max_num_seqs: 8}", "--json"],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    assert json.loads(resumed.stdout)["attempt"] == "a000002"
 
 
 def test_usage_errors_exit_with_2() -> None:

@@ -1,7 +1,6 @@
 """The whole path on real Ray actors, with the simulated engine."""
 
 import json
-import os
 from collections import Counter
 from pathlib import Path
 
@@ -180,34 +179,6 @@ def test_two_replicas_and_other_timing_give_the_same_bytes(
         return build(job, read_prompts(job.recipe)).content_digest
 
     assert digest("one", 1, 0) == digest("two", 2, 400)
-
-
-def test_a_dead_scorer_worker_is_replaced(make_job: MakeJob, tmp_path: Path) -> None:
-    """It kills itself at the first sample, once."""
-    import jobs.judge
-
-    job = make_job()
-    mark = tmp_path / "died"
-
-    class Dying(jobs.judge.RecipeJudge):
-        def score(self, items, scorers):  # type: ignore[no-untyped-def]
-            if not mark.exists():
-                mark.touch()
-                os._exit(1)
-            return super().score(items, scorers)
-
-    class MakeDying(jobs.judge.MakeJudge):
-        def __call__(self) -> jobs.judge.RecipeJudge:
-            return Dying(Job.of(self.recipe))
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("jobs.crew.MakeJudge", MakeDying)
-        ran = run_all(job)
-    assert mark.exists()
-    assert ran.decided.unsettled == 0
-    scores = job.pool.scan("scores").collect()
-    keys = ["prompt_id", "sample_index", "scorer_id"]
-    assert scores.select(keys).is_duplicated().sum() == 0
 
 
 def test_a_system_prompt_reaches_the_model(make_job: MakeJob) -> None:

@@ -1,9 +1,9 @@
 """Compaction: the many small files of a flush rhythm become few large ones.
 
-A file is merged once all prompts below its highest one are settled: nothing of this run refers to
-its rows any more, and their prompts' neighbours are in files of the same age. Merging only changes
-where rows lie. The small files stay on disk, for readers of an older version of the table, until
-they are collected.
+A file of this run is merged once all prompts below its highest one are settled: nothing refers to
+its rows any more, and their prompts' neighbours are in files of the same age. A file of an earlier
+run may be merged at once. Merging only changes where rows lie. The small files stay on disk, for
+readers of an older version of the table, until they are collected.
 """
 
 from collections.abc import Sequence
@@ -55,31 +55,25 @@ class Compaction:
         left = [entry for entry in self._small.get(table, ()) if entry[0].name not in names]
         self._small[table] = left + [(file, 0) for file in fresh if file.bytes < LARGE_BYTES]
 
-    def due(self, settled_below: int, *, last: bool) -> list[Merge]:
+    def due(self, settled_below: int, *, last: bool) -> Merge | None:
         """What is to be merged now; asked once, it is not named again."""
-        merges = []
         for table in TABLES:
             small = self._small[table]
-            ripe = [entry for entry in small if entry[1] <= settled_below]
-            for group in _groups([file for file, _ in ripe], LAST_MANY if last else MANY):
-                merges.append(Merge(table, tuple(group)))
-                taken = set(group)
-                self._small[table] = [e for e in self._small[table] if e[0] not in taken]
-        return merges
+            ripe = [file for file, prompts_below in small if prompts_below <= settled_below]
+            if group := _group(ripe, LAST_MANY if last else MANY):
+                self._small[table] = [entry for entry in small if entry[0] not in group]
+                return Merge(table, group)
+        return None
 
 
-def _groups(files: Sequence[DataFile], many: int) -> list[list[DataFile]]:
-    """Groups that are large or many enough, in the order of the files."""
-    groups: list[list[DataFile]] = []
-    group: list[DataFile] = []
-    for file in files:
-        group.append(file)
-        if sum(f.bytes for f in group) >= LARGE_BYTES:
-            groups.append(group)
-            group = []
-    if len(group) >= many:
-        groups.append(group)
-    return groups
+def _group(files: Sequence[DataFile], many: int) -> tuple[DataFile, ...]:
+    """The first files that are large together, or all of them if they are many; else none."""
+    total = 0
+    for count, file in enumerate(files, 1):
+        total += file.bytes
+        if total >= LARGE_BYTES and count > 1:
+            return tuple(files[:count])
+    return tuple(files) if len(files) >= many else ()
 
 
 def merge(folder: Path, files: Sequence[DataFile], name: str) -> DataFile:

@@ -1,12 +1,11 @@
 """The coordinator: gives out work, and is the only one that commits to the pool.
 
-An asyncio Ray actor. It holds keys, states and counts, all of which can be read again from the
-pool: when it dies, a successor with the next epoch takes over, and workers join that one with what
-they hold. What workers deliver is acknowledged, counted and passed on once it is committed.
+An asyncio Ray actor with keys, states, counts. When it dies, a successor with the next epoch reads
+what is done, judged and kept from the pool (tries, suspects and counts of failures begin anew), and
+workers join it with what they hold. What they deliver is acknowledged once it is committed.
 """
 
 import asyncio
-import logging
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -44,7 +43,6 @@ ROWS_PER_SCORE_TASK = 256
 ADOPTION_S = 30.0
 """So long a successor waits for the replicas of its predecessor to say what they hold, before it
 gives that to others."""
-log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,9 +98,11 @@ class Coordinator:
         ]
         self._started.set()
 
-    async def ready(self) -> None:
-        """Returns once it has started: workers find it by its name before that."""
+    async def join_worker(self, worker: str) -> None:
+        """A scorer worker that holds nothing is ready, perhaps not for the first time. Returns once
+        this coordinator has started: workers find it by its name before that."""
         await self._started.wait()
+        self._scores.lost(worker)
 
     async def commit_files(
         self, table: str, files: list[DataFile], replaced: Sequence[DataFile] = ()
@@ -146,7 +146,7 @@ class Coordinator:
         """A replica is ready to work, and holds these samples from a predecessor; returns those
         that it may not have any more."""
         await self._begun.wait()
-        if replica in self._gone:
+        if replica in self._gone or self._draining:
             return list(held)  # nobody watches over it any more; its beats tell it to leave
         refused = self._scheduler.adopt(replica, held)
         self._missing.discard(replica)
@@ -246,7 +246,8 @@ class Coordinator:
         self._check()
         if wait and not self._scores:
             await self._wait_for_change(LONG_POLL_S)
-        return None if self._draining else self._scores.lease(worker)
+        idle = self._draining or worker in self._gone
+        return None if idle else self._scores.lease(worker)
 
     async def deliver_scores(
         self, worker: str, tasks: list[int], file: DataFile | None, verdicts: list[Judged]
@@ -264,6 +265,7 @@ class Coordinator:
 
     async def lost_worker(self, worker: str) -> None:
         """The worker is gone; its tasks are scored again."""
+        self._gone.add(worker)
         self._scores.lost(worker)
         self._notify()
 
@@ -285,14 +287,15 @@ class Coordinator:
 
     # The driver
 
-    async def merges(self, *, last: bool) -> list[Merge]:
+    async def next_merge(self, *, last: bool) -> Merge | None:
         """Small files to be merged now: those of settled prompts, once they are many; at the
-        `last`, all of them."""
+        `last`, a few are enough."""
         return self._compaction.due(self._scheduler.settled_below, last=last)
 
     async def drain(self) -> None:
         """Gives out nothing any more; everyone delivers what is finished."""
         self._draining = True
+        self._begun.set()
         self._notify()
 
     async def progress(self) -> Progress:
@@ -309,7 +312,7 @@ class Coordinator:
             working_s=time.monotonic() - self._first_joined if self._first_joined else 0.0,
             trouble=self._committer.trouble,
             finished=self._scheduler.all_settled and self._scores.open == 0,
-            drained=self._draining and not self._replicas and not self._scores.held,
+            drained=self._draining and not (self._replicas or self._missing or self._scores.held),
         )
 
     def _check(self) -> None:

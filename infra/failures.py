@@ -26,7 +26,7 @@ class Failures:
 
     def too_many(self, drawn: int) -> RunError | None:
         """Why the run has to stop, of so many samples that were drawn; null if it has not."""
-        for reason, count in self._samples.most_common(1):
+        for reason, count in self._samples.items():
             enough = count >= SAMPLES_AT_LEAST and len(self._prompts[reason]) >= PROMPTS_AT_LEAST
             if enough and count > drawn * self._limit:
                 return RunError(

@@ -131,14 +131,18 @@ class Fleet:
             elif slot.state is State.WORKING and slot.seen is not None:
                 if news.beats != slot.seen.beats:
                     slot.seen_at = now
-                if news.beat.tokens != slot.seen.beat.tokens or not news.beat.running:
+                moved = (news.beat.tokens, news.delivered) != (
+                    slot.seen.beat.tokens,
+                    slot.seen.delivered,
+                )
+                if moved or not news.beat.held:
                     slot.moved_at = now
                 slot.seen = news
 
     def resume(self, now: float) -> None:
         """Nobody was watched for a while; all clocks of the working begin anew."""
         for slot in self._slots:
-            slot.seen_at = slot.moved_at = now
+            slot.since = slot.seen_at = slot.moved_at = now
 
     def overdue(self, now: float) -> dict[str, str]:
         """Replicas to be killed, with the reason."""
@@ -151,8 +155,8 @@ class Fleet:
                     found[slot.name] = f"silent: no beat for {SILENT_S:.0f} s"
                 elif now - slot.moved_at > self.stall_s:
                     found[slot.name] = (
-                        f"hung: no token for {self.stall_s:.0f} s while "
-                        f"{slot.seen.beat.running} requests ran"
+                        f"hung: no token for {self.stall_s:.0f} s while it held "
+                        f"{slot.seen.beat.held} samples"
                     )
         return found
 

@@ -38,13 +38,16 @@ class Link:
             except ray.exceptions.RayTaskError as error:
                 raise error.cause from None
             except ray.exceptions.ActorUnavailableError:
-                await asyncio.sleep(RETRY_S)  # it lives; the network does not
+                # It lives, the network does not. Whether the call was heard nobody knows, so that
+                # both sides say again what this worker holds.
+                await asyncio.sleep(RETRY_S)
+                self._forget(coordinator)
             except ray.exceptions.RayActorError:
                 log.warning("the coordinator is gone; waiting for its successor")
-                self._lost(coordinator)
+                self._gone.add(coordinator._actor_id)
+                self._forget(coordinator)
 
-    def _lost(self, coordinator: Any) -> None:
-        self._gone.add(coordinator._actor_id)
+    def _forget(self, coordinator: Any) -> None:
         if self._coordinator is coordinator:
             self._coordinator = None
 

@@ -44,10 +44,10 @@ class Grant:
 class Beat(NamedTuple):
     """What a replica says of itself every second."""
 
-    running: int
-    """Requests in the engine."""
+    held: int
+    """Samples that it has leased and not delivered yet."""
     tokens: int
-    """Generated since the engine started; must grow while requests run."""
+    """That went through the engine since its start; must grow while requests run."""
     loop_lag_s: float
     """The longest time that its event loop was blocked since the beat before."""
     trouble: str | None = None

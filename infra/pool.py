@@ -64,12 +64,14 @@ class Pool:
         table = self._open(name)
         return None if table is None else table.version()
 
-    def scan(self, name: str, version: int | None = None) -> pl.LazyFrame:
+    def scan(
+        self, name: str, version: int | None = None, without: Sequence[DataFile] = ()
+    ) -> pl.LazyFrame:
         """The rows of a table, with the columns `path` and `row` that name each row's place.
 
-        A table that is not there has no rows.
+        A table that is not there has no rows. StoreError where a file is missing or torn.
         """
-        files = self.files(name, version)
+        files = [file for file in self.files(name, version) if file not in without]
         if damaged := [file for file in files if not self._has_its_size(name, file)]:
             raise StoreError(_damage(self.folder(name), damaged))
         if not files:
@@ -101,16 +103,24 @@ class Pool:
     def _has_its_size(self, name: str, file: DataFile) -> bool:
         try:
             return (self.folder(name) / file.name).stat().st_size == file.bytes
-        except OSError:
+        except FileNotFoundError:
+            if not self.folder(name).is_dir():
+                raise StoreUnavailableError(f"{self.folder(name)} is not there now") from None
             return False
+        except OSError as error:
+            raise StoreUnavailableError(f"{file.name} cannot be read now: {error}") from error
 
     def _is_sound(self, name: str, file: DataFile) -> bool:
         if not self._has_its_size(name, file):
             return False
         try:
             pq.read_table(self.folder(name) / file.name)
-        except (OSError, pa.ArrowException):
+        except pa.ArrowInvalid:
             return False
+        except OSError as error:
+            if error.errno is None:  # Arrow's word for content that it cannot read
+                return False
+            raise StoreUnavailableError(f"{file.name} cannot be read now: {error}") from error
         return True
 
     def create(self) -> None:

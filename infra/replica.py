@@ -22,7 +22,7 @@ from infra.sample_row import Finished, Ready, ReplicaSettings, prepare, sample_r
 from infra.scheduler import Key
 from infra.spool import Batch, Files, Spool
 from schemas.arrow import SAMPLES
-from schemas.errors import EngineError, RequestError
+from schemas.errors import RequestError
 from schemas.ports import Engine, EngineFacts
 from schemas.recipe import Teacher
 
@@ -80,12 +80,10 @@ class Replica:
             while not self._leaving:
                 self._raise_dead()
                 await self._step()
-        except EngineError:
+        finally:
+            # Also when something fails: what is finished is paid for.
             await self._stop_drawing()
             await self._flush()
-            raise
-        await self._stop_drawing()
-        await self._flush()
 
     async def _rejoin(self, coordinator: Any) -> None:
         """Tells a coordinator what this replica holds; what it may not hold is given up."""
@@ -98,7 +96,7 @@ class Replica:
     async def _beat_on(self) -> None:
         while True:
             beat = Beat(
-                running=len(self._running),
+                held=len(self._held),
                 tokens=self._engine.tokens(),
                 loop_lag_s=self._lag.take(),
                 trouble=self._patience.trouble,
@@ -129,6 +127,8 @@ class Replica:
         self._leaving |= grant.leave
         self._held.update(work.key for work in grant.work)
         for ready in await self._prepared(grant):
+            if ready.work.key not in self._held:
+                continue  # a new coordinator has given it to somebody else meanwhile
             task = asyncio.create_task(self._draw(ready))
             task.add_done_callback(lambda _: self._wake.set())
             self._running[ready.work.key] = task

@@ -138,8 +138,13 @@ class Scheduler:
         self._ready.append(number)
 
     def adopt(self, holder: str, keys: Iterable[Key]) -> list[Key]:
-        """Gives `holder` the leases that it says it has from a predecessor of this scheduler;
-        returns those that it cannot have, because they are done or somebody else's by now."""
+        """Gives `holder` the leases that it says it has, from a predecessor of this scheduler or
+        from this one, and takes back those of which it never heard; returns those that it cannot
+        have, because they are done or somebody else's by now."""
+        keys = list(keys)
+        for key in sorted(self._holders.get(holder, set()).difference(keys)):
+            self._drop_lease(holder, key)
+            self._requeue(key)
         refused = []
         for key in keys:
             if self._state[key.prompt] == UNTOUCHED:

@@ -84,7 +84,7 @@ class ScorerWorker:
     async def _rejoin(self, coordinator: Any) -> None:
         """What was scored for a coordinator that is gone will be scored again: its successor
         reads from the pool what lacks scores."""
-        await coordinator.ready.remote()
+        await coordinator.join_worker.remote(self._name)
         self._spool.take()
         self._tasks, self._verdicts = [], []
 

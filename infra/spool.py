@@ -91,8 +91,12 @@ def write_file(path: Path, schema: pa.Schema, rows: Sequence[Mapping[str, Any]])
 def write_table(path: Path, table: pa.Table) -> DataFile:
     """Writes a table as a durable Parquet file; what a failed write left behind is removed."""
     try:
-        pq.write_table(table, path, compression="zstd", compression_level=3)
+        # "x": were a name ever used twice, a committed file would be overwritten.
+        with path.open("xb") as file:
+            pq.write_table(table, file, compression="zstd", compression_level=3)
         sync_file(path)
+    except FileExistsError:
+        raise
     except OSError:
         path.unlink(missing_ok=True)
         raise

@@ -11,6 +11,7 @@ import pyarrow.parquet as pq
 from filters.choose import PUBLISHED, with_eligible, with_fates, with_groups
 from filters.sft import sft_rows
 from infra.catalog import Catalog
+from infra.pool import reading
 from infra.revision import code_digest
 from infra.sampling import eligible_prefix
 from infra.store import file_sha256, sync_file
@@ -111,13 +112,14 @@ def _shards(prompts: pl.DataFrame, chosen: pl.DataFrame) -> list[pl.DataFrame]:
 
 def _with_texts(job: Job, chosen: pl.DataFrame, prompts: PromptList) -> pl.DataFrame:
     """The chosen samples with their texts, read from the rows where they lie."""
-    texts = pl.concat(
-        pl.scan_parquet(path, row_index_name="row", glob=False)
-        .filter(pl.col("row").is_in(group["row"].to_list()))
-        .select("row", "reasoning", "answer")
-        .with_columns(path=pl.lit(path))
-        for (path,), group in chosen.group_by("path", maintain_order=True)
-    ).collect()
+    with reading(job.pool):
+        texts = pl.concat(
+            pl.scan_parquet(path, row_index_name="row", glob=False)
+            .filter(pl.col("row").is_in(group["row"].to_list()))
+            .select("row", "reasoning", "answer")
+            .with_columns(path=pl.lit(path))
+            for (path,), group in chosen.group_by("path", maintain_order=True)
+        ).collect()
     about_prompts = prompts.frame.select("prompt_id", "messages", "reference", "license")
     rows = chosen.join(texts, on=["path", "row"], how="left", validate="1:1")
     rows = rows.join(about_prompts, on="prompt_id", how="left", validate="m:1")

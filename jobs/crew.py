@@ -4,50 +4,26 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from infra.compaction import Merge, merge
 from infra.events import EventLog
 from infra.fleet import Fleet
 from infra.messages import Lost, Progress
 from infra.placement import Placement, assert_placeable
-from infra.pool import DataFile
 from infra.revision import code_digest
 from infra.sample_row import ReplicaSettings
 from infra.scorer_worker import ScorerSettings, start_scorer_worker
+from jobs.actors import RESUME, ProcessDied, get
 from jobs.judge import MakeJudge
+from jobs.merging import Merging
 from jobs.progress import ProgressDisplay
 from jobs.recipe import Job
 from jobs.stopping import StopRequest
-from schemas.errors import EngineError, Interrupted, RunError
+from schemas.errors import EngineError, Interrupted, RunError, StillhouseError
 
 POLL_S = 0.25
 DRAIN_S = 120.0
 """So long a drain may take before the run stops all the same."""
-MERGED_HERE_BYTES = 2 * 2**20
-"""A process of its own would take longer to start than merging so little takes."""
 SCORER_WORKER_DEATHS = 3
-"""So many are replaced in a run; one more, and something is wrong with what they do."""
-RESUME = "what was delivered is kept, and the same command goes on from there"
-
-
-class ProcessDied(RunError):
-    """An actor is gone: killed, out of memory, or with its node."""
-
-
-class CoordinatorDied(ProcessDied):
-    """The coordinator is gone; a successor can take over."""
-
-
-def get(reference: Any, died: type[ProcessDied] = CoordinatorDied) -> Any:
-    """`ray.get` that raises the error itself, not Ray's wrapping of it; `died` where the actor
-    is gone."""
-    import ray
-
-    try:
-        return ray.get(reference)
-    except ray.exceptions.RayTaskError as error:
-        raise error.cause from None
-    except ray.exceptions.RayActorError as error:
-        raise died(f"a process of the run died: {error}; {RESUME}") from error
+"""So many without a verdict between them; one more, and something is wrong with what they do."""
 
 
 class Crew:
@@ -72,13 +48,15 @@ class Crew:
         self._check_lease: Callable[[], None] = lambda: None
         self._workers: dict[str, Any] = {}
         self._worker_runs: dict[Any, str] = {}
-        self._worker_deaths = 0
+        self._workers_started = 0
+        self._deaths = 0
+        """Of scorer workers, since the last verdict."""
+        self._judged_at_death = 0
         replicas = job.recipe.teacher.replicas
         self._fleet = Fleet(replicas.max, replicas.start_seconds, replicas.stall_seconds)
         self._placements: dict[str, Placement] = {}
         self._replica_runs: dict[Any, str] = {}
-        self._merging: dict[Any, Merge] = {}
-        self._merges = 0
+        self._merging = Merging(job.pool, attempt, events)
         self._trouble: str | None = None
         self.last = Progress()
         """What the present coordinator last said."""
@@ -93,8 +71,7 @@ class Crew:
         self._coordinator = coordinator
         self._check_lease = check_lease
         self.last = Progress()
-        self._merging.clear()  # a merge of files that its predecessor named is for nothing
-        self._fleet.resume(time.monotonic())
+        self._merging.serve(coordinator)
 
     def score(self) -> None:
         """Scorer workers at work until all old samples have their scores."""
@@ -104,10 +81,11 @@ class Crew:
     def draw(self) -> Progress:
         """Replicas and scorer workers at work until all prompts are settled; the final counts.
 
-        RunError when too few replicas are left, with why the last one went.
+        RunError when too few replicas are left, with why the others were given up.
         """
         assert_placeable(self._job.recipe.teacher)
         self._start_workers()
+        self._fleet.resume(time.monotonic())
         progress = self._until_done(self._tend_fleet)
         self._events.add(
             "settled",
@@ -116,21 +94,21 @@ class Crew:
             working_s=round(progress.working_s, 1),
             loop_lag_s=round(progress.loop_lag_s, 3),
         )
-        self._merge_small_files(last=True)
-        while self._merging:
-            self._finish_merges(timeout=POLL_S)
+        while self._merging.step(last=True):
+            self._wait()
         return progress
 
     def _until_done(self, tend: Callable[[], None]) -> Progress:
         while True:
+            # First look: whoever was not looked at for a while has beaten meanwhile.
+            progress = self._look()
+            if progress.finished:
+                return progress
             if self._stop_request:
                 self._drain()
             tend()
             self._tend_workers()
             self._check_lease()
-            progress = self._look()
-            if progress.finished:
-                return progress
             self._wait()
 
     def _look(self) -> Progress:
@@ -163,7 +141,6 @@ class Crew:
 
     def _drain(self) -> None:
         """Everyone delivers what is finished; raises Interrupted."""
-        number = self._stop_request.signal_number or 0
         self._note("draining", "committing what is finished; a second signal stops at once")
         get(self._coordinator.drain.remote())
         deadline = time.monotonic() + DRAIN_S
@@ -173,14 +150,17 @@ class Crew:
             if self._look().drained:
                 break
             self._wait()
-        raise Interrupted("stopped in good order; the same command resumes", number)
+        raise Interrupted(
+            "stopped in good order; the same command resumes", self._stop_request.number
+        )
 
     def _start_workers(self) -> None:
         while len(self._workers) < _scorer_workers():
             self._start_worker()
 
     def _start_worker(self) -> None:
-        name = f"s{len(self._workers) + self._worker_deaths}"
+        name = f"s{self._workers_started}"
+        self._workers_started += 1
         recipe = self._job.recipe
         settings = ScorerSettings(
             make_judge=MakeJudge(recipe, self._job.scorer_ids),
@@ -202,10 +182,14 @@ class Crew:
                 self._worker_died(name, error)
 
     def _worker_died(self, name: str, error: ProcessDied) -> None:
-        self._worker_deaths += 1
-        del self._workers[name]
+        import ray
+
+        ray.kill(self._workers.pop(name))  # should only its line be dead
         self._note("scorer_worker_died", str(error), worker=name)
-        if self._worker_deaths > SCORER_WORKER_DEATHS:
+        judged = self.last.judged
+        self._deaths = 1 if judged > self._judged_at_death else self._deaths + 1
+        self._judged_at_death = judged
+        if self._deaths > SCORER_WORKER_DEATHS:
             raise RunError(f"scorer worker {name} died, as others before: {error}") from error
         self._start_worker()
         get(self._coordinator.lost_worker.remote(name))
@@ -222,8 +206,7 @@ class Crew:
                 self._fleet.placed(name)
         for name in self._fleet.to_start(now):
             self._start_replica(name)
-        self._merge_small_files(last=False)
-        self._finish_merges(timeout=0)
+        self._merging.step(last=False)
 
     def _start_replica(self, name: str) -> None:
         recipe = self._job.recipe
@@ -250,6 +233,11 @@ class Crew:
                 self._replica_died(name, str(error), engine_died=False)
             except EngineError as error:
                 self._replica_died(name, str(error), engine_died=True)
+            except StillhouseError:
+                raise
+            except Exception as error:  # one replica's trouble, whatever it is, is its own
+                reason = f"{type(error).__name__}: {error}"
+                self._replica_died(name, reason, engine_died=False)
             else:
                 self._release(name)
                 self._fleet.left(name, time.monotonic())
@@ -268,7 +256,8 @@ class Crew:
         self._events.add("samples_requeued", replica=name, samples=lost.requeued)
         if quarantined:
             self._note("replica_quarantined", reason, replica=name)
-        if self._fleet.able < self._job.recipe.teacher.replicas.min:
+        too_few = self._fleet.able < self._job.recipe.teacher.replicas.min
+        if too_few and not self._stop_request:
             reasons = "\n".join(f"  {slot}: {why}" for slot, why in self._fleet.quarantined.items())
             raise RunError(
                 "fewer replicas than teacher.replicas.min "
@@ -279,36 +268,6 @@ class Crew:
         """Its process ends and its room is given back."""
         self._replica_runs = {run: n for run, n in self._replica_runs.items() if n != name}
         self._placements.pop(name).remove()
-
-    def _merge_small_files(self, *, last: bool) -> None:
-        import ray
-
-        for task in get(self._coordinator.merges.remote(last=last)):
-            self._merges += 1
-            name = f"{self._attempt}-m{self._merges:06d}.parquet"
-            folder = self._job.pool.folder(task.table)
-            if sum(file.bytes for file in task.files) <= MERGED_HERE_BYTES:
-                self._commit_merged(task, merge(folder, task.files, name))
-            else:
-                remote = ray.remote(merge).options(num_cpus=0, max_retries=0)
-                self._merging[remote.remote(folder, task.files, name)] = task
-
-    def _finish_merges(self, timeout: float) -> None:
-        import ray
-
-        if not self._merging:
-            return
-        done, _ = ray.wait([*self._merging], num_returns=1, timeout=timeout)
-        for reference in done:
-            task = self._merging.pop(reference)
-            try:
-                self._commit_merged(task, get(reference, ProcessDied))
-            except (ProcessDied, OSError) as error:
-                self._note("merge_failed", str(error), table=task.table)
-
-    def _commit_merged(self, task: Merge, merged: DataFile) -> None:
-        get(self._coordinator.commit_files.remote(task.table, [merged], task.files))
-        self._events.add("merged", table=task.table, files=len(task.files), rows=merged.rows)
 
     def stop(self) -> None:
         """Ends everyone."""

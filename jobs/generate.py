@@ -12,17 +12,19 @@ from infra.coordinator import CoordinatorSettings, start_coordinator
 from infra.events import EventLog
 from infra.lease import WriterLease
 from infra.messages import Progress
+from infra.pool import reading
 from infra.revision import code_digest
 from infra.spool import write_table
-from jobs.crew import CoordinatorDied, Crew, get
+from jobs.actors import CoordinatorDied, get
+from jobs.crew import Crew
 from jobs.progress import ProgressDisplay
 from jobs.prompts import PromptList
 from jobs.recipe import Job
 from jobs.repair import NO_REPAIRS, Repairs, needs_repair, repair
 from jobs.stopping import StopRequest, stop_requests
-from jobs.survey import POOL_KEY, fill_tasks, known, survey
+from jobs.survey import POOL_KEY, Survey, fill_tasks, known, survey
 from schemas.arrow import PROMPTS
-from schemas.errors import StoreError
+from schemas.errors import Interrupted, StoreError, StoreUnavailableError
 
 PROMPTS_PER_FILE = 4096
 COORDINATOR_DEATHS = 5
@@ -47,7 +49,7 @@ class Generated:
 
 def generate(job: Job, prompts: PromptList, repairs: Repairs = NO_REPAIRS) -> Generated:
     """Draws what is missing. Safe to run again at any time: what exists is not drawn again."""
-    if not needs_repair(job, repairs) and survey(job, prompts).complete:
+    if not needs_repair(job, prompts, repairs) and survey(job, prompts).complete:
         return Generated(None)
     with _attempt(job) as attempt:
         return attempt.work(prompts, draw=True, repairs=repairs)
@@ -72,8 +74,9 @@ def _attempt(job: Job) -> Iterator["Attempt"]:
             events.add("attempt_started", recipe=job.recipe.name, pid=os.getpid())
             resolved = json.dumps(job.resolved, indent=2, sort_keys=True).encode()
             job.store.put_if_absent(f"pools/{pool}/attempts/{lease.attempt}/recipe.json", resolved)
-            attempt = Attempt(job, lease, display, events, stop)
-            yield attempt
+            yield Attempt(job, lease, display, events, stop)
+            if stop:
+                raise Interrupted("stopped in good order; the same command resumes", stop.number)
             events.add("attempt_ended")
         except BaseException as error:
             events.add("attempt_ended", reason=f"{type(error).__name__}: {error}")
@@ -112,6 +115,7 @@ class Attempt:
         self._stop = stop
         self._coordinators = 0
         self._repaired = False
+        self._done = Generated(lease.attempt)
         self._coordinator_name = f"coordinator-{job.recipe.pool}-{lease.attempt}"
         self._crew = Crew(job, self.name, self._coordinator_name, display, events, stop)
 
@@ -121,55 +125,80 @@ class Attempt:
         When the coordinator dies, the next one reads from the pool how far things are, while
         replicas go on drawing.
         """
-        done = Generated(self.name)
         try:
             while True:
                 try:
-                    return self._serve(prompts, done, draw=draw, repairs=repairs)
+                    self._serve(prompts, draw=draw, repairs=repairs)
+                    return self._done
                 except CoordinatorDied as error:
-                    done = self._after_death(done, error)
+                    self._after_death(error)
+        except OSError as error:
+            raise StoreUnavailableError(
+                f"store {self._job.store.root} cannot be used now: {error}; what was committed is "
+                "kept, and the same command goes on"
+            ) from error
         finally:
             self._crew.stop()
 
-    def _after_death(self, done: Generated, error: CoordinatorDied) -> Generated:
+    def _after_death(self, error: CoordinatorDied) -> None:
+        self._count(self._crew.last)
+        if self._stop:
+            raise Interrupted(
+                "stopped while the coordinator died; the same command resumes", self._stop.number
+            ) from error
         self._coordinators += 1
-        if self._stop or self._coordinators > COORDINATOR_DEATHS:
+        if self._coordinators > COORDINATOR_DEATHS:
             raise error
         self._events.add("coordinator_died", reason=str(error), epoch=self._lease.epoch)
         self._display.say("the coordinator died; a new one reads the pool, replicas go on")
-        return _plus(done, self._crew.last)
 
-    def _serve(
-        self, prompts: PromptList, done: Generated, *, draw: bool, repairs: Repairs
-    ) -> Generated:
+    def _serve(self, prompts: PromptList, *, draw: bool, repairs: Repairs) -> None:
         """Everything that is left to do, by one coordinator."""
         with self._coordinator() as coordinator:
             if not self._repaired:
-                repair(self._job, coordinator, repairs, self.name, self._display.say)
+                prefix = f"{self.name}-f{self._lease.epoch:06d}"
+                repair(self._job, prompts, coordinator, repairs, prefix, self._display.say)
                 self._repaired = True
-            added = self._add_prompts(coordinator, prompts)
-            found = survey(self._job, prompts)
-            scored = found.unscored
-            if scored:
-                self._display.say(f"scoring {scored:,} samples that lack a score")
+            self._add_prompts(coordinator, prompts)
+            found = self._survey(prompts)
+            if found.unscored:
+                self._display.say(f"scoring {found.unscored:,} samples that lack a score")
                 tasks = fill_tasks(self._job, prompts, found.samples)
                 get(coordinator.score_old.remote(tasks))
                 self._crew.score()
-                found = survey(self._job, prompts)
-            done = replace(
-                done, prompts_added=done.prompts_added + added, scored=done.scored + scored
-            )
-            if not draw or found.complete:
-                return done
-            known_now = known(self._job, prompts, found.samples)
-            get(coordinator.begin.remote(known_now, self._crew.replicas_at_work))
-            progress = self._crew.draw()
-        return _plus(done, progress)
+                self._done = replace(self._done, scored=self._done.scored + found.unscored)
+                found = self._survey(prompts)
+            if draw and not found.complete:
+                known_now = known(self._job, prompts, found.samples)
+                get(coordinator.begin.remote(known_now, self._crew.replicas_at_work))
+                self._count(self._crew.draw())
 
-    def _add_prompts(self, coordinator: Any, prompts: PromptList) -> int:
-        """Commits the prompts that the pool has not seen; returns how many."""
+    def _survey(self, prompts: PromptList) -> Survey:
+        """What the pool has; its tables are there, or the store is out. (Anywhere else a pool
+        without tables is an empty one. Here that would have everything drawn again.)"""
+        found = survey(self._job, prompts)
+        if None in self._job.pool.versions().values():
+            raise StoreUnavailableError(f"pool {self._job.pool.root} is not there any more")
+        return found
+
+    def _count(self, progress: Progress) -> None:
+        """Adds what one coordinator saw. Of one that died, what it committed after the driver's
+        last look is not in these counts, though it is in the pool."""
+        done = self._done
+        self._crew.last = Progress()
+        self._done = replace(
+            done,
+            drawn=done.drawn + progress.drawn,
+            failed=done.failed + progress.failed,
+            tokens=done.tokens + progress.tokens,
+            working_s=done.working_s + progress.working_s,
+        )
+
+    def _add_prompts(self, coordinator: Any, prompts: PromptList) -> None:
+        """Commits the prompts that the pool has not seen."""
         key = list(POOL_KEY)
-        seen = self._job.pool.scan("prompts").select(key).collect()
+        with reading(self._job.pool):
+            seen = self._job.pool.scan("prompts").select(key).collect()
         fresh = prompts.frame.join(seen, on=key, how="anti", nulls_equal=True)
         folder = self._job.pool.folder("prompts")
         prefix = f"{self.name}-{self._lease.epoch:06d}"
@@ -180,7 +209,8 @@ class Attempt:
         ]
         if files:
             get(coordinator.commit_files.remote("prompts", files))
-        return fresh.height
+            added = self._done.prompts_added + fresh.height
+            self._done = replace(self._done, prompts_added=added)
 
     @contextmanager
     def _coordinator(self) -> Iterator[Any]:
@@ -203,15 +233,3 @@ class Attempt:
             yield coordinator
         finally:
             ray.kill(coordinator)
-
-
-def _plus(done: Generated, progress: Progress) -> Generated:
-    """With what one coordinator saw. Of one that died, what it committed after the driver's last
-    look is not in these counts, though it is in the pool."""
-    return replace(
-        done,
-        drawn=done.drawn + progress.drawn,
-        failed=done.failed + progress.failed,
-        tokens=done.tokens + progress.tokens,
-        working_s=done.working_s + progress.working_s,
-    )

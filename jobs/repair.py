@@ -1,7 +1,7 @@
 """Repairs of a pool that a run makes when it is told to: failed samples reopened, damaged files
 given up. What they take away is drawn or computed again."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,9 +10,10 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from infra.pool import reading
+from infra.pool import DataFile, reading
 from infra.spool import write_table
-from jobs.crew import get
+from jobs.actors import get
+from jobs.prompts import PromptList
 from jobs.recipe import Job
 from schemas.arrow import TABLES
 from schemas.sample import FAILED
@@ -31,50 +32,60 @@ class Repairs:
 NO_REPAIRS = Repairs()
 
 
-def needs_repair(job: Job, repairs: Repairs) -> bool:
+def needs_repair(job: Job, prompts: PromptList, repairs: Repairs) -> bool:
     """Whether there is anything to mend."""
     if repairs.drop_damaged and any(job.pool.damaged(name) for name in TABLES):
         return True
-    return bool(repairs.retry_failed) and not _failed(job, repairs.retry_failed).is_empty()
+    return bool(repairs.retry_failed) and not _failed(job, prompts, repairs).is_empty()
 
 
 def repair(
-    job: Job, coordinator: Any, repairs: Repairs, attempt: str, say: Callable[[str], None]
+    job: Job,
+    prompts: PromptList,
+    coordinator: Any,
+    repairs: Repairs,
+    prefix: str,
+    say: Callable[[str], None],
 ) -> None:
-    """Mends the pool, table by table."""
-    rewriter = _Rewriter(job, coordinator, attempt)
+    """Mends the pool, table by table. `prefix` begins the names of new files, and is used once."""
+    rewriter = _Rewriter(job, coordinator, prefix)
     if repairs.drop_damaged:
-        for table in TABLES:
-            if damaged := job.pool.damaged(table):
-                get(coordinator.commit_files.remote(table, [], damaged))
-                rows = sum(file.rows for file in damaged)
-                say(f"dropped {len(damaged)} damaged files of {table} with {rows:,} rows")
-        rewriter.remove("scores", _orphan_scores(job))
+        damaged = {table: job.pool.damaged(table) for table in TABLES}
+        # Samples go last: were they gone and their scores not, and this run killed, nobody would
+        # see any more that there is something to mend.
+        for table in ("prompts", "scores", "samples"):
+            if table == "samples":
+                rewriter.remove("scores", _orphan_scores(job, damaged["samples"]))
+            if damaged[table]:
+                get(coordinator.commit_files.remote(table, [], damaged[table]))
+                rows = sum(file.rows for file in damaged[table])
+                say(f"dropped {len(damaged[table])} damaged files of {table} with {rows:,} rows")
     if repairs.retry_failed:
-        failed = _failed(job, repairs.retry_failed)
-        say(f"reopening {failed.height:,} failed samples")
+        failed = _failed(job, prompts, repairs)
+        say(f"reopening {failed.height:,} samples that failed: {', '.join(repairs.retry_failed)}")
         rewriter.remove("samples", failed)
 
 
-def _failed(job: Job, reasons: tuple[str, ...]) -> pl.DataFrame:
-    """Places of this teacher's samples that failed for one of the reasons."""
-    plain = [reason.removeprefix("failed_") for reason in reasons]
+def _failed(job: Job, prompts: PromptList, repairs: Repairs) -> pl.DataFrame:
+    """Places of this teacher's samples of these prompts that failed for one of the reasons."""
+    plain = [reason.removeprefix("failed_") for reason in repairs.retry_failed]
     with reading(job.pool):
         return (
             job.pool.scan("samples")
             .filter(pl.col("teacher_id") == job.teacher_id)
             .filter((pl.col("outcome") == FAILED) & pl.col("failure_reason").is_in(plain))
+            .join(prompts.frame.lazy().select("prompt_id"), on="prompt_id", how="semi")
             .select("path", "row")
             .collect()
         )
 
 
-def _orphan_scores(job: Job) -> pl.DataFrame:
-    """Places of scores whose samples are gone. Those will be drawn and scored again, perhaps with
-    the same text, and no score may be there twice."""
+def _orphan_scores(job: Job, damaged: Sequence[DataFile]) -> pl.DataFrame:
+    """Places of scores whose samples are in no sound file. Those will be drawn and scored again,
+    perhaps with the same text, and no score may be there twice."""
     key = ["prompt_id", "teacher_id", "sample_index"]
     with reading(job.pool):
-        samples = job.pool.scan("samples").select(key)
+        samples = job.pool.scan("samples", without=damaged).select(key)
         scores = job.pool.scan("scores").select(*key, "path", "row")
         return scores.join(samples, on=key, how="anti").select("path", "row").collect()
 
@@ -85,7 +96,7 @@ class _Rewriter:
 
     job: Job
     coordinator: Any
-    attempt: str
+    prefix: str
     files: int = 0
 
     def remove(self, table: str, places: pl.DataFrame) -> None:
@@ -98,6 +109,6 @@ class _Rewriter:
         whole = pq.read_table(path)
         left = whole.filter(pa.array([row not in gone for row in range(whole.num_rows)]))
         self.files += 1
-        name = f"{self.attempt}-f{self.files:06d}.parquet"
+        name = f"{self.prefix}-{self.files:06d}.parquet"
         fresh = [write_table(path.with_name(name), left)] if left.num_rows else []
         get(self.coordinator.commit_files.remote(table, fresh, [old]))

@@ -5,6 +5,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
+from schemas.errors import Interrupted
+
 
 class StopRequest:
     """Whether a signal has asked the run to stop."""
@@ -14,6 +16,11 @@ class StopRequest:
 
     def __bool__(self) -> bool:
         return self.signal_number is not None
+
+    @property
+    def number(self) -> int:
+        """The signal that was received."""
+        return self.signal_number or signal.SIGINT
 
     def receive(self, number: int, _: FrameType | None) -> None:
         """The handler."""
@@ -31,6 +38,11 @@ def stop_requests() -> Iterator[StopRequest]:
     }
     try:
         yield request
+    except KeyboardInterrupt:
+        raise Interrupted(
+            "stopped at once; what was committed is kept, and the same command resumes",
+            request.number,
+        ) from None
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)

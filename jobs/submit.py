@@ -102,10 +102,10 @@ def stop(job_id: str, *, address: str) -> Told:
 
 def _travelling(recipe: Path) -> str:
     """The recipe's path on the cluster, where the working directory is this one."""
-    if Path.cwd().resolve() != ROOT:
+    if Path.cwd().resolve() != ROOT.resolve():
         raise RecipeError(f"submit from {ROOT}: the code travels with the working directory")
     try:
-        return str(recipe.resolve().relative_to(ROOT))
+        return str(recipe.resolve().relative_to(ROOT.resolve()))
     except ValueError:
         raise RecipeError(
             f"{recipe} lies outside of {ROOT}, so it would not travel with the job; move it there"
@@ -117,6 +117,7 @@ def _client(address: str) -> Iterator[Any]:
     """Ray's client, and its errors as ours."""
     if not os.environ.get("RAY_AUTH_MODE") and _has_token():
         os.environ["RAY_AUTH_MODE"] = "token"
+    import aiohttp
     import ray
     from ray.job_submission import JobSubmissionClient
 
@@ -129,7 +130,11 @@ def _client(address: str) -> Iterator[Any]:
         ) from error
     except StillhouseError:
         raise
-    except (ConnectionError, OSError, RuntimeError, ValueError) as error:
+    except RuntimeError as error:
+        if "404" in str(error):
+            raise RecipeError(f"the cluster at {address} has no such job: {error}") from error
+        raise ClusterError(f"the cluster at {address}: {_first_line(error)}") from error
+    except (OSError, ValueError, aiohttp.ClientError) as error:
         raise ClusterError(f"the cluster at {address}: {_first_line(error)}") from error
 
 

@@ -129,13 +129,14 @@ def known(job: Job, prompts: PromptList, samples: pl.DataFrame) -> Known:
 
 def _placed_prompts(job: Job, prompts: PromptList) -> pl.DataFrame:
     key = list(POOL_KEY)
-    return (
-        job.pool.scan("prompts")
-        .select(*key, "path", "row")
-        .join(prompts.frame.lazy().select(key), on=key, how="inner", nulls_equal=True)
-        .collect()
-        .sort("path", "row")
-    )
+    with reading(job.pool):
+        return (
+            job.pool.scan("prompts")
+            .select(*key, "path", "row")
+            .join(prompts.frame.lazy().select(key), on=key, how="inner", nulls_equal=True)
+            .collect()
+            .sort("path", "row")
+        )
 
 
 def fill_tasks(job: Job, prompts: PromptList, samples: pl.DataFrame) -> list[ScoreTask]:

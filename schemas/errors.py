@@ -58,8 +58,9 @@ class EngineError(StillhouseError):
 class RequestError(StillhouseError):
     """One request failed and the engine goes on.
 
-    `kind` is `transient` (worth another attempt) or `rejected` (it would fail every time, such
-    as a prompt beyond the context); `reason` is the snake_case code that its row will carry.
+    `kind` is `transient` (worth another attempt), `rejected` (it would fail every time, such as a
+    prompt beyond the context) or `poisoned` (it kills engines); `reason` is the snake_case code
+    that its row will carry.
     """
 
     def __init__(self, kind: str, reason: str, detail: str = "") -> None:

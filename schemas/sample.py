@@ -22,7 +22,7 @@ class Sample:
     outcome: str
     """`done`, or `failed` after its retries."""
     failure: str | None
-    """Class of a failure: `transient` or `rejected`."""
+    """Class of a failure: `transient`, `rejected` or `poisoned` (it kills engines)."""
     failure_reason: str | None
     failure_detail: str | None
     text: str | None

@@ -15,6 +15,13 @@ from tests.builders import make_sample
 KEY = ["prompt_id", "teacher_id", "sample_index"]
 
 
+def all_due(compaction: Compaction, settled_below: int, *, last: bool) -> list[Merge]:
+    found = []
+    while (due := compaction.due(settled_below, last=last)) is not None:
+        found.append(due)
+    return found
+
+
 def small(number: int, size: int = 1000) -> DataFile:
     return DataFile(f"f{number:04d}.parquet", 1, size)
 
@@ -76,7 +83,7 @@ def test_a_pool_reads_the_same_after_its_merge(tmp_path: Path) -> None:
         rows = [make_sample(sample_index=index).to_row()]
         writer.commit("samples", [write_file(path, SAMPLES, rows)])
     before = pool.scan("samples").drop("path", "row").collect().sort(KEY)
-    (task,) = Compaction(pool).due(0, last=True)
+    (task,) = all_due(Compaction(pool), 0, last=True)
     merged = merge(pool.folder(task.table), task.files, "m.parquet")
     writer.commit(task.table, [merged], replaced=task.files)
     assert pool.files("samples") == [merged]
@@ -85,64 +92,64 @@ def test_a_pool_reads_the_same_after_its_merge(tmp_path: Path) -> None:
 
 def test_files_of_unsettled_prompts_wait() -> None:
     compaction = committed(MANY, prompts_below=10)
-    assert compaction.due(9, last=False) == []
-    assert compaction.due(9, last=True) == []
-    (due,) = compaction.due(10, last=False)
+    assert all_due(compaction, 9, last=False) == []
+    assert all_due(compaction, 9, last=True) == []
+    (due,) = all_due(compaction, 10, last=False)
     assert due == Merge("samples", tuple(small(number) for number in range(MANY)))
 
 
 def test_only_the_settled_part_is_merged() -> None:
     compaction = committed(MANY - 1, prompts_below=5)
     compaction.committed("samples", small(9000), 99)
-    assert compaction.due(50, last=False) == []
+    assert all_due(compaction, 50, last=False) == []
     compaction.committed("samples", small(9001), 50)
-    (due,) = compaction.due(50, last=False)
+    (due,) = all_due(compaction, 50, last=False)
     assert small(9000) not in due.files
     assert small(9001) in due.files
-    assert compaction.due(99, last=True) == [], "one is left, which is not worth it"
+    assert all_due(compaction, 99, last=True) == [], "one is left, which is not worth it"
 
 
 def test_few_wait_until_the_last() -> None:
     compaction = committed(LAST_MANY)
-    assert compaction.due(0, last=False) == []
-    assert [len(due.files) for due in compaction.due(0, last=True)] == [LAST_MANY]
-    assert committed(LAST_MANY - 1).due(0, last=True) == []
+    assert all_due(compaction, 0, last=False) == []
+    assert [len(due.files) for due in all_due(compaction, 0, last=True)] == [LAST_MANY]
+    assert all_due(committed(LAST_MANY - 1), 0, last=True) == []
 
 
 def test_what_was_named_is_not_named_again() -> None:
     compaction = committed(MANY)
-    assert len(compaction.due(0, last=False)) == 1
-    assert compaction.due(0, last=True) == []
+    assert len(all_due(compaction, 0, last=False)) == 1
+    assert all_due(compaction, 0, last=True) == []
 
 
 def test_a_merged_file_that_is_still_small_is_merged_again() -> None:
     compaction = committed(MANY)
     for number in range(MANY):
-        (due,) = compaction.due(0, last=False)
+        (due,) = all_due(compaction, 0, last=False)
         compaction.replaced("samples", due.files, [small(1000 + number)])
         for more in range(MANY - 1):
             compaction.committed("samples", small(2000 + MANY * number + more), 0)
-    (due,) = compaction.due(0, last=False)
+    (due,) = all_due(compaction, 0, last=False)
     assert due.files[0] == small(1000 + MANY - 1)
 
 
 def test_files_that_were_dropped_are_not_merged() -> None:
     compaction = committed(MANY)
     compaction.replaced("samples", [small(3)], [])
-    assert compaction.due(0, last=False) == []
-    (due,) = compaction.due(0, last=True)
+    assert all_due(compaction, 0, last=False) == []
+    (due,) = all_due(compaction, 0, last=True)
     assert small(3) not in due.files
     compaction.replaced("prompts", [], [small(1)])
 
 
 def test_large_files_are_left_alone() -> None:
     compaction = committed(MANY, size=LARGE_BYTES)
-    assert compaction.due(0, last=True) == []
+    assert all_due(compaction, 0, last=True) == []
 
 
 def test_merged_files_are_not_larger_than_needed() -> None:
     compaction = committed(6, size=LARGE_BYTES // 2)
-    dues = compaction.due(0, last=False)
+    dues = all_due(compaction, 0, last=False)
     assert [len(due.files) for due in dues] == [2, 2, 2]
 
 
@@ -150,7 +157,7 @@ def test_tables_are_not_mixed() -> None:
     compaction = committed(MANY)
     for number in range(MANY):
         compaction.committed("scores", small(number + 500), 0)
-    dues = compaction.due(0, last=False)
+    dues = all_due(compaction, 0, last=False)
     assert sorted(due.table for due in dues) == ["samples", "scores"]
     assert all(len(due.files) == MANY for due in dues)
 
@@ -164,6 +171,6 @@ def test_files_of_earlier_runs_are_merged_too(tmp_path: Path) -> None:
     compaction = Compaction(pool)
     for number in range(LAST_MANY - 1):
         compaction.committed("samples", small(number), 7)
-    assert compaction.due(6, last=True) == []
-    (due,) = compaction.due(7, last=True)
+    assert all_due(compaction, 6, last=True) == []
+    (due,) = all_due(compaction, 7, last=True)
     assert old in due.files

@@ -21,7 +21,7 @@ from schemas.recipe import SampleCounts
 from tests.builders import make_sample
 
 COUNTS = SampleCounts(probe=2, max=4, enough=1)
-BEAT = Beat(running=1, tokens=5, loop_lag_s=0.25)
+BEAT = Beat(held=1, tokens=5, loop_lag_s=0.25)
 Play = Callable[[Coordinator], Awaitable[None]]
 
 
@@ -316,7 +316,7 @@ def test_other_code_is_refused(tmp_path: Path) -> None:
 def test_workers_that_come_early_wait(tmp_path: Path) -> None:
     async def run() -> None:
         coordinator = Coordinator(settings_of(tmp_path))
-        ready = asyncio.create_task(coordinator.ready())
+        ready = asyncio.create_task(coordinator.join_worker("s0"))
         joining = asyncio.create_task(coordinator.join("r0", []))
         await asyncio.sleep(0)
         assert not ready.done()
@@ -403,10 +403,11 @@ def test_small_files_of_settled_prompts_are_to_be_merged(tmp_path: Path) -> None
         for number in range(5):
             drawn = done(await coordinator.lease("r0", 2, 0))
             await coordinator.deliver("r0", batch_of(tmp_path, drawn, f"f{number}"))
-        assert await coordinator.merges(last=True) == []
+        assert await coordinator.next_merge(last=True) is None
         await score_all(coordinator)
-        assert await coordinator.merges(last=False) == [], "too few for the middle of a run"
-        (task,) = await coordinator.merges(last=True)
+        assert await coordinator.next_merge(last=False) is None, "too few for the middle of a run"
+        task = await coordinator.next_merge(last=True)
+        assert task is not None
         assert (task.table, len(task.files)) == ("samples", 5)
         merged = batch_of(tmp_path, done(Grant((), leave=False)), "merged").file
         await coordinator.commit_files("samples", [merged], task.files)

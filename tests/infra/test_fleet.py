@@ -201,7 +201,7 @@ def test_one_that_makes_no_token_while_requests_run_hangs() -> None:
     beat_until(fleet, name, 210, running=3, tokens=7)
     reason = fleet.overdue(210)[name]
     assert reason.startswith("hung")
-    assert "3 requests" in reason
+    assert "it held 3 samples" in reason
 
 
 def test_one_without_requests_does_not_hang() -> None:

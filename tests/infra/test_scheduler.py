@@ -137,12 +137,21 @@ class Chaos(RuleBasedStateMachine):
     @rule(holder=st.sampled_from(HOLDERS))
     def join(self, holder: str) -> None:
         keys = self.unheard.pop(holder, set())
-        refused = set(self.scheduler.adopt(holder, sorted(keys)))
+        refused = set(self.scheduler.adopt(holder, sorted(keys | self.held_by(holder))))
         assert refused <= keys
         for key in keys - refused:
             assert key not in self.held, "adopted though another has it"
             assert key not in self.delivered, "adopted after its delivery"
             self.held[key] = holder
+
+    @rule(holder=st.sampled_from(HOLDERS))
+    def join_without_having_heard_of_a_grant(self, holder: str) -> None:
+        """Its answer was lost on the way; somebody draws those samples again."""
+        if holder not in self.unheard:
+            assert self.scheduler.adopt(holder, []) == []
+            for key in self.held_by(holder):
+                assert not self.scheduler.accepts(holder, key)
+                del self.held[key]
 
     @rule(count=st.integers(1, 3))
     def lease_to_a_newcomer(self, count: int) -> None:

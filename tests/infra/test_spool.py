@@ -1,5 +1,6 @@
 """When a buffer is due, that what is taken is written, and that no file is half written."""
 
+import resource
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -9,8 +10,6 @@ from infra.spool import Files, Spool, write_file
 from schemas.arrow import SAMPLES
 from schemas.recipe import Flush
 from tests.builders import make_sample
-
-FULL = Path("/dev/full")
 
 
 def test_due_by_age_or_size() -> None:
@@ -80,9 +79,19 @@ def test_a_missing_folder_is_not_made(tmp_path: Path) -> None:
     assert files.write([make_sample().to_row()]).rows == 1, "back again, and it goes on"
 
 
-@pytest.mark.skipif(not FULL.exists(), reason=f"needs {FULL}")
 def test_a_failed_write_leaves_nothing_behind(tmp_path: Path) -> None:
-    (tmp_path / "full.parquet").symlink_to(FULL)
-    with pytest.raises(OSError, match="No space left"):
-        write_file(tmp_path / "full.parquet", SAMPLES, [make_sample().to_row()])
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100, limits[1]))
+    try:
+        with pytest.raises(OSError, match="too large"):
+            write_file(tmp_path / "a.parquet", SAMPLES, [make_sample().to_row()])
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_no_file_is_ever_overwritten(tmp_path: Path) -> None:
+    first = write_file(tmp_path / "a.parquet", SAMPLES, [make_sample().to_row()])
+    with pytest.raises(FileExistsError):
+        write_file(tmp_path / "a.parquet", SAMPLES, [make_sample(sample_index=1).to_row()])
+    assert (tmp_path / "a.parquet").stat().st_size == first.bytes

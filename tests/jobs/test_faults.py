@@ -17,7 +17,7 @@ from infra.coordinator import Coordinator
 from infra.pool import DataFile
 from infra.replica import Replica
 from infra.scorer_worker import ScorerWorker
-from jobs.crew import get
+from jobs.actors import get
 from jobs.recipe import Job
 from schemas.errors import BusyError, RunError
 from tests.conftest import ROOT, MakeJob

@@ -65,45 +65,41 @@ class Memory:
     def __init__(self, pool: Path) -> None:
         self._pool = Pool(pool)
         self._stopped = threading.Event()
-        self.seen: list[tuple[int, dict[str, float]]] = []
+        self._titles: dict[int, str] = {}
+        self._seen: dict[int, list[tuple[int, float]]] = {}
         self._thread = threading.Thread(target=self._watch, daemon=True)
         self._thread.start()
 
     def _watch(self) -> None:
         while not self._stopped.wait(EVERY_S):
             rows = sum(file.rows for file in self._pool.files("samples"))
-            by_name: dict[str, float] = {}
             for process in psutil.Process().children(recursive=True):
                 try:
-                    command = " ".join(process.cmdline()[:6])[:60]
-                    name = f"{process.pid} {command}"
-                    by_name[name] = process.memory_info().rss / 2**20
+                    # Ray puts the call that runs into the title; a process is its number.
+                    title = " ".join(process.cmdline()[:6])[:60]
+                    megabytes = process.memory_info().rss / 2**20
                 except psutil.NoSuchProcess:
                     continue
-            self.seen.append((rows, by_name))
+                self._titles.setdefault(process.pid, title)
+                if "IDLE" in self._titles[process.pid]:
+                    self._titles[process.pid] = title
+                self._seen.setdefault(process.pid, []).append((rows, megabytes))
 
     def stop(self) -> None:
         """Ends the watch."""
         self._stopped.set()
         self._thread.join()
 
-    def slopes(self, first: int) -> dict[str, float]:
-        """Least-squares megabytes per 100,000 samples of each process, from `first` samples on."""
-        found = {}
-        names = {name for rows, by_name in self.seen if rows >= first for name in by_name}
-        for name in names:
-            points = [(r / 1e5, m[name]) for r, m in self.seen if r >= first and name in m]
-            if len(points) > 3 and len({x for x, _ in points}) > 1:
-                found[name] = _slope(points)
-        return found
-
-    def largest(self) -> str:
-        """The process that ever was the largest."""
-        peaks: dict[str, float] = {}
-        for _, by_name in self.seen:
-            for name, megabytes in by_name.items():
-                peaks[name] = max(peaks.get(name, 0.0), megabytes)
-        return max(peaks, key=lambda name: peaks[name])
+    def report(self, first: int) -> list[tuple[float, float, str]]:
+        """Peak megabytes, least-squares megabytes per 100,000 samples from `first` samples on, and
+        title of each process, the largest first."""
+        found = []
+        for pid, seen in self._seen.items():
+            points = [(rows / 1e5, megabytes) for rows, megabytes in seen if rows >= first]
+            if len({x for x, _ in points}) > 3:
+                peak = max(megabytes for _, megabytes in seen)
+                found.append((peak, _slope(points), f"{pid} {self._titles[pid]}"))
+        return sorted(found, reverse=True)
 
 
 def _slope(points: list[tuple[float, float]]) -> float:
@@ -167,11 +163,8 @@ def main() -> None:
         print(f"{os.cpu_count()} cores, {drawn:,} samples, {wall_s:,.0f} s wall")
         print(f"{drawn / result['working_s']:,.0f} samples/s from the first replica to the end")
         print(f"{drawn / wall_s:,.0f} samples/s from the command to its end")
-        slopes = memory.slopes(drawn // 5)
-        for process, slope in sorted(slopes.items(), key=lambda item: -item[1])[:5]:
-            print(f"  {slope:8.2f} MB per 100,000 samples: {process}")
-        largest = memory.largest()
-        print(f"largest process: {slopes.get(largest, 0):.2f} MB per 100,000: {largest}")
+        for peak, slope, title in memory.report(drawn // 5)[:6]:
+            print(f"  peak {peak:6,.0f} MB, {slope:6.2f} MB per 100,000 samples: {title}")
         seconds, until_ray = first_lease_s(recipe, folder, probe)
         print(f"resume: first lease {seconds:.1f} s after the command, Ray up at {until_ray:.1f} s")
 

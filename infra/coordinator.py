@@ -146,8 +146,8 @@ class Coordinator:
         """A replica is ready to work, and holds these samples from a predecessor; returns those
         that it may not have any more."""
         await self._begun.wait()
-        if replica in self._gone or self._draining:
-            return list(held)  # nobody watches over it any more; its beats tell it to leave
+        if replica in self._gone or not self._scheduler.prompts:
+            return list(held)  # nobody watches over it, or this run ends before it began
         refused = self._scheduler.adopt(replica, held)
         self._missing.discard(replica)
         self._replicas.setdefault(replica, Seen(Beat(0, 0, 0.0), 0, 0))

@@ -49,18 +49,21 @@ class Generated:
 
 def generate(job: Job, prompts: PromptList, repairs: Repairs = NO_REPAIRS) -> Generated:
     """Draws what is missing. Safe to run again at any time: what exists is not drawn again."""
-    if not needs_repair(job, prompts, repairs) and survey(job, prompts).complete:
+    mend = needs_repair(job, prompts, repairs)
+    found = None if mend else survey(job, prompts)
+    if found is not None and found.complete:
         return Generated(None)
     with _attempt(job) as attempt:
-        return attempt.work(prompts, draw=True, repairs=repairs)
+        return attempt.work(prompts, found, draw=True, repairs=repairs)
 
 
 def fill_scores(job: Job, prompts: PromptList) -> Generated:
     """Computes only the scores that are missing; draws nothing."""
-    if not survey(job, prompts).unscored:
+    found = survey(job, prompts)
+    if not found.unscored:
         return Generated(None)
     with _attempt(job) as attempt:
-        return attempt.work(prompts, draw=False, repairs=NO_REPAIRS)
+        return attempt.work(prompts, found, draw=False, repairs=NO_REPAIRS)
 
 
 @contextmanager
@@ -116,15 +119,20 @@ class Attempt:
         self._coordinators = 0
         self._repaired = False
         self._done = Generated(lease.attempt)
+        self._found: Survey | None = None
         self._coordinator_name = f"coordinator-{job.recipe.pool}-{lease.attempt}"
         self._crew = Crew(job, self.name, self._coordinator_name, display, events, stop)
 
-    def work(self, prompts: PromptList, *, draw: bool, repairs: Repairs) -> Generated:
-        """Adds new prompts, fills in missing scores and, if told to, draws what is missing.
+    def work(
+        self, prompts: PromptList, found: Survey | None, *, draw: bool, repairs: Repairs
+    ) -> Generated:
+        """Adds new prompts, fills in missing scores and, if told to, draws what is missing. `found`
+        is what an earlier look at the pool has found, which may still be true.
 
         When the coordinator dies, the next one reads from the pool how far things are, while
         replicas go on drawing.
         """
+        self._found = found
         try:
             while True:
                 try:
@@ -169,17 +177,18 @@ class Attempt:
                 self._done = replace(self._done, scored=self._done.scored + found.unscored)
                 found = self._survey(prompts)
             if draw and not found.complete:
-                known_now = known(self._job, prompts, found.samples)
+                known_now = known(self._job, prompts, found)
                 get(coordinator.begin.remote(known_now, self._crew.replicas_at_work))
                 self._count(self._crew.draw())
 
     def _survey(self, prompts: PromptList) -> Survey:
         """What the pool has; its tables are there, or the store is out. (Anywhere else a pool
         without tables is an empty one. Here that would have everything drawn again.)"""
-        found = survey(self._job, prompts)
+        if self._found is None or not self._found.is_still_true(self._job):
+            self._found = survey(self._job, prompts)
         if None in self._job.pool.versions().values():
             raise StoreUnavailableError(f"pool {self._job.pool.root} is not there any more")
-        return found
+        return self._found
 
     def _count(self, progress: Progress) -> None:
         """Adds what one coordinator saw. Of one that died, what it committed after the driver's

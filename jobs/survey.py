@@ -1,6 +1,6 @@
 """What the pool already has of a recipe's prompts: the base of plan, generate, build and peek."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import polars as pl
@@ -8,12 +8,13 @@ import polars as pl
 from filters.choose import index_bits
 from filters.scored import with_reasons, with_scores
 from infra.messages import Known, Place, ScoreTask, ToScore
-from infra.pool import reading
+from infra.pool import DataFile, reading
 from infra.sampling import eligible_prefix
 from infra.scheduler import Key
 from jobs.judge import JUDGED_COLUMNS
 from jobs.prompts import PromptList
 from jobs.recipe import Job
+from schemas.arrow import TABLES
 from schemas.recipe import SampleCounts
 
 FILL_ROWS = 64
@@ -34,6 +35,14 @@ class Survey:
     missing: int
     """Samples to be drawn at least: what is left of the probes, and one more of each other
     prompt that is not settled."""
+    bits: Mapping[str, tuple[int, int, int]]
+    """Of each prompt with samples: (done, judged, kept) as bit sets over sample indexes."""
+    files: Mapping[str, Sequence[DataFile]]
+    """Of each table, when it was read."""
+
+    def is_still_true(self, job: Job) -> bool:
+        """Whether nothing was added to the pool since, and nothing taken away."""
+        return self.files == _files(job)
 
     @property
     def complete(self) -> bool:
@@ -48,6 +57,7 @@ class Survey:
 
 def survey(job: Job, prompts: PromptList) -> Survey:
     """Reads narrow columns only; no text is touched."""
+    files = _files(job)
     samples = narrow_samples(job, prompts, job.pool.versions())
     bits = _bits_by_prompt(samples)
     counts = job.recipe.samples
@@ -57,7 +67,11 @@ def survey(job: Job, prompts: PromptList) -> Survey:
         settled_now = eligible_prefix(judged, kept, counts).settled
         settled += settled_now
         missing += 0 if settled_now else max(1, counts.probe - _drawn_of_probe(done, counts))
-    return Survey(samples, settled, missing)
+    return Survey(samples, settled, missing, bits, files)
+
+
+def _files(job: Job) -> dict[str, list[DataFile]]:
+    return {name: job.pool.files(name) for name in TABLES}
 
 
 def _drawn_of_probe(done: int, counts: SampleCounts) -> int:
@@ -101,16 +115,15 @@ def _bits_by_prompt(samples: pl.DataFrame) -> dict[str, tuple[int, int, int]]:
     }
 
 
-def known(job: Job, prompts: PromptList, samples: pl.DataFrame) -> Known:
+def known(job: Job, prompts: PromptList, found: Survey) -> Known:
     """What the coordinator has to know of the prompts, in the order of where they lie."""
     placed = _placed_prompts(job, prompts)
     paths = placed["path"].unique(maintain_order=True)
     numbers = pl.DataFrame({"path": paths, "file": range(len(paths))})
-    by_prompt = _bits_by_prompt(samples)
     bits = {}
     settled = []
     for number, prompt_id in enumerate(placed["prompt_id"]):
-        if (mine := by_prompt.get(prompt_id)) is None:
+        if (mine := found.bits.get(prompt_id)) is None:
             continue
         if eligible_prefix(mine[1], mine[2], job.recipe.samples).settled:
             settled.append(number)

@@ -25,7 +25,6 @@ from tests.jobs.faults import (
     Saboteur,
     acknowledged,
     assert_whole,
-    digest,
     driver,
     events,
     has_samples,
@@ -39,19 +38,6 @@ from tests.jobs.faults import (
 pytestmark = pytest.mark.usefixtures("ray_here")
 
 KILL = "__import__('os').kill(__import__('os').getpid(), 9)"
-
-
-UNDISTURBED: list[str] = []
-
-
-@pytest.fixture
-def undisturbed(make_job: MakeJob, tmp_path: Path) -> str:
-    """The content of a version whose run nothing happened to; drawn once."""
-    if not UNDISTURBED:
-        job = make_job(store=str(tmp_path / "undisturbed"))
-        run_generate(job)
-        UNDISTURBED.append(digest(job))
-    return UNDISTURBED[0]
 
 
 def test_a_killed_coordinator_is_followed_and_nothing_is_drawn_again(

@@ -36,10 +36,10 @@ def troubles(job: object) -> list[str]:
     return [e["reason"] for e in events(job) if e["event"] == "trouble"]  # type: ignore[arg-type]
 
 
-def test_a_store_that_is_out_is_waited_for(make_job: MakeJob, tmp_path: Path) -> None:
+def test_a_store_that_is_out_is_waited_for(
+    make_job: MakeJob, undisturbed: str, tmp_path: Path
+) -> None:
     job = slow_job(make_job)
-    undisturbed = make_job(store=str(tmp_path / "undisturbed"))
-    run_generate(undisturbed)
     away = tmp_path / "away"
 
     def go_out() -> None:
@@ -53,7 +53,7 @@ def test_a_store_that_is_out_is_waited_for(make_job: MakeJob, tmp_path: Path) ->
     run_generate(job)
     thread.join()
     assert any("the store cannot be written, trying again" in said for said in troubles(job))
-    assert_whole(job, set(), digest(undisturbed))
+    assert_whole(job, set(), undisturbed)
 
 
 @pytest.mark.slow
@@ -94,10 +94,8 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     subprocess.run(["umount", "-l", str(disk)], check=True)
 
 
-def test_a_full_disk_is_waited_for(make_job: MakeJob, small_disk: Path, tmp_path: Path) -> None:
+def test_a_full_disk_is_waited_for(make_job: MakeJob, undisturbed: str, small_disk: Path) -> None:
     job = slow_job(make_job, store=str(small_disk / "store"))
-    undisturbed = make_job(store=str(tmp_path / "undisturbed"))
-    run_generate(undisturbed)
 
     def fill() -> None:
         wait_until(has_samples(job, 8), "no samples")
@@ -115,7 +113,7 @@ def test_a_full_disk_is_waited_for(make_job: MakeJob, small_disk: Path, tmp_path
     run_generate(job)
     thread.join()
     assert any("No space left" in said for said in troubles(job))
-    assert_whole(job, set(), digest(undisturbed))
+    assert_whole(job, set(), undisturbed)
 
 
 @pytest.mark.parametrize(

@@ -4,8 +4,9 @@ Every sample ends with one `fate`: `published`, or a reason. The fates of a vers
 samples that were drawn.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cache
 
 import polars as pl
 
@@ -17,6 +18,9 @@ SURPLUS = "surplus"
 NOT_SCORED = "not_scored"
 BEYOND = "beyond_per_prompt"
 WHERE_NOT_MET = "where_not_met"
+
+WORD_BITS = 62
+"""So many sample indexes fit into one integer of a column."""
 
 EligibleCount = Callable[[int, int], tuple[int, bool]]
 """(judged bits, kept bits) of a prompt's samples -> (how many are eligible, settled)."""
@@ -55,19 +59,15 @@ def with_eligible(samples: pl.DataFrame, eligible_count: EligibleCount) -> pl.Da
 
     Needs `prompt_id, sample_index, judged, reason`; a sample is kept if its `reason` is null.
     """
-    judged = pl.col("judged")
-    kept = judged & pl.col("reason").is_null()
-    groups = samples.group_by("prompt_id").agg(
-        judged=pl.col("sample_index").filter(judged), kept=pl.col("sample_index").filter(kept)
-    )
-    counts = [
-        eligible_count(index_bits(row["judged"]), index_bits(row["kept"]))
-        for row in groups.iter_rows(named=True)
-    ]
-    groups = groups.select(
-        "prompt_id",
-        pl.Series("eligible_indexes", [count for count, _ in counts], dtype=pl.Int32),
-        pl.Series("settled", [settled for _, settled in counts], dtype=pl.Boolean),
+    bits = index_bits(samples)
+    known = cache(eligible_count)  # most prompts went like many others
+    counts = [known(judged, kept) for _, judged, kept in bits.values()]
+    groups = pl.DataFrame(
+        {
+            "prompt_id": pl.Series([*bits], dtype=pl.String),
+            "eligible_indexes": pl.Series([count for count, _ in counts], dtype=pl.Int32),
+            "settled": pl.Series([settled for _, settled in counts], dtype=pl.Boolean),
+        }
     )
     return (
         samples.join(groups, on="prompt_id", how="left")
@@ -76,9 +76,27 @@ def with_eligible(samples: pl.DataFrame, eligible_count: EligibleCount) -> pl.Da
     )
 
 
-def index_bits(indexes: Iterable[int]) -> int:
-    """The bit set of sample indexes."""
-    return sum(1 << index for index in indexes)
+def index_bits(samples: pl.DataFrame) -> dict[str, tuple[int, int, int]]:
+    """(done, judged, kept) of each prompt: bit sets over sample indexes.
+
+    Needs `prompt_id, sample_index, judged, reason`; a sample is kept if its `reason` is null.
+    """
+    judged = pl.col("judged")
+    sets = (pl.lit(value=True), judged, judged & pl.col("reason").is_null())
+    index, highest = pl.col("sample_index"), samples["sample_index"].max() or 0
+    assert isinstance(highest, int)
+    found: dict[str, tuple[int, int, int]] = {}
+    for start in range(0, highest + 1, WORD_BITS):
+        own = samples.filter(index.is_between(start, start + WORD_BITS - 1))
+        bit = pl.lit(2, pl.Int64).pow((index - start).cast(pl.UInt32))
+        words = own.group_by("prompt_id").agg(
+            bit.filter(member).sum().alias(str(i)) for i, member in enumerate(sets)
+        )
+        for prompt_id, *word in words.iter_rows():
+            before = found.get(prompt_id, (0, 0, 0))
+            done, judged_, kept = (b | w << start for b, w in zip(before, word, strict=True))
+            found[prompt_id] = (done, judged_, kept)
+    return found
 
 
 def with_groups(samples: pl.DataFrame, probe: int) -> pl.DataFrame:

@@ -75,11 +75,8 @@ class Pool:
         if damaged := [file for file in files if not self._has_its_size(name, file)]:
             raise StoreError(_damage(self.folder(name), damaged))
         if not files:
-            empty = pl.from_arrow(TABLES[name].empty_table())
-            assert isinstance(empty, pl.DataFrame)
-            return empty.lazy().with_columns(
-                path=pl.lit(None, pl.String), row=pl.lit(None, pl.UInt32)
-            )
+            empty = pl.LazyFrame(schema=pl.Schema(TABLES[name]))
+            return empty.with_columns(path=pl.lit(None, pl.String), row=pl.lit(None, pl.UInt32))
         # Row numbers must not depend on which columns are read, or they name other rows.
         return pl.concat(
             pl.scan_parquet(path, row_index_name="row", glob=False).with_columns(path=pl.lit(path))

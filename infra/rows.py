@@ -54,7 +54,8 @@ def _jsonl(file: Path) -> Iterator[Row]:
     with file.open(encoding="utf-8") as lines:
         for number, line in enumerate(lines, 1):
             if line.strip():
-                yield _object(f"{file}:{number}", _parse(f"{file}:{number}", line))
+                where = f"{file}:{number}"
+                yield _object(where, _parse(where, line))
 
 
 def _json(file: Path) -> Iterator[Row]:

@@ -6,7 +6,6 @@ from functools import partial
 from typing import Any, Protocol
 
 import polars as pl
-import pyarrow as pa
 
 from filters.scored import with_reasons, with_scores
 from filters.scorer import Response, Scorer
@@ -36,14 +35,9 @@ JUDGED_COLUMNS = [
 """Columns of a sample that scores are joined by and rules may use."""
 
 
-def _schema(table: pa.Schema) -> pl.Schema:
-    empty = pl.from_arrow(table.empty_table())
-    assert isinstance(empty, pl.DataFrame)
-    return empty.schema
-
-
-SCORES_SCHEMA = _schema(SCORES)
-JUDGED_SCHEMA = {name: _schema(SAMPLES)[name] for name in JUDGED_COLUMNS} | dict.fromkeys(
+SCORES_SCHEMA = pl.Schema(SCORES)
+SAMPLES_SCHEMA = pl.Schema(SAMPLES)
+JUDGED_SCHEMA = {name: SAMPLES_SCHEMA[name] for name in JUDGED_COLUMNS} | dict.fromkeys(
     ("reference_id", "domain", "source"), pl.String()
 )
 

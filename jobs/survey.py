@@ -1,12 +1,14 @@
 """What the pool already has of a recipe's prompts: the base of plan, generate, build and peek."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache, partial
 
 import polars as pl
 
 from filters.choose import index_bits
-from filters.scored import with_reasons, with_scores
+from filters.scored import SEPARATOR, with_reasons, with_scores
 from infra.messages import Known, Place, ScoreTask, ToScore
 from infra.pool import DataFile, reading
 from infra.sampling import eligible_prefix
@@ -52,21 +54,21 @@ class Survey:
     @property
     def unscored(self) -> int:
         """Finished samples that lack a score."""
-        return self.samples.filter(pl.col("missing").list.len() > 0).height
+        return self.samples.filter(pl.col("missing") != "").height
 
 
 def survey(job: Job, prompts: PromptList) -> Survey:
     """Reads narrow columns only; no text is touched."""
     files = _files(job)
     samples = narrow_samples(job, prompts, job.pool.versions())
-    bits = _bits_by_prompt(samples)
-    counts = job.recipe.samples
-    settled = missing = 0
-    for prompt_id in prompts.frame["prompt_id"]:
-        done, judged, kept = bits.get(prompt_id, (0, 0, 0))
-        settled_now = eligible_prefix(judged, kept, counts).settled
-        settled += settled_now
-        missing += 0 if settled_now else max(1, counts.probe - _drawn_of_probe(done, counts))
+    bits = index_bits(samples)
+    untouched = prompts.frame.height - len(bits)
+    settled, missing = 0, untouched * job.recipe.samples.probe
+    for (done, judged, kept), prompt_count in Counter(bits.values()).items():
+        if eligible_prefix(judged, kept, job.recipe.samples).settled:
+            settled += prompt_count
+        else:
+            missing += prompt_count * max(1, _left_of_probe(done, job.recipe.samples))
     return Survey(samples, settled, missing, bits, files)
 
 
@@ -74,8 +76,8 @@ def _files(job: Job) -> dict[str, list[DataFile]]:
     return {name: job.pool.files(name) for name in TABLES}
 
 
-def _drawn_of_probe(done: int, counts: SampleCounts) -> int:
-    return (done & ((1 << counts.probe) - 1)).bit_count()
+def _left_of_probe(done: int, counts: SampleCounts) -> int:
+    return counts.probe - (done & ((1 << counts.probe) - 1)).bit_count()
 
 
 def narrow_samples(
@@ -102,19 +104,6 @@ def narrow_samples(
     return with_reasons(wide, job.rules).sort("prompt_id", "sample_index")
 
 
-def _bits_by_prompt(samples: pl.DataFrame) -> dict[str, tuple[int, int, int]]:
-    """(done, judged, kept) bit sets of each prompt."""
-    judged, kept = pl.col("judged"), pl.col("judged") & pl.col("reason").is_null()
-    index = pl.col("sample_index")
-    groups = samples.group_by("prompt_id").agg(
-        done=index, judged=index.filter(judged), kept=index.filter(kept)
-    )
-    return {
-        row[0]: (index_bits(row[1]), index_bits(row[2]), index_bits(row[3]))
-        for row in groups.select("prompt_id", "done", "judged", "kept").iter_rows()
-    }
-
-
 def known(job: Job, prompts: PromptList, found: Survey) -> Known:
     """What the coordinator has to know of the prompts, in the order of where they lie."""
     placed = _placed_prompts(job, prompts)
@@ -122,10 +111,11 @@ def known(job: Job, prompts: PromptList, found: Survey) -> Known:
     numbers = pl.DataFrame({"path": paths, "file": range(len(paths))})
     bits = {}
     settled = []
+    prefix = cache(partial(eligible_prefix, counts=job.recipe.samples))
     for number, prompt_id in enumerate(placed["prompt_id"]):
         if (mine := found.bits.get(prompt_id)) is None:
             continue
-        if eligible_prefix(mine[1], mine[2], job.recipe.samples).settled:
+        if prefix(mine[1], mine[2]).settled:
             settled.append(number)
         else:
             bits[number] = mine
@@ -160,7 +150,7 @@ def fill_tasks(job: Job, prompts: PromptList, samples: pl.DataFrame) -> list[Sco
         .select("prompt_id", "path", "row")
         .iter_rows()
     }
-    lacking = samples.filter(pl.col("missing").list.len() > 0)
+    lacking = samples.filter(pl.col("missing") != "")
     tasks = []
     for _, group in lacking.group_by("path", "missing", maintain_order=True):
         for rows in group.iter_slices(FILL_ROWS):
@@ -171,5 +161,7 @@ def fill_tasks(job: Job, prompts: PromptList, samples: pl.DataFrame) -> list[Sco
                     "prompt_id", "sample_index", "row"
                 ).iter_rows()
             )
-            tasks.append(ScoreTask(0, rows["path"][0], todo, tuple(rows["missing"][0])))
+            tasks.append(
+                ScoreTask(0, rows["path"][0], todo, tuple(rows["missing"][0].split(SEPARATOR)))
+            )
     return tasks

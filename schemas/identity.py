@@ -13,22 +13,34 @@ from typing import Any
 Messages = Sequence[Mapping[str, str]]
 
 
+CANONICAL = json.JSONEncoder(
+    sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False
+)
+
+
 def canonical_json(value: Any) -> bytes:
     """The one JSON text of `value`; raises ValueError on NaN, TypeError on foreign types."""
-    text = json.dumps(
-        value, sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False
-    )
-    return text.encode("ascii")
+    return CANONICAL.encode(value).encode("ascii")
 
 
 def identity(tag: str, value: Any) -> str:
     """`<tag>1_<32 hex digits>` of any JSON value."""
-    return f"{tag}1_{hashlib.sha256(canonical_json(value)).hexdigest()[:32]}"
+    return _identity(tag, canonical_json(value))
 
 
-def prompt_id(messages: Messages) -> str:
-    """Identity of a prompt: its exact messages, before templating; not its reference."""
-    return identity("p", [{"role": m["role"], "content": m["content"]} for m in messages])
+def _identity(tag: str, canonical: bytes) -> str:
+    return f"{tag}1_{hashlib.sha256(canonical).hexdigest()[:32]}"
+
+
+def messages_json(messages: Messages) -> bytes:
+    """Canonical JSON of a prompt's messages."""
+    return canonical_json([{"role": m["role"], "content": m["content"]} for m in messages])
+
+
+def prompt_id(messages: bytes) -> str:
+    """Identity of a prompt: its exact messages (`messages_json`), before templating; not its
+    reference."""
+    return _identity("p", messages)
 
 
 def reference_id(reference: str | None) -> str:

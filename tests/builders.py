@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from schemas.identity import text_digest
+from schemas.identity import messages_json, prompt_id, reference_id, text_digest
 from schemas.prompt import Prompt
 from schemas.sample import DONE, Sample
 
@@ -10,8 +10,11 @@ from schemas.sample import DONE, Sample
 def make_prompt(
     question: str = "What is 1 + 1?", reference: str | None = "2", **more: Any
 ) -> Prompt:
-    return Prompt.make(
-        ({"role": "user", "content": question},),
+    messages = ({"role": "user", "content": question},)
+    return Prompt(
+        prompt_id=prompt_id(messages_json(messages)),
+        reference_id=reference_id(reference),
+        messages=messages,
         reference=reference,
         **{"domain": "math", "source": None, "license": None, **more},
     )

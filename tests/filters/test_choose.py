@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from filters.choose import Chooser, with_eligible, with_fates, with_groups
+from filters.choose import Chooser, index_bits, with_eligible, with_fates, with_groups
 from infra.sampling import eligible_prefix
 from schemas.recipe import Choose, SampleCounts
 
@@ -35,6 +35,29 @@ def frame(rows: list[tuple[str, int, str | None, int]]) -> pl.DataFrame:
         ],
         schema_overrides={"sample_index": pl.Int32, "reason": pl.String},
     )
+
+
+@given(
+    st.dictionaries(
+        st.tuples(st.sampled_from("abc"), st.integers(0, 200)),
+        st.sampled_from([None, "wrong", "not judged"]),
+    )
+)
+def test_bits_of_any_index(samples: dict[tuple[str, int], str | None]) -> None:
+    rows = [(prompt, index, reason, 1) for (prompt, index), reason in samples.items()]
+    judged = pl.col("reason").ne_missing("not judged")
+    expected: dict[str, tuple[int, int, int]] = {}
+    for (prompt, index), reason in samples.items():
+        done, known, kept = expected.get(prompt, (0, 0, 0))
+        bit = 1 << index
+        expected[prompt] = (
+            done | bit,
+            known | (0 if reason == "not judged" else bit),
+            kept | (bit if reason is None else 0),
+        )
+    found = frame(rows) if rows else frame([("a", 0, None, 1)]).clear()
+    found = found.with_columns(judged=judged, reason=pl.when(judged).then("reason"))
+    assert index_bits(found) == expected
 
 
 def test_every_fate() -> None:

@@ -1,5 +1,6 @@
 """What becomes of a finished request: a row that says all, and null where nothing is known."""
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -164,7 +165,7 @@ def test_a_second_try_is_another_request() -> None:
 
 def work_in(folder: Path, *indexes: tuple[int, int, bool]) -> tuple[Work, ...]:
     """Samples of the prompts "What is 0 + 1?", "What is 1 + 1?" …"""
-    rows = [make_prompt(f"What is {number} + 1?").to_row() for number in range(3)]
+    rows = [asdict(make_prompt(f"What is {number} + 1?")) for number in range(3)]
     write_file(folder / "p.parquet", PROMPTS, rows)
     place = str(folder / "p.parquet")
     return tuple(Work(Key(p, i), 1, Place(place, p), poisoned) for p, i, poisoned in indexes)

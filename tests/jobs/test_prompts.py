@@ -6,6 +6,8 @@ from typing import Any
 
 import polars as pl
 import pytest
+from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import strategies as st
 
 from jobs.prompts import PromptList, read_prompts
 from schemas.errors import RecipeError
@@ -58,6 +60,17 @@ def test_chats_are_prompts(tmp_path: Path) -> None:
     (tmp_path / "p.jsonl").write_text(json.dumps({"q": chat, "a": 1}))
     found = read(tmp_path, template="Q: {prompt}")
     assert found.frame["messages"][0].to_list() == [chat[0], {"role": "user", "content": "Q: one?"}]
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@given(text=st.text(st.characters(exclude_categories=["Cs"]), min_size=1), plain=st.booleans())
+def test_every_text_comes_through_as_it_is(text: str, plain: bool, tmp_path: Path) -> None:
+    assume(text.strip())
+    path = tmp_path / "p.jsonl"
+    path.write_text(json.dumps({"q": text, "a": text}, ensure_ascii=plain), encoding="utf-8")
+    found = read(path).frame.row(0, named=True)
+    assert found["messages"] == [{"role": "user", "content": text}]
+    assert found["reference"] == text
 
 
 def test_duplicates_are_taken_once_and_conflicts_not_at_all(tmp_path: Path) -> None:

@@ -1,6 +1,6 @@
 """What is written to the tables comes back as it was."""
 
-from dataclasses import fields
+from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
 
@@ -43,7 +43,7 @@ def test_samples_come_back(text: str, ids: tuple[int, ...] | None, tmp_path: Pat
 @given(question=STORABLE, reference=st.none() | STORABLE)
 def test_prompts_come_back(question: str, reference: str | None, tmp_path: Path) -> None:
     prompt = make_prompt(question, reference, source="here")
-    assert Prompt.from_row(through_parquet(prompt.to_row(), PROMPTS, tmp_path / "x")) == prompt
+    assert Prompt.from_row(through_parquet(asdict(prompt), PROMPTS, tmp_path / "x")) == prompt
 
 
 def test_scores_come_back(tmp_path: Path) -> None:

@@ -2,19 +2,31 @@
 
 import pytest
 
-from schemas.identity import canonical_json, identity, prompt_id, reference_id, sample_seed
+from schemas.identity import (
+    Messages,
+    canonical_json,
+    identity,
+    messages_json,
+    prompt_id,
+    reference_id,
+    sample_seed,
+)
 
 MESSAGES = ({"role": "user", "content": "What is 2 + 2? 二"},)
 
 
+def id_of(messages: Messages) -> str:
+    return prompt_id(messages_json(messages))
+
+
 def test_identities_are_the_same_for_ever() -> None:
-    assert prompt_id(MESSAGES) == "p1_60b8a5a939750834df0b11cbac23cc2c"
+    assert id_of(MESSAGES) == "p1_60b8a5a939750834df0b11cbac23cc2c"
     assert reference_id(None) == "r1_74234e98afe7498fb5daf1f36ac2d78a"
 
 
 def test_a_prompt_is_its_messages_alone() -> None:
-    assert prompt_id(MESSAGES) == prompt_id([{"content": MESSAGES[0]["content"], "role": "user"}])
-    assert prompt_id(MESSAGES) != prompt_id([{**MESSAGES[0], "role": "system"}, *MESSAGES])
+    assert id_of(MESSAGES) == id_of([{"content": MESSAGES[0]["content"], "role": "user"}])
+    assert id_of(MESSAGES) != id_of([{**MESSAGES[0], "role": "system"}, *MESSAGES])
 
 
 def test_a_missing_reference_is_not_an_empty_one() -> None:

@@ -110,7 +110,7 @@ def _prompt(source: PromptSource, row: Row, system: str | None) -> _Prompt:
     return _Prompt(
         prompt_id(canonical),
         reference_id(reference),
-        canonical.decode("ascii"),
+        canonical,
         reference,
         source.domain,
         source.source,

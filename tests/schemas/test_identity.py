@@ -1,6 +1,8 @@
 """Identities are part of what is stored for years: they must not move."""
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from schemas.identity import (
     Messages,
@@ -12,6 +14,7 @@ from schemas.identity import (
     sample_seed,
 )
 
+TEXT = st.text(st.characters())
 MESSAGES = ({"role": "user", "content": "What is 2 + 2? 二"},)
 
 
@@ -22,6 +25,15 @@ def id_of(messages: Messages) -> str:
 def test_identities_are_the_same_for_ever() -> None:
     assert id_of(MESSAGES) == "p1_60b8a5a939750834df0b11cbac23cc2c"
     assert reference_id(None) == "r1_74234e98afe7498fb5daf1f36ac2d78a"
+
+
+@given(st.lists(st.fixed_dictionaries({"role": TEXT, "content": TEXT})), TEXT)
+def test_json_that_is_put_together_is_canonical(
+    messages: list[dict[str, str]], reference: str
+) -> None:
+    assert messages_json(messages).encode() == canonical_json(messages)
+    assert id_of(messages) == identity("p", messages)
+    assert reference_id(reference) == identity("r", reference)
 
 
 def test_a_prompt_is_its_messages_alone() -> None:

@@ -11,7 +11,8 @@ from schemas.errors import StoreError
 from schemas.sample import DONE
 from schemas.score import FALSE, TRUE
 
-SCORE_KEY = ["prompt_id", "teacher_id", "sample_index", "text_digest", "reference_id"]
+TEXT_KEY = ["prompt_id", "sample_index", "text_digest"]
+"""Of a text, among those of one teacher."""
 EVIDENCE = "evidence"
 SEPARATOR = ","
 
@@ -24,15 +25,16 @@ def with_scores(
 ) -> pl.DataFrame:
     """`samples` with every scorer's columns, `correct` and `missing`.
 
-    `samples` has the score key, `domain`, `outcome`; `scores` are rows of the scores table, of
-    which only those of exactly these scorers count. `missing` names the scorers that apply to a
-    finished sample and have not scored it, with commas between them.
+    `samples` has `TEXT_KEY`, `domain`, `outcome`; `scores` are rows of the scores table. Both are
+    of one teacher, and the scores of the samples' present references: to join by that too would
+    double the time. Of the scores only those of exactly these scorers count. `missing` names the
+    scorers that apply to a finished sample and have not scored it, with commas between them.
 
     A million samples are joined again at every start, so that all here is done in columns.
     """
     rows = samples.height
     for scorer in scorers.values():
-        samples = samples.join(_columns_of(scores, scorer), on=SCORE_KEY, how="left")
+        samples = samples.join(_columns_of(scores, scorer), on=TEXT_KEY, how="left")
     # A left join loses no row. (Its own `validate` would double the time.)
     if samples.height > rows:
         raise StoreError(f"{samples.height - rows:,} samples have two scores of one scorer")
@@ -81,7 +83,7 @@ def _columns_of(scores: pl.DataFrame, scorer: Scorer) -> pl.DataFrame:
             verdict.alias(f"{name}.verdict"),
             correct.cast(pl.Boolean).alias(f"{name}.correct"),
         ]
-    return own.select(*SCORE_KEY, *columns)
+    return own.select(*TEXT_KEY, *columns)
 
 
 def with_reasons(samples: pl.DataFrame, rules: Mapping[str, pl.Expr]) -> pl.DataFrame:

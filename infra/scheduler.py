@@ -61,6 +61,8 @@ class Scheduler:
         self.settled = 0
         self._state = bytearray(prompts)
         self._open: dict[int, _Prompt] = {}
+        self._restored: dict[int, tuple[int, int, int]] = {}
+        """(done, judged, kept) of untouched prompts that have samples from before."""
         self._cursor = 0
         self._low = 0
         self._ready: deque[int] = deque()
@@ -73,9 +75,10 @@ class Scheduler:
 
     def restore(self, number: int, done: int, judged: int, kept: int) -> None:
         """What is known of an untouched prompt from before, as bit sets over sample indexes."""
-        self._state[number] = OPEN
-        self._open[number] = _Prompt(done=done, judged=judged, kept=kept)
-        self._advance(number)
+        if eligible_prefix(judged, kept, self.counts).settled:
+            self.settle([number])
+        else:
+            self._restored[number] = (done, judged, kept)
 
     def settle(self, numbers: Iterable[int]) -> None:
         """Untouched prompts that need nothing more."""
@@ -122,20 +125,23 @@ class Scheduler:
 
     def _next_prompt(self) -> int | None:
         """The prompt whose samples are leased next: one in work, or else an untouched one."""
-        while self._ready and self._ready[0] not in self._open:
-            self._ready.popleft()
-        if not self._ready:
+        while True:
+            while self._ready and self._ready[0] not in self._open:
+                self._ready.popleft()
+            if self._ready:
+                return self._ready[0]
             while self._cursor < self.prompts and self._state[self._cursor] != UNTOUCHED:
                 self._cursor += 1
             if self._cursor == self.prompts:
                 return None
-            self._queue_new(self._cursor)
-        return self._ready[0]
+            self._touch(self._cursor)
 
-    def _queue_new(self, number: int) -> None:
+    def _touch(self, number: int) -> None:
+        """Begins to work on an untouched prompt."""
+        done, judged, kept = self._restored.pop(number, (0, 0, 0))
         self._state[number] = OPEN
-        self._open[number] = _Prompt(queued=True)
-        self._ready.append(number)
+        self._open[number] = _Prompt(done=done, judged=judged, kept=kept)
+        self._queue(number)
 
     def adopt(self, holder: str, keys: Iterable[Key]) -> list[Key]:
         """Gives `holder` the leases that it says it has, from a predecessor of this scheduler or
@@ -148,9 +154,7 @@ class Scheduler:
         refused = []
         for key in keys:
             if self._state[key.prompt] == UNTOUCHED:
-                self._state[key.prompt] = OPEN
-                self._open[key.prompt] = _Prompt()
-                self._queue(key.prompt)
+                self._touch(key.prompt)
             if self._wanted(key):
                 self._grant(holder, key)
             elif not self.accepts(holder, key):
@@ -170,6 +174,8 @@ class Scheduler:
 
     def judged(self, key: Key, *, kept: bool) -> None:
         """The sample's verdict; a second one for the same key is passed over."""
+        if key.prompt in self._restored:
+            self._touch(key.prompt)
         prompt = self._open.get(key.prompt)
         if prompt is None or prompt.judged & _bit(key):
             return

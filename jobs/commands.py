@@ -43,14 +43,14 @@ class Command(NamedTuple):
 
 
 def _load(arguments: Namespace) -> "tuple[Job, PromptList]":
-    from jobs.prompts import read_prompts
+    from jobs.prompt_copy import load_prompts
     from jobs.recipe import load_job
     from schemas.errors import RecipeError
 
     if arguments.limit is not None and arguments.limit < 1:
         raise RecipeError(f"--limit {arguments.limit}: must be at least 1")
     job = load_job(arguments.recipe, arguments.overrides)
-    return job, read_prompts(job.recipe).first(arguments.limit)
+    return job, load_prompts(job).first(arguments.limit)
 
 
 def _plan(arguments: Namespace) -> Result:

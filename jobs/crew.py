@@ -78,14 +78,19 @@ class Crew:
         self._start_workers()
         self._until_done(lambda: None)
 
-    def draw(self) -> Progress:
-        """Replicas and scorer workers at work until all prompts are settled; the final counts.
-
-        RunError when too few replicas are left, with why the others were given up.
-        """
+    def summon(self) -> None:
+        """Starts scorer workers, asks for room for replicas, and starts those that have it; may be
+        called again. RunError where this machine can never have the room."""
         assert_placeable(self._job.recipe.teacher)
         self._start_workers()
         self._fleet.resume(time.monotonic())
+        self._place_replicas()
+
+    def draw(self) -> Progress:
+        """Whoever was summoned at work until all prompts are settled; the final counts.
+
+        RunError when too few replicas are left, with why the others were given up.
+        """
         progress = self._until_done(self._tend_fleet)
         self._events.add(
             "settled",
@@ -199,6 +204,11 @@ class Crew:
         now = time.monotonic()
         for name, reason in self._fleet.overdue(now).items():
             self._replica_died(name, reason, engine_died=reason.startswith("hung"))
+        self._place_replicas()
+        self._merging.step(last=False)
+
+    def _place_replicas(self) -> None:
+        now = time.monotonic()
         for name in self._fleet.to_place(now):
             self._placements[name] = Placement(name, self._job.recipe.teacher)
         for name, placement in self._placements.items():
@@ -206,7 +216,6 @@ class Crew:
                 self._fleet.placed(name)
         for name in self._fleet.to_start(now):
             self._start_replica(name)
-        self._merging.step(last=False)
 
     def _start_replica(self, name: str) -> None:
         recipe = self._job.recipe

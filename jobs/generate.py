@@ -2,7 +2,8 @@
 
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
@@ -18,15 +19,17 @@ from infra.spool import write_table
 from jobs.actors import CoordinatorDied, get
 from jobs.crew import Crew
 from jobs.progress import ProgressDisplay
+from jobs.prompt_copy import keep_prompts
 from jobs.prompts import PromptList
 from jobs.recipe import Job
 from jobs.repair import NO_REPAIRS, Repairs, needs_repair, repair
 from jobs.stopping import StopRequest, stop_requests
-from jobs.survey import POOL_KEY, Survey, fill_tasks, known, survey
+from jobs.survey import POOL_KEY, Survey, fill_tasks, known, surely_incomplete, survey
 from schemas.arrow import PROMPTS
 from schemas.errors import Interrupted, StoreError, StoreUnavailableError
 
 PROMPTS_PER_FILE = 4096
+FirstLook = Callable[[], Survey]
 COORDINATOR_DEATHS = 5
 """So many are followed by another in one execution."""
 
@@ -49,12 +52,15 @@ class Generated:
 
 def generate(job: Job, prompts: PromptList, repairs: Repairs = NO_REPAIRS) -> Generated:
     """Draws what is missing. Safe to run again at any time: what exists is not drawn again."""
-    mend = needs_repair(job, prompts, repairs)
-    found = None if mend else survey(job, prompts)
-    if found is not None and found.complete:
-        return Generated(None)
-    with _attempt(job) as attempt:
-        return attempt.work(prompts, found, draw=True, repairs=repairs)
+    with ThreadPoolExecutor(1) as beside:
+        found = None
+        if not needs_repair(job, prompts, repairs):
+            found = beside.submit(survey, job, prompts).result
+            # What surely lacks samples is surveyed while Ray starts, which takes five seconds.
+            if not surely_incomplete(job, prompts) and found().complete:
+                return Generated(None)
+        with _attempt(job) as attempt:
+            return attempt.work(prompts, found, draw=True, repairs=repairs)
 
 
 def fill_scores(job: Job, prompts: PromptList) -> Generated:
@@ -63,7 +69,7 @@ def fill_scores(job: Job, prompts: PromptList) -> Generated:
     if not found.unscored:
         return Generated(None)
     with _attempt(job) as attempt:
-        return attempt.work(prompts, found, draw=False, repairs=NO_REPAIRS)
+        return attempt.work(prompts, lambda: found, draw=False, repairs=NO_REPAIRS)
 
 
 @contextmanager
@@ -119,15 +125,15 @@ class Attempt:
         self._coordinators = 0
         self._repaired = False
         self._done = Generated(lease.attempt)
-        self._found: Survey | None = None
+        self._found: FirstLook | None = None
         self._coordinator_name = f"coordinator-{job.recipe.pool}-{lease.attempt}"
         self._crew = Crew(job, self.name, self._coordinator_name, display, events, stop)
 
     def work(
-        self, prompts: PromptList, found: Survey | None, *, draw: bool, repairs: Repairs
+        self, prompts: PromptList, found: FirstLook | None, *, draw: bool, repairs: Repairs
     ) -> Generated:
         """Adds new prompts, fills in missing scores and, if told to, draws what is missing. `found`
-        is what an earlier look at the pool has found, which may still be true.
+        tells what an earlier look at the pool has found, which may still be true.
 
         When the coordinator dies, the next one reads from the pool how far things are, while
         replicas go on drawing.
@@ -162,6 +168,10 @@ class Attempt:
 
     def _serve(self, prompts: PromptList, *, draw: bool, repairs: Repairs) -> None:
         """Everything that is left to do, by one coordinator."""
+        if draw and self._found is not None:
+            found = self._found()
+            if not (found.complete or found.unscored):
+                self._crew.summon()  # engines load while the coordinator starts
         with self._coordinator() as coordinator:
             if not self._repaired:
                 prefix = f"{self.name}-f{self._lease.epoch:06d}"
@@ -177,6 +187,7 @@ class Attempt:
                 self._done = replace(self._done, scored=self._done.scored + found.unscored)
                 found = self._survey(prompts)
             if draw and not found.complete:
+                self._crew.summon()
                 known_now = known(self._job, prompts, found)
                 get(coordinator.begin.remote(known_now, self._crew.replicas_at_work))
                 self._count(self._crew.draw())
@@ -184,11 +195,13 @@ class Attempt:
     def _survey(self, prompts: PromptList) -> Survey:
         """What the pool has; its tables are there, or the store is out. (Anywhere else a pool
         without tables is an empty one. Here that would have everything drawn again.)"""
-        if self._found is None or not self._found.is_still_true(self._job):
-            self._found = survey(self._job, prompts)
+        found = self._found and self._found()
+        if found is None or not found.is_still_true(self._job):
+            found = survey(self._job, prompts)
+        self._found = lambda: found
         if None in self._job.pool.versions().values():
             raise StoreUnavailableError(f"pool {self._job.pool.root} is not there any more")
-        return self._found
+        return found
 
     def _count(self, progress: Progress) -> None:
         """Adds what one coordinator saw. Of one that died, what it committed after the driver's
@@ -204,7 +217,8 @@ class Attempt:
         )
 
     def _add_prompts(self, coordinator: Any, prompts: PromptList) -> None:
-        """Commits the prompts that the pool has not seen."""
+        """Commits the prompts that the pool has not seen, and keeps the list for the next start."""
+        keep_prompts(self._job, prompts)
         key = list(POOL_KEY)
         with reading(self._job.pool):
             seen = self._job.pool.scan("prompts").select(key).collect()

@@ -25,6 +25,8 @@ class PromptList:
     """The columns of the prompts table."""
     dropped: dict[str, int]
     """Rows of the files that gave no prompt, by reason."""
+    origin: str | None = None
+    """Identity of the files and the recipe, where this is all of what was read from them."""
 
     @property
     def digest(self) -> str:

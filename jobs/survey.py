@@ -57,6 +57,13 @@ class Survey:
         return self.samples.filter(pl.col("missing") != "").height
 
 
+def surely_incomplete(job: Job, prompts: PromptList) -> bool:
+    """Whether the pool has fewer samples than the probes of all prompts are, as its log alone says;
+    if not, only a survey can tell."""
+    rows = sum(file.rows for file in job.pool.files("samples"))
+    return rows < prompts.frame.height * job.recipe.samples.probe
+
+
 def survey(job: Job, prompts: PromptList) -> Survey:
     """Reads narrow columns only; no text is touched."""
     files = _files(job)

@@ -6,8 +6,9 @@ run may be merged at once. Merging only changes where rows lie. The small files 
 readers of an older version of the table, until they are collected.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Final
 
@@ -16,11 +17,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from infra.pool import DataFile, Pool
-from infra.spool import write_table
+from infra.spool import write_tables
 
 TABLES: Final = ("samples", "scores")
 LARGE_BYTES = 64 * 2**20
 """A file of this size is not merged any more."""
+ROW_GROUP_BYTES = 32 * 2**20
+"""Of a merged file, in memory."""
 MANY = 64
 """So many small files are merged at once."""
 LAST_MANY = 4
@@ -77,10 +80,28 @@ def _group(files: Sequence[DataFile], many: int) -> tuple[DataFile, ...]:
 
 
 def merge(folder: Path, files: Sequence[DataFile], name: str) -> DataFile:
-    """Writes the rows of all files into one, in the order of their keys."""
-    tables = [pq.read_table(folder / file.name) for file in files]
-    whole = pa.concat_tables(tables)
+    """Writes the rows of all files into one, in row groups of some size, each in the order of its
+    keys. Memory is that of a few row groups, whatever the files hold."""
+    groups = _row_groups([folder / file.name for file in files])
+    first = next(groups)
+    return write_tables(folder / name, first.schema, map(_sorted, chain([first], groups)))
+
+
+def _row_groups(paths: Sequence[Path]) -> Iterator[pa.Table]:
+    waiting: list[pa.Table] = []
+    for path in paths:
+        with pq.ParquetFile(path) as file:
+            for number in range(file.num_row_groups):
+                waiting.append(file.read_row_group(number))
+                if sum(table.nbytes for table in waiting) >= ROW_GROUP_BYTES:
+                    yield pa.concat_tables(waiting)
+                    waiting = []
+    if waiting:
+        yield pa.concat_tables(waiting)
+
+
+def _sorted(table: pa.Table) -> pa.Table:
     order = ["prompt_id", "teacher_id", "sample_index"]
-    keys = pl.DataFrame(pl.from_arrow(whole.select(order))).with_row_index("position")
+    keys = pl.DataFrame(pl.from_arrow(table.select(order))).with_row_index("position")
     positions = keys.sort(order, maintain_order=True)["position"]
-    return write_table(folder / name, whole.take(positions.to_arrow()))
+    return table.take(positions.to_arrow())

@@ -1,10 +1,10 @@
 """A worker's finished work on its way into the pool: a buffer, then a Parquet file, a receipt."""
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Generic, TypeVar
+from typing import IO, Any, Generic, TypeVar
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -89,15 +89,27 @@ def write_file(path: Path, schema: pa.Schema, rows: Sequence[Mapping[str, Any]])
 
 
 def write_table(path: Path, table: pa.Table) -> DataFile:
-    """Writes a table as a durable Parquet file; what a failed write left behind is removed."""
+    """Writes a table as a durable Parquet file."""
+    return write_tables(path, table.schema, [table])
+
+
+def write_tables(path: Path, schema: pa.Schema, tables: Iterable[pa.Table]) -> DataFile:
+    """Writes tables one after the other into a durable Parquet file, as row groups of it; what a
+    failed write left behind is removed."""
+    rows = 0
+    # Were a name ever used twice, a committed file would be overwritten.
+    path.touch(exist_ok=False)
     try:
-        # "x": were a name ever used twice, a committed file would be overwritten.
-        with path.open("xb") as file:
-            pq.write_table(table, file, compression="zstd", compression_level=3)
+        with path.open("wb") as file, _writer(file, schema) as writer:
+            for table in tables:
+                writer.write_table(table)
+                rows += table.num_rows
         sync_file(path)
-    except FileExistsError:
-        raise
-    except OSError:
+    except BaseException:  # also what the tables raise, which may be read from files meanwhile
         path.unlink(missing_ok=True)
         raise
-    return DataFile(path.name, table.num_rows, path.stat().st_size)
+    return DataFile(path.name, rows, path.stat().st_size)
+
+
+def _writer(file: IO[bytes], schema: pa.Schema) -> pq.ParquetWriter:
+    return pq.ParquetWriter(file, schema, compression="zstd", compression_level=3)

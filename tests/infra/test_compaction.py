@@ -3,7 +3,9 @@
 import random
 from pathlib import Path
 
+import pyarrow as pa
 import pyarrow.parquet as pq
+import pytest
 
 from infra.compaction import LARGE_BYTES, LAST_MANY, MANY, Compaction, Merge, merge
 from infra.pool import DataFile, Pool, PoolWriter
@@ -55,6 +57,32 @@ def test_every_row_is_kept_in_the_order_of_the_keys(tmp_path: Path) -> None:
     path = tmp_path / merged.name
     assert merged == DataFile("merged.parquet", len(rows), path.stat().st_size)
     assert all((tmp_path / file.name).is_file() for file in files), "for readers of older versions"
+
+
+def test_a_large_merge_is_written_in_row_groups(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("infra.compaction.ROW_GROUP_BYTES", 1)
+    parts = [[make_sample(sample_index=9 - 3 * n - i) for i in range(3)] for n in range(3)]
+    files = [
+        write_file(tmp_path / f"{n}.parquet", SAMPLES, [row.to_row() for row in part])
+        for n, part in enumerate(parts)
+    ]
+    merged = merge(tmp_path, files, "merged.parquet")
+    file = pq.ParquetFile(tmp_path / merged.name)
+    groups = [file.read_row_group(i)["sample_index"].to_pylist() for i in range(3)]
+    assert groups == [[7, 8, 9], [4, 5, 6], [1, 2, 3]]
+    assert merged.rows == 9
+
+
+def test_a_merge_that_fails_leaves_nothing(tmp_path: Path) -> None:
+    files = [
+        write_file(tmp_path / f"{n}.parquet", SAMPLES, [make_sample().to_row()]) for n in range(2)
+    ]
+    (tmp_path / files[1].name).write_bytes(b"torn")
+    with pytest.raises(pa.ArrowInvalid):
+        merge(tmp_path, files, "merged.parquet")
+    assert not (tmp_path / "merged.parquet").exists()
 
 
 def score_row(prompt: str, scorer: str) -> dict[str, object]:

@@ -4,8 +4,8 @@
 
 The simulated engine answers at once, and the only scorer is `format`, so that what is measured is
 the service itself: leases, files, commits, scoring, verdicts and compaction on the cores at hand.
-Every process's resident memory is noted every two seconds. Then the samples of the last prompts
-are wanted, and the time from the start of the command to their first lease is measured.
+Every process's resident memory is noted every five seconds. Then the samples of the last prompts
+are wanted, and the time from the start of the command to their first lease is measured, five times.
 """
 
 import argparse
@@ -23,7 +23,8 @@ import yaml
 
 from infra.pool import Pool
 
-EVERY_S = 2.0
+EVERY_S = 5.0
+RESUMES = 5
 
 
 def write_prompts(path: Path, count: int) -> None:
@@ -60,30 +61,32 @@ def write_recipe(folder: Path, samples: dict[str, int]) -> Path:
 
 
 class Memory:
-    """Resident megabytes of every process below this one, by samples committed so far."""
+    """Resident megabytes of every process below this one, by samples committed so far.
+
+    Processes of one kind count together, as the largest of them: merges come and go.
+    """
 
     def __init__(self, pool: Path) -> None:
         self._pool = Pool(pool)
         self._stopped = threading.Event()
-        self._titles: dict[int, str] = {}
-        self._seen: dict[int, list[tuple[int, float]]] = {}
+        self._seen: dict[str, list[tuple[int, float]]] = {}
         self._thread = threading.Thread(target=self._watch, daemon=True)
         self._thread.start()
 
     def _watch(self) -> None:
         while not self._stopped.wait(EVERY_S):
             rows = sum(file.rows for file in self._pool.files("samples"))
+            largest: dict[str, float] = {}
             for process in psutil.Process().children(recursive=True):
                 try:
-                    # Ray puts the call that runs into the title; a process is its number.
-                    title = " ".join(process.cmdline()[:6])[:60]
+                    kind = _kind(process)
                     megabytes = process.memory_info().rss / 2**20
                 except psutil.NoSuchProcess:
                     continue
-                self._titles.setdefault(process.pid, title)
-                if "IDLE" in self._titles[process.pid]:
-                    self._titles[process.pid] = title
-                self._seen.setdefault(process.pid, []).append((rows, megabytes))
+                for name in (kind, "the largest at a time"):
+                    largest[name] = max(megabytes, largest.get(name, 0))
+            for name, megabytes in largest.items():
+                self._seen.setdefault(name, []).append((rows, megabytes))
 
     def stop(self) -> None:
         """Ends the watch."""
@@ -92,14 +95,22 @@ class Memory:
 
     def report(self, first: int) -> list[tuple[float, float, str]]:
         """Peak megabytes, least-squares megabytes per 100,000 samples from `first` samples on, and
-        title of each process, the largest first."""
+        the kind of process, the largest first."""
         found = []
-        for pid, seen in self._seen.items():
+        for kind, seen in self._seen.items():
             points = [(rows / 1e5, megabytes) for rows, megabytes in seen if rows >= first]
             if len({x for x, _ in points}) > 3:
-                peak = max(megabytes for _, megabytes in seen)
-                found.append((peak, _slope(points), f"{pid} {self._titles[pid]}"))
+                found.append((max(megabytes for _, megabytes in seen), _slope(points), kind))
         return sorted(found, reverse=True)
+
+
+def _kind(process: psutil.Process) -> str:
+    """Ray's title of an actor or task without what runs in it just now, or the program's file."""
+    words = process.cmdline()
+    title = words[0] if words else ""
+    if title.startswith("ray::"):
+        return title.partition(".")[0]
+    return " ".join(Path(word).name for word in words[:3])
 
 
 def _slope(points: list[tuple[float, float]]) -> float:
@@ -123,9 +134,10 @@ def generate(recipe: Path, *more: str) -> tuple[dict[str, float], float]:
     return result, time.monotonic() - started
 
 
-def first_lease_s(recipe: Path, folder: Path, probe: int) -> tuple[float, float]:
+def first_lease_s(recipe: Path, folder: Path, probe: int, attempt: int) -> tuple[float, float]:
     """Seconds from the command to the first lease and, of those, until Ray is up, when every
     prompt wants one sample more."""
+    events = f"store/pools/million/attempts/a{attempt:06d}/events/*.jsonl"
     started = time.time()
     more = f"samples={{probe: {probe + 1}, max: {probe + 1}, enough: {probe + 1}}}"
     process = subprocess.Popen(
@@ -135,7 +147,7 @@ def first_lease_s(recipe: Path, folder: Path, probe: int) -> tuple[float, float]
     moments: dict[str, float] = {}
     while "first_lease" not in moments and process.poll() is None:
         time.sleep(0.2)
-        for path in sorted(folder.glob("store/pools/million/attempts/a000002/events/*.jsonl")):
+        for path in sorted(folder.glob(events)):
             for line in path.read_text().splitlines():
                 event = json.loads(line)
                 at = time.mktime(time.strptime(event["at"][:19], "%Y-%m-%dT%H:%M:%S"))
@@ -165,8 +177,9 @@ def main() -> None:
         print(f"{drawn / wall_s:,.0f} samples/s from the command to its end")
         for peak, slope, title in memory.report(drawn // 5)[:6]:
             print(f"  peak {peak:6,.0f} MB, {slope:6.2f} MB per 100,000 samples: {title}")
-        seconds, until_ray = first_lease_s(recipe, folder, probe)
-        print(f"resume: first lease {seconds:.1f} s after the command, Ray up at {until_ray:.1f} s")
+        for attempt in range(2, 2 + RESUMES):
+            seconds, ray = first_lease_s(recipe, folder, probe, attempt)
+            print(f"resume: first lease {seconds:.1f} s after the command, Ray up at {ray:.1f} s")
 
 
 if __name__ == "__main__":

@@ -76,11 +76,13 @@ def fill_scores(job: Job, prompts: PromptList) -> Generated:
 def _attempt(job: Job) -> Iterator["Attempt"]:
     """An execution: the pool's lease, Ray, a progress display, and the two signals."""
     pool = job.recipe.pool
+    teacher_id = job.teacher_id  # RecipeError for a model that isn't one, before anything starts
     with stop_requests() as stop, ray_cluster(), ProgressDisplay() as display:
         lease = _acquire(job)
         events = EventLog(job.store, pool, lease.attempt)
         try:
-            events.add("attempt_started", recipe=job.recipe.name, pid=os.getpid())
+            name = job.recipe.name
+            events.add("attempt_started", recipe=name, teacher=teacher_id, pid=os.getpid())
             resolved = json.dumps(job.resolved, indent=2, sort_keys=True).encode()
             job.store.put_if_absent(f"pools/{pool}/attempts/{lease.attempt}/recipe.json", resolved)
             yield Attempt(job, lease, display, events, stop)

@@ -78,7 +78,7 @@ class Coordinator:
         self._started = asyncio.Event()
         self._begun = asyncio.Event()
         self._draining = False
-        self._failure: Exception | None = None
+        self._failure: RunError | None = None
         self._lag = LoopLag()
         self._beside: list[asyncio.Task[None]] = []
 
@@ -172,7 +172,7 @@ class Coordinator:
         return grant
 
     def _grant(self, replica: str, count: int) -> Grant:
-        self._check()
+        self._committer.check()
         if self._draining or replica not in self._replicas or self._scheduler.all_settled:
             return Grant((), leave=True)
         if self._missing:
@@ -192,7 +192,7 @@ class Coordinator:
         Returns the keys that this replica may not deliver, because it lost their lease; then
         nothing was committed, and the file must be written again without them.
         """
-        self._check()
+        self._committer.check()
         refused = [e.key for e in batch.entries if not self._scheduler.accepts(replica, e.key)]
         if refused:
             return refused
@@ -238,12 +238,13 @@ class Coordinator:
             "samples", batch.file, 1 + max(entry.key.prompt for entry in batch.entries)
         )
         self._failure = self._failure or self._failures.too_many(self._progress.drawn)
+        self._draining = self._draining or self._failure is not None
 
     # Scorer workers
 
     async def lease_scores(self, worker: str, wait: bool) -> ScoreTask | None:
         """Samples to score, or null if there are none (after a moment, if told to wait)."""
-        self._check()
+        self._committer.check()
         if wait and not self._scores:
             await self._wait_for_change(LONG_POLL_S)
         idle = self._draining or worker in self._gone
@@ -254,7 +255,7 @@ class Coordinator:
     ) -> bool:
         """Commits the scores of whole tasks; returns when they are durable. False: this worker
         was given up and they are being scored elsewhere, nothing was committed."""
-        self._check()
+        self._committer.check()
         if not self._scores.take_back(worker, tasks):
             return False
         files = [] if file is None else [file]
@@ -299,8 +300,12 @@ class Coordinator:
         self._notify()
 
     async def progress(self) -> Progress:
-        """How far the run is; raises what stopped it, if anything did."""
-        self._check()
+        """How far the run is; raises what stopped it, if anything did: too many failures once
+        everyone has delivered what was finished."""
+        self._committer.check()
+        drained = self._draining and not (self._replicas or self._missing or self._scores.held)
+        if drained and self._failure is not None:
+            raise self._failure
         self._progress.loop_lag_s = max(self._progress.loop_lag_s, self._lag.take())
         return replace(
             self._progress,
@@ -312,13 +317,8 @@ class Coordinator:
             working_s=time.monotonic() - self._first_joined if self._first_joined else 0.0,
             trouble=self._committer.trouble,
             finished=self._scheduler.all_settled and self._scores.open == 0,
-            drained=self._draining and not (self._replicas or self._missing or self._scores.held),
+            drained=drained,
         )
-
-    def _check(self) -> None:
-        self._committer.check()
-        if self._failure is not None:
-            raise self._failure
 
     async def _wait_for_change(self, seconds: float) -> None:
         try:

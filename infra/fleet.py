@@ -8,6 +8,7 @@ name is its epoch, and whatever an earlier one still delivers is refused.
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum, auto
+from typing import NamedTuple
 
 from infra.messages import Seen
 
@@ -61,6 +62,14 @@ class _Slot:
 
     def enter(self, state: State, now: float) -> None:
         self.state, self.since = state, now
+
+
+class Overdue(NamedTuple):
+    """Why a replica is to be killed."""
+
+    reason: str
+    hung: bool
+    """Its engine makes no tokens any more, perhaps because of what it draws."""
 
 
 @dataclass
@@ -144,19 +153,22 @@ class Fleet:
         for slot in self._slots:
             slot.since = slot.seen_at = slot.moved_at = now
 
-    def overdue(self, now: float) -> dict[str, str]:
-        """Replicas to be killed, with the reason."""
+    def overdue(self, now: float) -> dict[str, "Overdue"]:
+        """Replicas to be killed."""
         found = {}
         for slot in self._slots:
             if slot.state is State.STARTING and now - slot.since > self.start_s:
-                found[slot.name] = f"slow start: not ready after {self.start_s:.0f} s"
+                reason = f"slow start: not ready after {self.start_s:.0f} s"
+                found[slot.name] = Overdue(reason, hung=False)
             elif slot.state is State.WORKING and slot.seen is not None:
                 if now - slot.seen_at > SILENT_S:
-                    found[slot.name] = f"silent: no beat for {SILENT_S:.0f} s"
+                    reason = f"silent: no beat for {SILENT_S:.0f} s"
+                    found[slot.name] = Overdue(reason, hung=False)
                 elif now - slot.moved_at > self.stall_s:
-                    found[slot.name] = (
+                    found[slot.name] = Overdue(
                         f"hung: no token for {self.stall_s:.0f} s while it held "
-                        f"{slot.seen.beat.held} samples"
+                        f"{slot.seen.beat.held} samples",
+                        hung=True,
                     )
         return found
 

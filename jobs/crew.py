@@ -202,8 +202,8 @@ class Crew:
     def _tend_fleet(self) -> None:
         self._tend_leavers()
         now = time.monotonic()
-        for name, reason in self._fleet.overdue(now).items():
-            self._replica_died(name, reason, engine_died=reason.startswith("hung"))
+        for name, overdue in self._fleet.overdue(now).items():
+            self._replica_died(name, overdue.reason, engine_died=overdue.hung)
         self._place_replicas()
         self._merging.step(last=False)
 

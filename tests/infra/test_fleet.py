@@ -175,7 +175,8 @@ def test_a_slow_start_is_given_up() -> None:
     place(fleet, 0)
     fleet.to_start(50)
     assert fleet.overdue(50 + START_S) == {}, "only the start counts, not the wait for room"
-    (reason,) = fleet.overdue(51 + START_S).values()
+    ((reason, hung),) = fleet.overdue(51 + START_S).values()
+    assert not hung
     assert reason.startswith("slow start")
 
 
@@ -185,7 +186,7 @@ def test_a_silent_one_is_given_up() -> None:
     fleet.saw({name: seen(1)}, 10)
     fleet.saw({name: seen(1)}, 40)
     assert fleet.overdue(10 + SILENT_S) == {}
-    assert fleet.overdue(11 + SILENT_S)[name].startswith("silent")
+    assert fleet.overdue(11 + SILENT_S)[name].reason.startswith("silent")
     fleet.saw({name: seen(2)}, 11 + SILENT_S)
     assert fleet.overdue(11 + SILENT_S) == {}
 
@@ -199,7 +200,8 @@ def test_one_that_makes_no_token_while_requests_run_hangs() -> None:
     fleet = fleet_of(1)
     name = start(fleet, 0)
     beat_until(fleet, name, 210, running=3, tokens=7)
-    reason = fleet.overdue(210)[name]
+    reason, hung = fleet.overdue(210)[name]
+    assert hung
     assert reason.startswith("hung")
     assert "it held 3 samples" in reason
 

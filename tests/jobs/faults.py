@@ -126,7 +126,48 @@ def orphans(job: Job) -> int:
     return sum(pl.scan_parquet(path).select(pl.len()).collect().item() for path in lost)
 
 
-def driver(job: Job, tmp_path: Path, patch: str = "", command: str = "run") -> Any:
+def keep_journal(path: str) -> None:
+    """From now on replicas note in a file when a sample is begun and when it is finished."""
+    from infra import placement
+    from infra.replica import Replica
+
+    class Noting(Replica):
+        async def _draw(self, ready: Any) -> None:
+            self._note("begun", ready.work.key)
+            await super()._draw(ready)
+            self._note("finished", ready.work.key)
+
+        def _note(self, what: str, key: Any) -> None:
+            with open(path, "a") as file:
+                file.write(f"{os.getpid()} {key.prompt}/{key.sample_index} {what} ")
+                file.write(f"{time.monotonic()}\n")
+
+    placement.Replica = Noting  # type: ignore[attr-defined]
+
+
+def drawn_again(journal: Path) -> tuple[list[str], list[float]]:
+    """Keys that were begun by two processes: those that the first one had not finished, and for
+    those that it had, how many seconds before its end."""
+    text = pl.read_csv(
+        journal, separator=" ", has_header=False, new_columns=["pid", "key", "what", "at"]
+    )
+    first = text["pid"][0]
+    ends = text.filter(pl.col("pid") == first)["at"].max()
+    assert isinstance(ends, float)
+    again = text.filter(pl.col("pid") != first).select("key").unique()
+    mine = text.filter(pl.col("pid") == first).join(again, on="key", how="semi")
+    finished = mine.filter(pl.col("what") == "finished")
+    unfinished = mine.join(finished, on="key", how="anti")
+    return unfinished["key"].to_list(), [ends - at for at in finished["at"]]
+
+
+def driver(
+    job: Job,
+    tmp_path: Path,
+    patch: str = "",
+    command: str = "run",
+    environment: dict[str, str] | None = None,
+) -> Any:
     """The command line in a process of its own, with `patch` run first."""
     recipe = tmp_path / "recipe.yaml"
     recipe.write_text(yaml.safe_dump(job.resolved))
@@ -134,4 +175,5 @@ def driver(job: Job, tmp_path: Path, patch: str = "", command: str = "run") -> A
     arguments = [sys.executable, "-c", code, command, str(recipe)]
     if command == "run":
         arguments.append("--allow-simulated")
-    return subprocess.Popen(arguments, cwd=ROOT, stderr=subprocess.PIPE, text=True)
+    env = os.environ | (environment or {})
+    return subprocess.Popen(arguments, cwd=ROOT, env=env, stderr=subprocess.PIPE, text=True)

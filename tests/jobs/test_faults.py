@@ -22,12 +22,15 @@ from jobs.recipe import Job
 from schemas.errors import BusyError, RunError
 from tests.conftest import ROOT, MakeJob
 from tests.jobs.faults import (
+    SLOW,
     Saboteur,
     acknowledged,
     assert_whole,
+    drawn_again,
     driver,
     events,
     has_samples,
+    keep_journal,
     orphans,
     run_generate,
     samples,
@@ -37,6 +40,8 @@ from tests.jobs.faults import (
 
 pytestmark = pytest.mark.usefixtures("ray_here")
 
+COMMIT_S = 2.0
+"""A write, a commit and its acknowledgement, on a busy machine."""
 KILL = "__import__('os').kill(__import__('os').getpid(), 9)"
 
 
@@ -63,6 +68,52 @@ def test_a_killed_worker_is_replaced(title: str, make_job: MakeJob, undisturbed:
     assert any(event["event"].endswith("_died") for event in events(job))
     assert_whole(job, set(), undisturbed)
     assert set(samples(job)["tries"]) == {1}, "a kill does not use up tries"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("victim", ["replica", "driver"])
+def test_no_more_is_drawn_again_than_was_in_flight_or_not_yet_flushed(
+    victim: str, make_job: MakeJob, undisturbed: str, tmp_path: Path
+) -> None:
+    flush_s = 0.5
+    job = slow_job(make_job, engine_args={"tokens_per_second": 60}, flush={"seconds": flush_s})
+    journal = tmp_path / "journal"
+    patch = f"from tests.jobs.faults import keep_journal; keep_journal({str(journal)!r})"
+    if victim == "driver":
+        first = driver(job, tmp_path, patch)
+        wait_until(has_samples(job, 24), "no samples")
+        first.kill()
+        first.communicate()
+        second = driver(job, tmp_path, patch)
+        second.communicate(timeout=120)
+        assert second.returncode == 0
+    else:
+        with pytest.MonkeyPatch.context() as kept:
+            kept.setattr("infra.placement.Replica", Replica)  # comes back after the journal's own
+            keep_journal(str(journal))
+            saboteur = Saboteur("ray::Noting", has_samples(job, 24))
+            run_generate(job)
+            assert saboteur.killed
+    unfinished, finished_before_s = drawn_again(journal)
+    assert len(unfinished) <= SLOW["max_num_seqs"] * 9 // 8, "slots, and what waits for one"
+    assert all(seconds < flush_s + COMMIT_S for seconds in finished_before_s)
+    assert_whole(job, set(), undisturbed)
+
+
+def test_a_clock_that_jumps_changes_nothing(
+    make_job: MakeJob, undisturbed: str, tmp_path: Path
+) -> None:
+    """All processes of the run think that it is an hour later, and earlier again, all the time."""
+    job = slow_job(make_job, engine_args={"tokens_per_second": 100})
+    jumping = {"PYTHONPATH": str(ROOT / "tests" / "jobs" / "jumping_clock")}
+    first = driver(job, tmp_path, environment=jumping)
+    wait_until(has_samples(job), "no samples")
+    second = driver(job, tmp_path, environment=jumping)
+    _, said = second.communicate(timeout=120)
+    assert second.returncode == BusyError.exit_code, said
+    _, said = first.communicate(timeout=120)
+    assert first.returncode == 0, said
+    assert_whole(job, set(), undisturbed)
 
 
 @pytest.mark.slow

@@ -100,6 +100,7 @@ def test_no_more_is_drawn_again_than_was_in_flight_or_not_yet_flushed(
     assert_whole(job, set(), undisturbed)
 
 
+@pytest.mark.slow
 def test_a_clock_that_jumps_changes_nothing(
     make_job: MakeJob, undisturbed: str, tmp_path: Path
 ) -> None:

@@ -9,13 +9,14 @@ import asyncio
 import contextlib
 import logging
 import time
+from collections.abc import Sequence
 from typing import Any
 
 from infra.engines.simulated import SimulatedEngine
 from infra.engines.vllm import VllmEngine
 from infra.link import Link
 from infra.loop_lag import LoopLag
-from infra.messages import Beat, Drawn, Grant
+from infra.messages import Beat, Drawn, Grant, Work
 from infra.patience import Patience
 from infra.revision import assert_same_code
 from infra.sample_row import Finished, Ready, ReplicaSettings, prepare, sample_row
@@ -47,7 +48,9 @@ class Replica:
         self._settings = settings
         self._engine: Engine = _engine(settings.teacher)
         self._link = Link(settings.coordinator, self._rejoin)
-        self._held: set[Key] = set()
+        self._held: dict[Key, Work] = {}
+        """What it has leased and not delivered. A key may be leased again before the answer comes
+        that ends its first lease, so each key stands with the lease that is meant."""
         self._running: dict[Key, asyncio.Task[None]] = {}
         self._spool: Spool[Finished] = Spool(settings.flush)
         self._files = Files(settings.samples, SAMPLES, f"{settings.attempt}-{name}")
@@ -89,7 +92,7 @@ class Replica:
         """Tells a coordinator what this replica holds; what it may not hold is given up."""
         refused = await coordinator.join.remote(self._name, sorted(self._held))
         for key in refused:
-            self._held.discard(key)
+            self._held.pop(key, None)
             if key in self._running:
                 self._running.pop(key).cancel()
 
@@ -125,9 +128,9 @@ class Replica:
 
     async def _begin(self, grant: Grant) -> None:
         self._leaving |= grant.leave
-        self._held.update(work.key for work in grant.work)
+        self._held.update((work.key, work) for work in grant.work)
         for ready in await self._prepared(grant):
-            if ready.work.key not in self._held:
+            if not self._holds(ready.work):
                 continue  # a new coordinator has given it to somebody else meanwhile
             task = asyncio.create_task(self._draw(ready))
             task.add_done_callback(lambda _: self._wake.set())
@@ -167,7 +170,7 @@ class Replica:
         except RequestError as error:
             key = ready.work.key
             if error.kind == "transient" and await self._link.call("failed", self._name, key):
-                self._held.discard(key)
+                self._release([ready.work])
                 return
             outcome = error
         finished = Finished(ready, outcome, time.monotonic() - started)
@@ -198,15 +201,21 @@ class Replica:
 
     async def _deliver(self, finished: list[Finished]) -> None:
         """Writes and delivers samples, without what another replica draws by now."""
-        while finished:
-            batch = await self._patience(lambda: self._write(finished))  # noqa: B023 - awaited here
+        while finished := [one for one in finished if self._holds(one.ready.work)]:
+            batch = await self._patience(lambda: self._write(finished))
             refused = set(await self._link.call("deliver", self._name, batch))
             if refused:
                 log.warning("replica %s lost the lease of %d samples", self._name, len(refused))
-            else:
-                refused = {entry.key for entry in batch.entries}
-            self._held -= refused
-            finished = [one for one in finished if one.ready.work.key in self._held]
+            works = [one.ready.work for one in finished]
+            self._release([work for work in works if not refused or work.key in refused])
+
+    def _holds(self, work: Work) -> bool:
+        return self._held.get(work.key) is work
+
+    def _release(self, works: Sequence[Work]) -> None:
+        for work in works:
+            if self._holds(work):
+                del self._held[work.key]
 
     def _write(self, finished: list[Finished]) -> Batch[Drawn]:
         rows = [sample_row(one, self._settings, self._facts, self._name) for one in finished]

@@ -1,0 +1,107 @@
+"""A replica against a real coordinator, with answers that come late and in any order."""
+
+import asyncio
+import random
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from infra.coordinator import Coordinator, CoordinatorSettings
+from infra.messages import Judged, Known
+from infra.pool import Pool
+from infra.replica import Replica
+from infra.revision import code_digest
+from infra.sample_row import Ready, ReplicaSettings, prepare
+from infra.spool import write_table
+from schemas.arrow import PROMPTS
+from schemas.ports import Sampling
+from schemas.recipe import Flush, SampleCounts, SamplingParameters, Teacher
+from tests.builders import make_prompt
+
+NUMBER = 6
+COUNTS = SampleCounts(probe=4, max=8, enough=8)
+
+
+class LateAnswers:
+    """Calls the coordinator; calls and answers take their time, each another."""
+
+    def __init__(self, coordinator: Coordinator, seed: int) -> None:
+        self._coordinator = coordinator
+        self._random = random.Random(seed)
+
+    async def call(self, method: str, *arguments: Any) -> Any:
+        await asyncio.sleep(self._random.random() * 0.02)
+        answer = await getattr(self._coordinator, method)(*arguments)
+        await asyncio.sleep(self._random.random() * 0.05)
+        return answer
+
+
+async def coordinator_of(tmp_path: Path) -> Coordinator:
+    settings = CoordinatorSettings("c", tmp_path, 1, COUNTS, 1, 0, code_digest())
+    coordinator = Coordinator(settings)
+    await coordinator.start()
+    rows = [make_prompt(f"What is {n} + 1?") for n in range(NUMBER)]
+    columns = [[getattr(row, name) for row in rows] for name in PROMPTS.names]
+    table = pa.table(columns, schema=PROMPTS)
+    path = Pool(tmp_path).folder("prompts") / "p.parquet"
+    write_table(path, table)
+    files, places = np.zeros(NUMBER, np.uint32), np.arange(NUMBER, dtype=np.uint32)
+    await coordinator.begin(Known([str(path)], files, places, (), {}))
+    return coordinator
+
+
+def replica_of(tmp_path: Path, **arguments: Any) -> Replica:
+    engine_args = {"max_num_seqs": 4, **arguments}
+    settings = ReplicaSettings(
+        teacher=Teacher(model="sim", engine="simulated", engine_args=engine_args),
+        teacher_id="t1_test",
+        sampling=Sampling(**SamplingParameters(max_tokens=64).model_dump()),
+        flush=Flush(seconds=0.05),
+        samples=Pool(tmp_path).folder("samples"),
+        attempt="a000001",
+        coordinator="c",
+        code=code_digest(),
+    )
+    return Replica("r0", settings)
+
+
+async def score(coordinator: Coordinator) -> None:
+    """Nothing is kept, so that every prompt goes on to its last sample."""
+    while True:
+        task = await coordinator.lease_scores("s0", wait=True)
+        if task is not None:
+            verdicts = [Judged(one.key, "wrong") for one in task.samples]
+            await coordinator.deliver_scores("s0", [task.number], None, verdicts)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_no_sample_is_lost_between_two_answers(
+    seed: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A sample whose try failed is leased again, and that lease may come before the answer to the
+    failure, and be prepared meanwhile: once it was forgotten then, and its run never ended."""
+
+    def slow_prepare(*arguments: Any) -> list[Ready]:
+        time.sleep(0.03)
+        return prepare(*arguments)
+
+    monkeypatch.setattr("infra.replica.prepare", slow_prepare)
+
+    async def run() -> None:
+        coordinator = await coordinator_of(tmp_path)
+        replica = replica_of(tmp_path, transient_errors=0.7)
+        replica._link = LateAnswers(coordinator, seed)  # type: ignore[assignment]
+        await coordinator.join("r0", [])
+        scoring = asyncio.create_task(score(coordinator))
+        await asyncio.wait_for(replica.run(), 30)
+        scoring.cancel()
+        assert (await coordinator.progress()).finished
+
+    asyncio.run(run())
+    keys = Pool(tmp_path).scan("samples").select("prompt_id", "sample_index").collect()
+    assert keys.height == NUMBER * COUNTS.max
+    assert not keys.is_duplicated().any()

@@ -75,14 +75,14 @@ class Crew:
 
     def score(self) -> None:
         """Scorer workers at work until all old samples have their scores."""
-        self._start_workers()
+        self._fit_workers()
         self._until_done(lambda: None)
 
     def summon(self) -> None:
         """Starts scorer workers, asks for room for replicas, and starts those that have it; may be
         called again. RunError where this machine can never have the room."""
         assert_placeable(self._job.recipe.teacher)
-        self._start_workers()
+        self._fit_workers()
         self._fleet.resume(time.monotonic())
         self._place_replicas()
 
@@ -159,9 +159,14 @@ class Crew:
             "stopped in good order; the same command resumes", self._stop_request.number
         )
 
-    def _start_workers(self) -> None:
-        while len(self._workers) < _scorer_workers():
+    def _fit_workers(self) -> None:
+        """As many scorer workers as there is room for beside replicas. Were there more, after a
+        node was lost, they would take the room that its replica needs to come back."""
+        wanted = _scorer_workers()
+        while len(self._workers) < wanted:
             self._start_worker()
+        while len(self._workers) > wanted:
+            self._end_worker(next(reversed(self._workers)))
 
     def _start_worker(self) -> None:
         name = f"s{self._workers_started}"
@@ -180,24 +185,30 @@ class Crew:
 
     def _tend_workers(self) -> None:
         for run in _ended(self._worker_runs):
-            name = self._worker_runs.pop(run)
+            if (name := self._worker_runs.get(run)) is None:
+                continue  # ended meanwhile, since there is less room
             try:
                 get(run, ProcessDied)
             except ProcessDied as error:
                 self._worker_died(name, error)
 
-    def _worker_died(self, name: str, error: ProcessDied) -> None:
+    def _end_worker(self, name: str) -> None:
+        """It ends, if it has not yet, and others score what it had."""
         import ray
 
-        ray.kill(self._workers.pop(name))  # should only its line be dead
+        self._worker_runs = {run: n for run, n in self._worker_runs.items() if n != name}
+        ray.kill(self._workers.pop(name))
+        get(self._coordinator.lost_worker.remote(name))
+
+    def _worker_died(self, name: str, error: ProcessDied) -> None:
+        self._end_worker(name)
         self._note("scorer_worker_died", str(error), worker=name)
         judged = self.last.judged
         self._deaths = 1 if judged > self._judged_at_death else self._deaths + 1
         self._judged_at_death = judged
         if self._deaths > SCORER_WORKER_DEATHS:
             raise RunError(f"scorer worker {name} died, as others before: {error}") from error
-        self._start_worker()
-        get(self._coordinator.lost_worker.remote(name))
+        self._fit_workers()
 
     def _tend_fleet(self) -> None:
         self._tend_leavers()
@@ -263,6 +274,7 @@ class Crew:
             delivered = lost.delivered > 0
             quarantined = self._fleet.died(name, reason, time.monotonic(), delivered=delivered)
         self._events.add("samples_requeued", replica=name, samples=lost.requeued)
+        self._fit_workers()
         if quarantined:
             self._note("replica_quarantined", reason, replica=name)
         too_few = self._fleet.able < self._job.recipe.teacher.replicas.min

@@ -191,6 +191,9 @@ class Attempt:
             if draw and not found.complete:
                 self._crew.summon()
                 known_now = known(self._job, prompts, found)
+                # The next coordinator surveys anew: no million rows in memory until then.
+                self._found = None
+                del found
                 get(coordinator.begin.remote(known_now, self._crew.replicas_at_work))
                 self._count(self._crew.draw())
 

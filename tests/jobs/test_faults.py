@@ -105,7 +105,7 @@ def test_a_clock_that_jumps_changes_nothing(
     make_job: MakeJob, undisturbed: str, tmp_path: Path
 ) -> None:
     """All processes of the run think that it is an hour later, and earlier again, all the time."""
-    job = slow_job(make_job, engine_args={"tokens_per_second": 100})
+    job = slow_job(make_job, engine_args={"tokens_per_second": 20})
     jumping = {"PYTHONPATH": str(ROOT / "tests" / "jobs" / "jumping_clock")}
     first = driver(job, tmp_path, environment=jumping)
     wait_until(has_samples(job), "no samples")

@@ -81,8 +81,8 @@ def index_bits(samples: pl.DataFrame) -> dict[str, tuple[int, int, int]]:
 
     Needs `prompt_id, sample_index, judged, reason`; a sample is kept if its `reason` is null.
     """
-    judged = pl.col("judged")
-    sets = (pl.lit(value=True), judged, judged & pl.col("reason").is_null())
+    judged, kept = pl.col("judged"), pl.col("judged") & pl.col("reason").is_null()
+    samples = samples.select("prompt_id", "sample_index", done=True, judged=judged, kept=kept)
     index, highest = pl.col("sample_index"), samples["sample_index"].max() or 0
     assert isinstance(highest, int)
     found: dict[str, tuple[int, int, int]] = {}
@@ -90,12 +90,15 @@ def index_bits(samples: pl.DataFrame) -> dict[str, tuple[int, int, int]]:
         own = samples.filter(index.is_between(start, start + WORD_BITS - 1))
         bit = pl.lit(2, pl.Int64).pow((index - start).cast(pl.UInt32))
         words = own.group_by("prompt_id").agg(
-            bit.filter(member).sum().alias(str(i)) for i, member in enumerate(sets)
+            bit.filter(name).sum().alias(name) for name in ("done", "judged", "kept")
         )
         for prompt_id, *word in words.iter_rows():
             before = found.get(prompt_id, (0, 0, 0))
-            done, judged_, kept = (b | w << start for b, w in zip(before, word, strict=True))
-            found[prompt_id] = (done, judged_, kept)
+            found[prompt_id] = (
+                before[0] | word[0] << start,
+                before[1] | word[1] << start,
+                before[2] | word[2] << start,
+            )
     return found
 
 

@@ -90,7 +90,7 @@ def _left_of_probe(done: int, counts: SampleCounts) -> int:
 def narrow_samples(
     job: Job, prompts: PromptList, versions: Mapping[str, int | None]
 ) -> pl.DataFrame:
-    """Samples of the prompts with scores and reasons, without their texts."""
+    """Samples of the prompts with scores and reasons, without their texts, in no order."""
     current = prompts.frame.lazy().select("prompt_id", "reference_id", "domain", "source")
     with reading(job.pool):
         samples = (
@@ -108,7 +108,7 @@ def narrow_samples(
             .collect()
         )
     wide = with_scores(samples, scores, job.scorers, job.recipe.scorers)
-    return with_reasons(wide, job.rules).sort("prompt_id", "sample_index")
+    return with_reasons(wide, job.rules)
 
 
 def known(job: Job, prompts: PromptList, found: Survey) -> Known:
@@ -157,7 +157,7 @@ def fill_tasks(job: Job, prompts: PromptList, samples: pl.DataFrame) -> list[Sco
         .select("prompt_id", "path", "row")
         .iter_rows()
     }
-    lacking = samples.filter(pl.col("missing") != "")
+    lacking = samples.filter(pl.col("missing") != "").sort("path", "row")
     tasks = []
     for _, group in lacking.group_by("path", "missing", maintain_order=True):
         for rows in group.iter_slices(FILL_ROWS):

@@ -238,6 +238,13 @@ def test_known_samples_are_not_drawn_again() -> None:
     assert leased(scheduler, "A", 9) == [Key(0, 2)]
 
 
+def test_a_verdict_for_a_known_sample_is_taken_before_its_prompt_is_worked_on() -> None:
+    scheduler = Scheduler(COUNTS, 2)
+    scheduler.restore(1, done=0b11, judged=0b01, kept=0b01)
+    scheduler.judged(Key(1, 1), kept=True)
+    assert scheduler.settled == 1
+
+
 def test_settled_prompts_are_passed_over() -> None:
     scheduler = Scheduler(ONE, 4)
     scheduler.settle([0, 2])

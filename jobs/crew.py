@@ -20,6 +20,8 @@ from jobs.stopping import StopRequest
 from schemas.errors import EngineError, Interrupted, RunError, StillhouseError
 
 POLL_S = 0.25
+BUSY_POLL_S = 1.0
+"""While samples are drawn and nobody has delivered any: looking costs what engines could use."""
 DRAIN_S = 120.0
 """So long a drain may take before the run stops all the same."""
 SCORER_WORKER_DEATHS = 3
@@ -58,6 +60,7 @@ class Crew:
         self._replica_runs: dict[Any, str] = {}
         self._merging = Merging(job.pool, attempt, events)
         self._trouble: str | None = None
+        self._poll_s = POLL_S
         self.last = Progress()
         """What the present coordinator last said."""
 
@@ -121,6 +124,8 @@ class Crew:
         progress: Progress = get(self._coordinator.progress.remote())
         if progress.in_flight + progress.drawn and not self.last.in_flight + self.last.drawn:
             self._events.add("first_lease")
+        delivered = progress.drawn + progress.judged > self.last.drawn + self.last.judged
+        self._poll_s = POLL_S if delivered or not progress.in_flight else BUSY_POLL_S
         self.last = progress
         self._fleet.saw(progress.replicas, time.monotonic())
         self._display.show(progress)
@@ -136,7 +141,7 @@ class Crew:
         """Until somebody ends, or for a moment."""
         import ray
 
-        ray.wait([*self._worker_runs, *self._replica_runs], num_returns=1, timeout=POLL_S)
+        ray.wait([*self._worker_runs, *self._replica_runs], num_returns=1, timeout=self._poll_s)
 
     def _note(self, event: str, reason: str, **facts: Any) -> None:
         """Tells an event to whoever watches, and to the event log."""

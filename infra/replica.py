@@ -6,7 +6,6 @@ engine; `Beat.loop_lag_s` shows it.
 """
 
 import asyncio
-import contextlib
 import logging
 import time
 from collections.abc import Sequence
@@ -34,6 +33,8 @@ PREFETCH_SHARE = 8
 STARVED_FLUSH_SHARE = 10
 """With nothing left to draw, the buffer is flushed this many times sooner: its verdicts may be
 what everyone is waiting for."""
+IDLE_FLUSH_S = 0.1
+"""With nothing that is drawn either, nothing can come into the buffer any more."""
 BACKLOG_FILES = 4
 """With so much unwritten, because the store is out, no more is drawn: memory is bounded."""
 
@@ -120,8 +121,13 @@ class Replica:
         starved = self._leasing is not None and self._spool.age() >= self._starved_flush_s
         if self._spool.due() or starved:
             self._start_flush()
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._wake.wait(), self._starved_flush_s)
+        idle = len(self._spool) > 0 and not self._running
+        try:
+            timeout = IDLE_FLUSH_S if idle else self._starved_flush_s
+            await asyncio.wait_for(self._wake.wait(), timeout)
+        except TimeoutError:
+            if idle:
+                self._start_flush()
         if self._leasing is not None and self._leasing.done():
             leasing, self._leasing = self._leasing, None
             await self._begin(leasing.result())

@@ -13,7 +13,6 @@ from schemas.score import FALSE, TRUE
 
 TEXT_KEY = ["prompt_id", "sample_index", "text_digest"]
 """Of a text, among those of one teacher."""
-EVIDENCE = "evidence"
 SEPARATOR = ","
 
 

@@ -38,7 +38,7 @@ from infra.spool import Batch
 from schemas.errors import RunError
 from schemas.recipe import SampleCounts
 
-LONG_POLL_S = 1.0
+LONG_POLL_S = 10.0
 ROWS_PER_SCORE_TASK = 256
 ADOPTION_S = 30.0
 """So long a successor waits for the replicas of its predecessor to say what they hold, before it

@@ -6,6 +6,7 @@ engine; `Beat.loop_lag_s` shows it.
 """
 
 import asyncio
+import contextlib
 import logging
 import time
 from collections.abc import Sequence
@@ -27,14 +28,15 @@ from schemas.ports import Engine, EngineFacts
 from schemas.recipe import Teacher
 
 BEAT_S = 1.0
-LONG_POLL_S = 1.0
+LONG_POLL_S = 10.0
 PREFETCH_SHARE = 8
 """One sample waits in the engine for so many slots, so that a free slot never waits for a call."""
-STARVED_FLUSH_SHARE = 10
-"""With nothing left to draw, the buffer is flushed this many times sooner: its verdicts may be
+HUNGRY_FLUSH_S = 1.0
+HUNGRY_FLUSH_SHARE = 10
+"""With free slots and no work for them the buffer is flushed so much sooner: its verdicts may be
 what everyone is waiting for."""
-IDLE_FLUSH_S = 0.1
-"""With nothing that is drawn either, nothing can come into the buffer any more."""
+HUNGRY_S = 0.1
+"""A lease that is not answered for so long is one for which there is no work."""
 BACKLOG_FILES = 4
 """With so much unwritten, because the store is out, no more is drawn: memory is bounded."""
 
@@ -57,8 +59,10 @@ class Replica:
         self._files = Files(settings.samples, SAMPLES, f"{settings.attempt}-{name}")
         self._patience = Patience(settings.flush.patience_seconds)
         self._flushing: asyncio.Task[None] | None = None
-        self._starved_flush_s = min(LONG_POLL_S, settings.flush.seconds / STARVED_FLUSH_SHARE)
+        self._hungry_flush_s = min(HUNGRY_FLUSH_S, settings.flush.seconds / HUNGRY_FLUSH_SHARE)
         self._leasing: asyncio.Task[Grant] | None = None
+        self._asked_at: float | None = None
+        """Since when it has asked for work and got none."""
         self._wake = asyncio.Event()
         """Set when a sample ended or work has come."""
         self._lag = LoopLag()
@@ -112,28 +116,29 @@ class Replica:
     async def _step(self) -> None:
         """Fills free slots, flushes what is due, waits until something happens."""
         self._wake.clear()
+        now = time.monotonic()
         if self._leasing is None and (room := self._room()) > 0:
+            self._asked_at = self._asked_at or now
             self._leasing = asyncio.create_task(
                 self._link.call("lease", self._name, room, LONG_POLL_S)
             )
             self._leasing.add_done_callback(lambda _: self._wake.set())
-        # A lease that is not answered at once: there is nothing to draw until verdicts come.
-        starved = self._leasing is not None and self._spool.age() >= self._starved_flush_s
-        if self._spool.due() or starved:
+        hungry = self._asked_at is not None and now - self._asked_at >= HUNGRY_S
+        # With nothing that runs, nothing more can come into the buffer.
+        soon = self._spool.age() >= self._hungry_flush_s or not self._running
+        if self._spool.due() or (hungry and soon):
             self._start_flush()
-        idle = len(self._spool) > 0 and not self._running
-        try:
-            timeout = IDLE_FLUSH_S if idle else self._starved_flush_s
-            await asyncio.wait_for(self._wake.wait(), timeout)
-        except TimeoutError:
-            if idle:
-                self._start_flush()
+        idle = self._spool and not self._running
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._wake.wait(), HUNGRY_S if idle else self._hungry_flush_s)
         if self._leasing is not None and self._leasing.done():
             leasing, self._leasing = self._leasing, None
             await self._begin(leasing.result())
 
     async def _begin(self, grant: Grant) -> None:
         self._leaving |= grant.leave
+        if grant.work:
+            self._asked_at = None
         self._held.update((work.key, work) for work in grant.work)
         for ready in await self._prepared(grant):
             if not self._holds(ready.work):

@@ -8,7 +8,7 @@ from functools import cache, partial
 import polars as pl
 
 from filters.choose import index_bits
-from filters.scored import SEPARATOR, with_reasons, with_scores
+from filters.scored import SEPARATOR, TEXT_KEY, with_reasons, with_scores
 from infra.messages import Known, Place, ScoreTask, ToScore
 from infra.pool import DataFile, reading
 from infra.sampling import eligible_prefix
@@ -91,24 +91,35 @@ def narrow_samples(
     job: Job, prompts: PromptList, versions: Mapping[str, int | None]
 ) -> pl.DataFrame:
     """Samples of the prompts with scores and reasons, without their texts, in no order."""
-    current = prompts.frame.lazy().select("prompt_id", "reference_id", "domain", "source")
+    # An Enum is a number that looks like a text: what joins and filters by it takes half the time.
+    present = prompts.frame["prompt_id"]
+    prompt_id = pl.col("prompt_id").cast(pl.Enum(present), strict=False)
+
+    def rows(table: str) -> pl.LazyFrame:
+        return (
+            job.pool.scan(table, versions[table])
+            .filter(pl.col("teacher_id") == job.teacher_id)
+            .with_columns(prompt_id)
+            .drop_nulls("prompt_id")
+        )
+
+    def of_prompt(column: str, rows: pl.DataFrame) -> pl.Series:
+        return prompts.frame[column].gather(rows["prompt_id"].to_physical())
+
     with reading(job.pool):
-        samples = (
-            job.pool.scan("samples", versions["samples"])
-            .filter(pl.col("teacher_id") == job.teacher_id)
-            .select(*JUDGED_COLUMNS, "engine_version", "path", "row")
-            .join(current, on="prompt_id", how="inner")
-            .collect()
-        )
+        samples = rows("samples").select(*JUDGED_COLUMNS, "engine_version", "path", "row").collect()
         scores = (
-            job.pool.scan("scores", versions["scores"])
-            .filter(pl.col("teacher_id") == job.teacher_id)
+            rows("scores")
             .filter(pl.col("scorer_id").is_in(list(job.scorer_ids.values())))
-            .join(current.select("prompt_id", "reference_id"), on=["prompt_id", "reference_id"])
+            .select(*TEXT_KEY, "reference_id", "scorer_id", "values", "verdict", "reason")
             .collect()
         )
+    samples = samples.with_columns(
+        of_prompt(column, samples) for column in ("reference_id", "domain", "source")
+    )
+    scores = scores.filter(scores["reference_id"] == of_prompt("reference_id", scores))
     wide = with_scores(samples, scores, job.scorers, job.recipe.scorers)
-    return with_reasons(wide, job.rules)
+    return with_reasons(wide, job.rules).with_columns(pl.col("prompt_id").cast(pl.String))
 
 
 def known(job: Job, prompts: PromptList, found: Survey) -> Known:

@@ -24,6 +24,7 @@ from tests.builders import make_prompt
 
 NUMBER = 6
 COUNTS = SampleCounts(probe=4, max=8, enough=8)
+PLENTY = SampleCounts(probe=32, max=32, enough=32)
 
 
 class LateAnswers:
@@ -40,8 +41,8 @@ class LateAnswers:
         return answer
 
 
-async def coordinator_of(tmp_path: Path) -> Coordinator:
-    settings = CoordinatorSettings("c", tmp_path, 1, COUNTS, 1, 0, code_digest())
+async def coordinator_of(tmp_path: Path, counts: SampleCounts = COUNTS) -> Coordinator:
+    settings = CoordinatorSettings("c", tmp_path, 1, counts, 1, 0, code_digest())
     coordinator = Coordinator(settings)
     await coordinator.start()
     rows = [make_prompt(f"What is {n} + 1?") for n in range(NUMBER)]
@@ -54,13 +55,13 @@ async def coordinator_of(tmp_path: Path) -> Coordinator:
     return coordinator
 
 
-def replica_of(tmp_path: Path, **arguments: Any) -> Replica:
+def replica_of(tmp_path: Path, flush_seconds: float = 0.05, **arguments: Any) -> Replica:
     engine_args = {"max_num_seqs": 4, **arguments}
     settings = ReplicaSettings(
         teacher=Teacher(model="sim", engine="simulated", engine_args=engine_args),
         teacher_id="t1_test",
         sampling=Sampling(**SamplingParameters(max_tokens=64).model_dump()),
-        flush=Flush(seconds=0.05),
+        flush=Flush(seconds=flush_seconds),
         samples=Pool(tmp_path).folder("samples"),
         attempt="a000001",
         coordinator="c",
@@ -102,6 +103,28 @@ def test_no_sample_is_lost_between_two_answers(
         assert (await coordinator.progress()).finished
 
     asyncio.run(run())
+    assert_all_there(tmp_path, NUMBER * COUNTS.max)
+
+
+def test_files_are_few_while_there_is_work(tmp_path: Path) -> None:
+    """A lease on its way is no lack of work: each once flushed what was older than a second. Now
+    the first flush comes when nothing is left to draw."""
+
+    async def run() -> None:
+        coordinator = await coordinator_of(tmp_path, PLENTY)
+        replica = replica_of(tmp_path, flush_seconds=60, tokens_per_second=1000)
+        replica._link = LateAnswers(coordinator, 1)  # type: ignore[assignment]
+        await coordinator.join("r0", [])
+        scoring = asyncio.create_task(score(coordinator))
+        await asyncio.wait_for(replica.run(), 60)
+        scoring.cancel()
+
+    asyncio.run(run())
+    assert_all_there(tmp_path, NUMBER * PLENTY.max)
+    assert len(Pool(tmp_path).files("samples")) <= 2
+
+
+def assert_all_there(tmp_path: Path, number: int) -> None:
     keys = Pool(tmp_path).scan("samples").select("prompt_id", "sample_index").collect()
-    assert keys.height == NUMBER * COUNTS.max
+    assert keys.height == number
     assert not keys.is_duplicated().any()

@@ -8,8 +8,9 @@ import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
+from infra.data_file import DataFile
 from infra.patience import Patience
-from infra.pool import DataFile, PoolWriter
+from infra.pool import PoolWriter
 
 
 @dataclass

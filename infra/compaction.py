@@ -12,11 +12,11 @@ from itertools import chain
 from pathlib import Path
 from typing import Final
 
-import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from infra.pool import DataFile, Pool
+from infra.data_file import DataFile
+from infra.pool import Pool
 from infra.spool import write_tables
 
 TABLES: Final = ("samples", "scores")
@@ -101,6 +101,8 @@ def _row_groups(paths: Sequence[Path]) -> Iterator[pa.Table]:
 
 
 def _sorted(table: pa.Table) -> pa.Table:
+    import polars as pl  # here as in infra/pool.py: the coordinator plans merges and makes none
+
     order = ["prompt_id", "teacher_id", "sample_index"]
     keys = pl.DataFrame(pl.from_arrow(table.select(order))).with_row_index("position")
     positions = keys.sort(order, maintain_order=True)["position"]

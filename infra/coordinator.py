@@ -14,6 +14,7 @@ from typing import Any
 
 from infra.committer import Committer
 from infra.compaction import Compaction, Merge
+from infra.data_file import DataFile
 from infra.failures import Failures
 from infra.loop_lag import LoopLag
 from infra.messages import (
@@ -30,7 +31,7 @@ from infra.messages import (
     Work,
 )
 from infra.patience import Patience
-from infra.pool import DataFile, Pool, PoolWriter
+from infra.pool import Pool, PoolWriter
 from infra.revision import assert_same_code
 from infra.scheduler import Key, Scheduler
 from infra.score_queue import ScoreQueue
@@ -126,15 +127,13 @@ class Coordinator:
         `replicas` are those that work already: nothing is leased before they have said what they
         hold, or have been lost.
         """
-        if any(done & ~judged for done, judged, _ in known.bits.values()):
+        if any(bits.done & ~bits.judged for bits in known.before):
             raise RunError(
                 "samples were left without a verdict; is every node's software the same?"
             )
         self._known = known
         self._scheduler = Scheduler(self._settings.counts, len(known.rows))
-        self._scheduler.settle(known.settled)
-        for number, bits in known.bits.items():
-            self._scheduler.restore(number, *bits)
+        self._scheduler.restore(known.before, known.before_of)
         self._missing = set(replicas)
         self._begun.set()
         if self._missing:

@@ -5,14 +5,14 @@ where it lies.
 """
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from infra.scheduler import Key
+from infra.scheduler import Bits, Key
 
 
 class Place(NamedTuple):
@@ -117,16 +117,29 @@ class Known:
     """Of each prompt: the number of its file in `paths`."""
     rows: NDArray[np.uint32]
     """Of each prompt: its row in that file."""
-    settled: Sequence[int]
-    """Numbers of the prompts that need nothing more."""
-    bits: Mapping[int, tuple[int, int, int]]
-    """Of each other prompt with samples: (done, judged, kept) as bit sets over sample indexes."""
+    before: Sequence[Bits]
+    """The different ones: most prompts went like many others."""
+    before_of: NDArray[np.uint32]
+    """Of each prompt: the number of its bits in `before`."""
+
+    @classmethod
+    def of(
+        cls,
+        paths: Sequence[str],
+        files: NDArray[np.uint32],
+        rows: NDArray[np.uint32],
+        bits: Iterable[Bits],
+    ) -> "Known":
+        """From the bits of each prompt."""
+        numbers: dict[Bits, int] = {}
+        before_of = [numbers.setdefault(own, len(numbers)) for own in bits]
+        return cls(paths, files, rows, [*numbers], np.array(before_of, np.uint32))
 
     @classmethod
     def nothing(cls) -> "Known":
         """No prompts: nothing will be drawn."""
         none = np.empty(0, np.uint32)
-        return cls((), none, none, (), {})
+        return cls.of((), none, none, ())
 
     def place(self, prompt: int) -> Place:
         """Where a prompt lies."""

@@ -2,13 +2,16 @@
 
 Pure Python: no I/O, no Ray, no clock. It sees prompts as numbers, samples as (prompt, index) keys,
 and verdicts as bits; never a text, never a score. Production, simulation and tests drive this
-same object. Only prompts in work take memory: an untouched and a settled one are a byte each.
+same object. Only prompts in work take memory: an untouched and a settled one are five bytes.
 """
 
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
 
 from infra.sampling import eligible_prefix, launch_limit
 from infra.suspects import Suspects
@@ -23,6 +26,14 @@ class Key(NamedTuple):
 
     prompt: int
     sample_index: int
+
+
+class Bits(NamedTuple):
+    """A prompt's samples, as bit sets over sample indexes."""
+
+    done: int = 0
+    judged: int = 0
+    kept: int = 0
 
 
 class Lease(NamedTuple):
@@ -61,8 +72,8 @@ class Scheduler:
         self.settled = 0
         self._state = bytearray(prompts)
         self._open: dict[int, _Prompt] = {}
-        self._restored: dict[int, tuple[int, int, int]] = {}
-        """(done, judged, kept) of untouched prompts that have samples from before."""
+        self._before: Sequence[Bits] = (Bits(),)
+        self._before_of = np.zeros(prompts, np.uint32)
         self._cursor = 0
         self._low = 0
         self._ready: deque[int] = deque()
@@ -73,18 +84,14 @@ class Scheduler:
         self._suspects: Suspects[Key] = Suspects()
         self._poisoned: set[int] = set()
 
-    def restore(self, number: int, done: int, judged: int, kept: int) -> None:
-        """What is known of an untouched prompt from before, as bit sets over sample indexes."""
-        if eligible_prefix(judged, kept, self.counts).settled:
-            self.settle([number])
-        else:
-            self._restored[number] = (done, judged, kept)
-
-    def settle(self, numbers: Iterable[int]) -> None:
-        """Untouched prompts that need nothing more."""
-        for number in numbers:
-            self._state[number] = SETTLED
-            self.settled += 1
+    def restore(self, before: Sequence[Bits], before_of: NDArray[np.uint32]) -> None:
+        """What is known of the prompts from earlier schedulers, of which most went like many
+        others: `before_of` has, for each prompt, its number in `before`."""
+        self._before, self._before_of = before, before_of
+        settled = [eligible_prefix(b.judged, b.kept, self.counts).settled for b in before]
+        states = np.where(settled, np.uint8(SETTLED), np.uint8(UNTOUCHED))[before_of]
+        self._state = bytearray(states.tobytes())
+        self.settled = int((states == SETTLED).sum())
 
     @property
     def all_settled(self) -> bool:
@@ -138,9 +145,9 @@ class Scheduler:
 
     def _touch(self, number: int) -> None:
         """Begins to work on an untouched prompt."""
-        done, judged, kept = self._restored.pop(number, (0, 0, 0))
+        before = self._before[self._before_of[number]]
         self._state[number] = OPEN
-        self._open[number] = _Prompt(done=done, judged=judged, kept=kept)
+        self._open[number] = _Prompt(done=before.done, judged=before.judged, kept=before.kept)
         self._queue(number)
 
     def adopt(self, holder: str, keys: Iterable[Key]) -> list[Key]:
@@ -174,7 +181,7 @@ class Scheduler:
 
     def judged(self, key: Key, *, kept: bool) -> None:
         """The sample's verdict; a second one for the same key is passed over."""
-        if key.prompt in self._restored:
+        if self._state[key.prompt] == UNTOUCHED:
             self._touch(key.prompt)
         prompt = self._open.get(key.prompt)
         if prompt is None or prompt.judged & _bit(key):

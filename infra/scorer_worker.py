@@ -10,10 +10,10 @@ from typing import Any, Protocol
 
 import polars as pl
 
+from infra.data_file import DataFile
 from infra.link import Link
 from infra.messages import Judged, ScoreTask
 from infra.patience import Patience
-from infra.pool import DataFile
 from infra.prompts import read_prompt
 from infra.revision import assert_same_code
 from infra.spool import Files, Spool

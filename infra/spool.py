@@ -9,7 +9,7 @@ from typing import IO, Any, Generic, TypeVar
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from infra.pool import DataFile
+from infra.data_file import DataFile
 from infra.store import sync_file
 from schemas.recipe import Flush
 

@@ -22,6 +22,10 @@ from schemas.errors import EngineError, Interrupted, RunError, StillhouseError
 POLL_S = 0.25
 BUSY_POLL_S = 1.0
 """While samples are drawn and nobody has delivered any: looking costs what engines could use."""
+PLACED_S = 2.0
+PLACED_POLL_S = 0.05
+"""So long and so often a start looks for the first replica's room, so that its engine loads while
+others start. Ray gives it after 0.1 to 1.6 s where there is any (measured)."""
 DRAIN_S = 120.0
 """So long a drain may take before the run stops all the same."""
 SCORER_WORKER_DEATHS = 3
@@ -85,9 +89,13 @@ class Crew:
         """Starts scorer workers, asks for room for replicas, and starts those that have it; may be
         called again. RunError where this machine can never have the room."""
         assert_placeable(self._job.recipe.teacher)
-        self._fit_workers()
         self._fleet.resume(time.monotonic())
         self._place_replicas()
+        self._fit_workers()
+        patience = time.monotonic() + PLACED_S
+        while not self._replica_runs and time.monotonic() < patience:
+            time.sleep(PLACED_POLL_S)
+            self._place_replicas()
 
     def draw(self) -> Progress:
         """Whoever was summoned at work until all prompts are settled; the final counts.

@@ -12,7 +12,7 @@ from infra.cluster import ray_cluster
 from infra.coordinator import CoordinatorSettings, start_coordinator
 from infra.events import EventLog
 from infra.lease import WriterLease
-from infra.messages import Progress
+from infra.messages import Known, Progress
 from infra.pool import reading
 from infra.revision import code_digest
 from infra.spool import write_table
@@ -29,9 +29,23 @@ from schemas.arrow import PROMPTS
 from schemas.errors import Interrupted, StoreError, StoreUnavailableError
 
 PROMPTS_PER_FILE = 4096
-FirstLook = Callable[[], Survey]
+Look = tuple[Survey, Known]
 COORDINATOR_DEATHS = 5
 """So many are followed by another in one execution."""
+
+
+@dataclass(frozen=True)
+class FirstLook:
+    """A look at the pool that may still be going on, beside the start of Ray, which takes five
+    seconds."""
+
+    result: Callable[[], Look]
+    surely_incomplete: bool = False
+
+    @property
+    def incomplete(self) -> bool:
+        """Samples are to be drawn; told at once where that is sure."""
+        return self.surely_incomplete or self.result()[0].missing > 0
 
 
 @dataclass(frozen=True)
@@ -53,23 +67,28 @@ class Generated:
 def generate(job: Job, prompts: PromptList, repairs: Repairs = NO_REPAIRS) -> Generated:
     """Draws what is missing. Safe to run again at any time: what exists is not drawn again."""
     with ThreadPoolExecutor(1) as beside:
-        found = None
+        look = None
         if not needs_repair(job, prompts, repairs):
-            found = beside.submit(survey, job, prompts).result
-            # What surely lacks samples is surveyed while Ray starts, which takes five seconds.
-            if not surely_incomplete(job, prompts) and found().complete:
+            result = beside.submit(_look, job, prompts).result
+            look = FirstLook(result, surely_incomplete(job, prompts))
+            if not look.incomplete and look.result()[0].complete:
                 return Generated(None)
         with _attempt(job) as attempt:
-            return attempt.work(prompts, found, draw=True, repairs=repairs)
+            return attempt.work(prompts, look, draw=True, repairs=repairs)
 
 
 def fill_scores(job: Job, prompts: PromptList) -> Generated:
     """Computes only the scores that are missing; draws nothing."""
-    found = survey(job, prompts)
-    if not found.unscored:
+    look = _look(job, prompts)
+    if not look[0].unscored:
         return Generated(None)
     with _attempt(job) as attempt:
-        return attempt.work(prompts, lambda: found, draw=False, repairs=NO_REPAIRS)
+        return attempt.work(prompts, FirstLook(lambda: look), draw=False, repairs=NO_REPAIRS)
+
+
+def _look(job: Job, prompts: PromptList) -> Look:
+    found = survey(job, prompts)
+    return found, known(job, prompts, found)
 
 
 @contextmanager
@@ -127,20 +146,20 @@ class Attempt:
         self._coordinators = 0
         self._repaired = False
         self._done = Generated(lease.attempt)
-        self._found: FirstLook | None = None
+        self._first_look: FirstLook | None = None
         self._coordinator_name = f"coordinator-{job.recipe.pool}-{lease.attempt}"
         self._crew = Crew(job, self.name, self._coordinator_name, display, events, stop)
 
     def work(
-        self, prompts: PromptList, found: FirstLook | None, *, draw: bool, repairs: Repairs
+        self, prompts: PromptList, look: FirstLook | None, *, draw: bool, repairs: Repairs
     ) -> Generated:
-        """Adds new prompts, fills in missing scores and, if told to, draws what is missing. `found`
-        tells what an earlier look at the pool has found, which may still be true.
+        """Adds new prompts, fills in missing scores and, if told to, draws what is missing. What
+        `look` finds may be true no more when it is needed.
 
         When the coordinator dies, the next one reads from the pool how far things are, while
         replicas go on drawing.
         """
-        self._found = found
+        self._first_look = look
         try:
             while True:
                 try:
@@ -170,43 +189,42 @@ class Attempt:
 
     def _serve(self, prompts: PromptList, *, draw: bool, repairs: Repairs) -> None:
         """Everything that is left to do, by one coordinator."""
-        if draw and self._found is not None:
-            found = self._found()
-            if not (found.complete or found.unscored):
+        with self._coordinator() as (coordinator, started):
+            if draw and self._first_look is not None and self._first_look.incomplete:
                 self._crew.summon()  # engines load while the coordinator starts
-        with self._coordinator() as coordinator:
+            get(started)
+            self._crew.serve(coordinator, self._lease.check)
             if not self._repaired:
                 prefix = f"{self.name}-f{self._lease.epoch:06d}"
                 repair(self._job, prompts, coordinator, repairs, prefix, self._display.say)
                 self._repaired = True
             self._add_prompts(coordinator, prompts)
-            found = self._survey(prompts)
+            found, known_now = self._look(prompts)
             if found.unscored:
                 self._display.say(f"scoring {found.unscored:,} samples that lack a score")
                 tasks = fill_tasks(self._job, prompts, found.samples)
                 get(coordinator.score_old.remote(tasks))
                 self._crew.score()
                 self._done = replace(self._done, scored=self._done.scored + found.unscored)
-                found = self._survey(prompts)
+                found, known_now = self._look(prompts)
             if draw and not found.complete:
                 self._crew.summon()
-                known_now = known(self._job, prompts, found)
                 # The next coordinator surveys anew: no million rows in memory until then.
-                self._found = None
+                self._first_look = None
                 del found
                 get(coordinator.begin.remote(known_now, self._crew.replicas_at_work))
                 self._count(self._crew.draw())
 
-    def _survey(self, prompts: PromptList) -> Survey:
+    def _look(self, prompts: PromptList) -> Look:
         """What the pool has; its tables are there, or the store is out. (Anywhere else a pool
         without tables is an empty one. Here that would have everything drawn again.)"""
-        found = self._found and self._found()
-        if found is None or not found.is_still_true(self._job):
-            found = survey(self._job, prompts)
-        self._found = lambda: found
+        look = self._first_look.result() if self._first_look else _look(self._job, prompts)
+        if not look[0].is_still_true(self._job):
+            look = _look(self._job, prompts)
+        self._first_look = FirstLook(lambda: look)
         if None in self._job.pool.versions().values():
             raise StoreUnavailableError(f"pool {self._job.pool.root} is not there any more")
-        return found
+        return look
 
     def _count(self, progress: Progress) -> None:
         """Adds what one coordinator saw. Of one that died, what it committed after the driver's
@@ -241,7 +259,8 @@ class Attempt:
             self._done = replace(self._done, prompts_added=added)
 
     @contextmanager
-    def _coordinator(self) -> Iterator[Any]:
+    def _coordinator(self) -> Iterator[tuple[Any, Any]]:
+        """The actor, and the reference to its start."""
         import ray
 
         recipe = self._job.recipe
@@ -256,8 +275,6 @@ class Attempt:
         )
         coordinator = start_coordinator(settings)
         try:
-            get(coordinator.start.remote())
-            self._crew.serve(coordinator, self._lease.check)
-            yield coordinator
+            yield coordinator, coordinator.start.remote()
         finally:
             ray.kill(coordinator)

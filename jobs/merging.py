@@ -7,8 +7,9 @@ from typing import Any
 import pyarrow as pa
 
 from infra.compaction import Merge, merge
+from infra.data_file import DataFile
 from infra.events import EventLog
-from infra.pool import DataFile, Pool
+from infra.pool import Pool
 from jobs.actors import ProcessDied, get
 
 MERGED_HERE_BYTES = 2 * 2**20

@@ -10,7 +10,8 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from infra.pool import DataFile, reading
+from infra.data_file import DataFile
+from infra.pool import reading
 from infra.spool import write_table
 from jobs.actors import get
 from jobs.prompts import PromptList

@@ -3,16 +3,16 @@
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache, partial
 
 import polars as pl
 
 from filters.choose import index_bits
 from filters.scored import SEPARATOR, TEXT_KEY, with_reasons, with_scores
+from infra.data_file import DataFile
 from infra.messages import Known, Place, ScoreTask, ToScore
-from infra.pool import DataFile, reading
+from infra.pool import reading
 from infra.sampling import eligible_prefix
-from infra.scheduler import Key
+from infra.scheduler import Bits, Key
 from jobs.judge import JUDGED_COLUMNS
 from jobs.prompts import PromptList
 from jobs.recipe import Job
@@ -37,8 +37,8 @@ class Survey:
     missing: int
     """Samples to be drawn at least: what is left of the probes, and one more of each other
     prompt that is not settled."""
-    bits: Mapping[str, tuple[int, int, int]]
-    """Of each prompt with samples: (done, judged, kept) as bit sets over sample indexes."""
+    bits: Mapping[str, Bits]
+    """Of each prompt with samples."""
     files: Mapping[str, Sequence[DataFile]]
     """Of each table, when it was read."""
 
@@ -67,8 +67,8 @@ def surely_incomplete(job: Job, prompts: PromptList) -> bool:
 def survey(job: Job, prompts: PromptList) -> Survey:
     """Reads narrow columns only; no text is touched."""
     files = _files(job)
-    samples = narrow_samples(job, prompts, job.pool.versions())
-    bits = index_bits(samples)
+    samples = _samples(job, prompts, job.pool.versions())
+    bits = {prompt_id: Bits(*own) for prompt_id, own in index_bits(samples).items()}
     untouched = prompts.frame.height - len(bits)
     settled, missing = 0, untouched * job.recipe.samples.probe
     for (done, judged, kept), prompt_count in Counter(bits.values()).items():
@@ -91,6 +91,10 @@ def narrow_samples(
     job: Job, prompts: PromptList, versions: Mapping[str, int | None]
 ) -> pl.DataFrame:
     """Samples of the prompts with scores and reasons, without their texts, in no order."""
+    return _samples(job, prompts, versions).with_columns(pl.col("prompt_id").cast(pl.String))
+
+
+def _samples(job: Job, prompts: PromptList, versions: Mapping[str, int | None]) -> pl.DataFrame:
     # An Enum is a number that looks like a text: what joins and filters by it takes half the time.
     present = prompts.frame["prompt_id"]
     prompt_id = pl.col("prompt_id").cast(pl.Enum(present), strict=False)
@@ -119,7 +123,7 @@ def narrow_samples(
     )
     scores = scores.filter(scores["reference_id"] == of_prompt("reference_id", scores))
     wide = with_scores(samples, scores, job.scorers, job.recipe.scorers)
-    return with_reasons(wide, job.rules).with_columns(pl.col("prompt_id").cast(pl.String))
+    return with_reasons(wide, job.rules)
 
 
 def known(job: Job, prompts: PromptList, found: Survey) -> Known:
@@ -127,24 +131,12 @@ def known(job: Job, prompts: PromptList, found: Survey) -> Known:
     placed = _placed_prompts(job, prompts)
     paths = placed["path"].unique(maintain_order=True)
     numbers = pl.DataFrame({"path": paths, "file": range(len(paths))})
-    bits = {}
-    settled = []
-    prefix = cache(partial(eligible_prefix, counts=job.recipe.samples))
-    for number, prompt_id in enumerate(placed["prompt_id"]):
-        if (mine := found.bits.get(prompt_id)) is None:
-            continue
-        if prefix(mine[1], mine[2]).settled:
-            settled.append(number)
-        else:
-            bits[number] = mine
-    return Known(
-        paths=paths.to_list(),
-        files=placed.join(numbers, on="path", maintain_order="left")["file"]
-        .cast(pl.UInt32)
-        .to_numpy(),
-        rows=placed["row"].cast(pl.UInt32).to_numpy(),
-        settled=settled,
-        bits=bits,
+    files = placed.join(numbers, on="path", maintain_order="left")["file"]
+    return Known.of(
+        paths.to_list(),
+        files.cast(pl.UInt32).to_numpy(),
+        placed["row"].cast(pl.UInt32).to_numpy(),
+        (found.bits.get(prompt_id, Bits()) for prompt_id in placed["prompt_id"]),
     )
 
 

@@ -10,8 +10,9 @@ import pytest
 
 from infra import patience as patience_module
 from infra.committer import Committer
+from infra.data_file import DataFile
 from infra.patience import Patience
-from infra.pool import DataFile, Pool, PoolWriter
+from infra.pool import Pool, PoolWriter
 from infra.spool import write_file
 from schemas.arrow import SAMPLES
 from schemas.errors import BusyError, StoreUnavailableError

@@ -8,7 +8,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from infra.compaction import LARGE_BYTES, LAST_MANY, MANY, Compaction, Merge, merge
-from infra.pool import DataFile, Pool, PoolWriter
+from infra.data_file import DataFile
+from infra.pool import Pool, PoolWriter
 from infra.spool import write_file
 from schemas.arrow import SAMPLES, SCORES
 from schemas.score import Score, ScoreRow

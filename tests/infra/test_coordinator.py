@@ -9,11 +9,12 @@ import numpy as np
 import pytest
 
 from infra.coordinator import Coordinator, CoordinatorSettings
+from infra.data_file import DataFile
 from infra.failures import SAMPLES_AT_LEAST
 from infra.messages import Beat, Drawn, Grant, Judged, Known, Place, ScoreTask, ToScore
-from infra.pool import DataFile, Pool, PoolWriter
+from infra.pool import Pool, PoolWriter
 from infra.revision import code_digest
-from infra.scheduler import Key
+from infra.scheduler import Bits, Key
 from infra.spool import Batch, write_file
 from schemas.arrow import SAMPLES
 from schemas.errors import BusyError, RunError
@@ -21,6 +22,7 @@ from schemas.recipe import SampleCounts
 from tests.builders import make_sample
 
 COUNTS = SampleCounts(probe=2, max=4, enough=1)
+ONE_FAILED = Bits(0b01, 0b01, 0)
 BEAT = Beat(held=1, tokens=5, loop_lag_s=0.25)
 Play = Callable[[Coordinator], Awaitable[None]]
 
@@ -37,18 +39,11 @@ def settings_of(pool: Path, epoch: int = 1) -> CoordinatorSettings:
     )
 
 
-def known(
-    prompts: int,
-    bits: dict[int, tuple[int, int, int]] | None = None,
-    settled: Sequence[int] = (),
-) -> Known:
-    return Known(
-        paths=["p.parquet"],
-        files=np.zeros(prompts, np.uint32),
-        rows=np.arange(prompts, dtype=np.uint32),
-        settled=settled,
-        bits=bits or {},
-    )
+def known(prompts: int, first: Bits | None = None) -> Known:
+    """`prompts` of them, of which the first may have samples already."""
+    bits = [first or Bits()] + [Bits()] * (prompts - 1)
+    rows = np.arange(prompts, dtype=np.uint32)
+    return Known.of(["p.parquet"], np.zeros(prompts, np.uint32), rows, bits)
 
 
 async def started(
@@ -292,7 +287,7 @@ def test_deliveries_at_the_same_time_share_commits(tmp_path: Path) -> None:
 
 def test_samples_without_a_verdict_are_refused(tmp_path: Path) -> None:
     with pytest.raises(RunError, match="without a verdict"):
-        asyncio.run(started(tmp_path, known(1, {0: (0b11, 0b01, 0)})))
+        asyncio.run(started(tmp_path, known(1, Bits(0b11, 0b01, 0))))
 
 
 def test_an_error_behind_a_commit_stops_everyone(tmp_path: Path) -> None:
@@ -436,8 +431,7 @@ async def succeeded(tmp_path: Path, prompts: int) -> tuple[Grant, Grant]:
 def test_replicas_keep_what_they_hold_under_a_successor(tmp_path: Path) -> None:
     async def run() -> None:
         mine, theirs = await succeeded(tmp_path, prompts=3)
-        bits = {0: (0b01, 0b01, 0)}
-        second = await started(tmp_path, known(3, bits), epoch=2, replicas=["r0", "r1"])
+        second = await started(tmp_path, known(3, ONE_FAILED), epoch=2, replicas=["r0", "r1"])
         assert await second.join("r0", keys(mine)) == [Key(0, 0)], "it is durable already"
         assert await second.lease("r0", 9, 0) == Grant((), leave=False), "r1 has not said yet"
         assert await second.join("r1", keys(theirs)) == []
@@ -452,7 +446,7 @@ def test_replicas_keep_what_they_hold_under_a_successor(tmp_path: Path) -> None:
 def test_a_redelivery_of_what_is_durable_is_refused_by_a_successor(tmp_path: Path) -> None:
     async def run() -> None:
         mine, _ = await succeeded(tmp_path, prompts=3)
-        second = await started(tmp_path, known(3, {0: (1, 1, 0)}), epoch=2, replicas=["r0"])
+        second = await started(tmp_path, known(3, ONE_FAILED), epoch=2, replicas=["r0"])
         assert await second.join("r0", keys(mine)) == [Key(0, 0)]
         before = Pool(tmp_path).versions()["samples"]
         again = batch_of(tmp_path, done(mine), "again")
@@ -467,7 +461,7 @@ def test_a_redelivery_of_what_is_durable_is_refused_by_a_successor(tmp_path: Pat
 def test_what_a_lost_replica_held_is_drawn_by_others(tmp_path: Path) -> None:
     async def run() -> None:
         mine, theirs = await succeeded(tmp_path, prompts=2)
-        second = await started(tmp_path, known(2, {0: (1, 1, 0)}), epoch=2, replicas=["r0", "r1"])
+        second = await started(tmp_path, known(2, ONE_FAILED), epoch=2, replicas=["r0", "r1"])
         await second.join("r0", keys(mine))
         waiting = asyncio.create_task(second.lease("r0", 9, 60))
         await asyncio.sleep(0)
@@ -481,7 +475,7 @@ def test_what_a_lost_replica_held_is_drawn_by_others(tmp_path: Path) -> None:
 def test_an_unexpected_newcomer_waits_for_the_others_too(tmp_path: Path) -> None:
     async def run() -> None:
         _, theirs = await succeeded(tmp_path, prompts=2)
-        second = await started(tmp_path, known(2, {0: (1, 1, 0)}), epoch=2, replicas=["r1"])
+        second = await started(tmp_path, known(2, ONE_FAILED), epoch=2, replicas=["r1"])
         assert await second.join("r2", []) == []
         assert not (await second.lease("r2", 9, 0)).work
         assert await second.join("r1", keys(theirs)) == []

@@ -1,12 +1,14 @@
 """Only the newest writer adds to a pool, and only what it commits exists."""
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from deltalake import DeltaTable
 
-from infra.pool import DataFile, Pool, PoolWriter, reading
+from infra.data_file import DataFile
+from infra.pool import Pool, PoolWriter, reading
 from infra.spool import write_file
 from schemas.arrow import SAMPLES, TABLES
 from schemas.errors import BusyError, StoreError, StoreUnavailableError
@@ -49,6 +51,21 @@ def test_commits_are_seen_and_versions_stay(tmp_path: Path) -> None:
     add_samples(writer, "two", 2)
     assert indexes(pool) == [0, 1, 2]
     assert indexes(pool, version) == [0, 1]
+
+
+def test_old_versions_are_never_forgotten(tmp_path: Path) -> None:
+    pool = Pool(tmp_path)
+    writer = PoolWriter(pool, epoch=1)
+    add_samples(writer, "one", 0)
+    version = pool.versions()["samples"]
+    for _ in range(2):  # Delta would clean up before an old checkpoint, at a new one
+        for _ in range(50):
+            writer.commit("samples", [])
+        for entry in (pool.folder("samples") / "_delta_log").iterdir():
+            os.utime(entry, (0, 0))
+    for _ in range(30):
+        writer.commit("samples", [])
+    assert indexes(pool, version) == [0]
 
 
 def test_a_file_that_is_not_committed_does_not_exist(tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ from infra.pool import Pool
 from infra.replica import Replica
 from infra.revision import code_digest
 from infra.sample_row import Ready, ReplicaSettings, prepare
+from infra.scheduler import Bits
 from infra.spool import write_table
 from schemas.arrow import PROMPTS
 from schemas.ports import Sampling
@@ -51,7 +52,7 @@ async def coordinator_of(tmp_path: Path, counts: SampleCounts = COUNTS) -> Coord
     path = Pool(tmp_path).folder("prompts") / "p.parquet"
     write_table(path, table)
     files, places = np.zeros(NUMBER, np.uint32), np.arange(NUMBER, dtype=np.uint32)
-    await coordinator.begin(Known([str(path)], files, places, (), {}))
+    await coordinator.begin(Known.of([str(path)], files, places, [Bits()] * NUMBER))
     return coordinator
 
 

@@ -2,12 +2,13 @@
 
 import random
 
+import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from infra.sampling import eligible_prefix
-from infra.scheduler import TRANSIENT_TRIES, Key, Scheduler
+from infra.scheduler import TRANSIENT_TRIES, Bits, Key, Scheduler
 from infra.suspects import ALONE
 from schemas.recipe import SampleCounts
 
@@ -24,6 +25,13 @@ def truth(key: Key) -> bool:
 
 def bits(keys: set[Key]) -> int:
     return sum(1 << key.sample_index for key in keys)
+
+
+def restored(counts: SampleCounts, *before: Bits) -> Scheduler:
+    """One prompt for each of `before`, with the samples that it has already."""
+    scheduler = Scheduler(counts, len(before))
+    scheduler.restore(before, np.arange(len(before), dtype=np.uint32))
+    return scheduler
 
 
 KEYS = st.builds(Key, st.integers(0, PROMPTS - 1), st.integers(0, COUNTS.max - 1))
@@ -121,15 +129,13 @@ class Chaos(RuleBasedStateMachine):
     def succeed(self) -> None:
         """A successor knows what is in the pool; everything there has its verdict by then."""
         prompts = self.scheduler.prompts
-        self.scheduler = Scheduler(COUNTS, prompts)
         self.waiting = set()
+        before = []
         for number in range(prompts):
             done = {key for key in self.delivered if key.prompt == number}
             kept = bits({key for key in done if self.kept(key)})
-            if eligible_prefix(bits(done), kept, COUNTS).settled:
-                self.scheduler.settle([number])
-            elif done:
-                self.scheduler.restore(number, bits(done), bits(done), kept)
+            before.append(Bits(bits(done), bits(done), kept))
+        self.scheduler = restored(COUNTS, *before)
         for holder in HOLDERS:
             self.unheard.setdefault(holder, set()).update(self.held_by(holder))
         self.held = {}
@@ -231,23 +237,20 @@ def test_no_more_run_than_are_missing() -> None:
 
 
 def test_known_samples_are_not_drawn_again() -> None:
-    scheduler = Scheduler(COUNTS, 2)
-    scheduler.restore(0, done=0b011, judged=0b011, kept=0b001)
-    scheduler.restore(1, done=0b11, judged=0b11, kept=0b11)
+    scheduler = restored(COUNTS, Bits(0b011, 0b011, 0b001), Bits(0b11, 0b11, 0b11))
     assert scheduler.settled == 1
     assert leased(scheduler, "A", 9) == [Key(0, 2)]
 
 
 def test_a_verdict_for_a_known_sample_is_taken_before_its_prompt_is_worked_on() -> None:
-    scheduler = Scheduler(COUNTS, 2)
-    scheduler.restore(1, done=0b11, judged=0b01, kept=0b01)
+    scheduler = restored(COUNTS, Bits(), Bits(0b11, 0b01, 0b01))
     scheduler.judged(Key(1, 1), kept=True)
     assert scheduler.settled == 1
 
 
 def test_settled_prompts_are_passed_over() -> None:
-    scheduler = Scheduler(ONE, 4)
-    scheduler.settle([0, 2])
+    settled = Bits(1, 1, 1)
+    scheduler = restored(ONE, settled, Bits(), settled, Bits())
     assert (scheduler.settled, scheduler.settled_below) == (2, 1)
     assert leased(scheduler, "A", 9) == [Key(1, 0), Key(3, 0)]
     for number in (3, 1):
@@ -307,9 +310,7 @@ def test_a_lost_holder_costs_no_try() -> None:
 
 
 def test_a_successor_adopts_what_is_held() -> None:
-    scheduler = Scheduler(COUNTS, 3)
-    scheduler.restore(1, done=0b01, judged=0b01, kept=0)
-    scheduler.settle([2])
+    scheduler = restored(COUNTS, Bits(), Bits(0b01, 0b01, 0), Bits(0b11, 0b11, 0b11))
     held = [Key(0, 1), Key(1, 0), Key(1, 1), Key(2, 0)]
     assert scheduler.adopt("A", held) == [Key(1, 0), Key(2, 0)], "done already"
     assert scheduler.adopt("B", [Key(0, 1)]) == [Key(0, 1)], "somebody else's"

@@ -14,7 +14,7 @@ import yaml
 
 from infra.cluster import LOOPBACK_ONLY
 from infra.coordinator import Coordinator
-from infra.pool import DataFile
+from infra.data_file import DataFile
 from infra.replica import Replica
 from infra.scorer_worker import ScorerWorker
 from jobs.actors import get

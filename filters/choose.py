@@ -64,7 +64,7 @@ def with_eligible(samples: pl.DataFrame, eligible_count: EligibleCount) -> pl.Da
     counts = [known(judged, kept) for _, judged, kept in bits.values()]
     groups = pl.DataFrame(
         {
-            "prompt_id": pl.Series([*bits], dtype=pl.String),
+            "prompt_id": pl.Series([*bits], dtype=samples["prompt_id"].dtype),
             "eligible_indexes": pl.Series([count for count, _ in counts], dtype=pl.Int32),
             "settled": pl.Series([settled for _, settled in counts], dtype=pl.Boolean),
         }

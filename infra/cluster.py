@@ -57,3 +57,15 @@ def _where() -> dict[str, Any]:
         "num_cpus": max(MINIMUM_CPUS, os.cpu_count() or 1),
         "include_dashboard": False,
     }
+
+
+def start_beside_driver(actor: type, name: str, *arguments: Any) -> Any:
+    """An actor on the driver's node; it needs no CPU of its own."""
+    import ray
+    from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+    here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
+    options = {"num_cpus": 0, "max_concurrency": 10_000, "max_restarts": 0}
+    return (
+        ray.remote(actor).options(name=name, scheduling_strategy=here, **options).remote(*arguments)
+    )

@@ -32,6 +32,8 @@ class Committer:
         self._patience = patience
         self._deliveries: asyncio.Queue[_Delivery] = asyncio.Queue()
         self._failure: Exception | None = None
+        self.open = 0
+        """Commits that are asked for and not done."""
 
     @property
     def trouble(self) -> str | None:
@@ -53,8 +55,12 @@ class Committer:
         """Adds files in place of those that they replace. Returns when that is durable and `then`
         has been called; raises what stopped the committer."""
         delivery = _Delivery(table, files, replaced, then)
-        await self._deliveries.put(delivery)
-        await delivery.acknowledged
+        self.open += 1
+        try:
+            await self._deliveries.put(delivery)
+            await delivery.acknowledged
+        finally:
+            self.open -= 1
 
     async def work(self, after: Callable[[], None]) -> None:
         """Commits for ever; calls `after` each time."""

@@ -10,7 +10,6 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from infra.committer import Committer
 from infra.compaction import Compaction, Merge
@@ -24,6 +23,7 @@ from infra.messages import (
     Judged,
     Known,
     Lost,
+    Orders,
     Progress,
     ScoreTask,
     Seen,
@@ -132,7 +132,7 @@ class Coordinator:
                 "samples were left without a verdict; is every node's software the same?"
             )
         self._known = known
-        self._scheduler = Scheduler(self._settings.counts, len(known.rows))
+        self._scheduler = Scheduler(self._settings.counts, len(known.rows), known.sources)
         self._scheduler.restore(known.before, known.before_of)
         self._missing = set(replicas)
         self._begun.set()
@@ -154,13 +154,20 @@ class Coordinator:
         self._notify()
         return refused
 
-    async def beat(self, replica: str, beat: Beat) -> bool:
-        """A replica says how it is. True: it is to leave."""
+    async def beat(self, replica: str, beat: Beat) -> Orders:
+        """A replica says how it is, and hears what it is to do."""
         seen = self._replicas.get(replica)
         if seen is not None:
             self._replicas[replica] = Seen(beat, seen.beats + 1, seen.delivered)
         self._progress.loop_lag_s = max(self._progress.loop_lag_s, beat.loop_lag_s)
-        return self._draining or seen is None
+        leave = self._draining or seen is None
+        return Orders(leave, () if leave else tuple(self._scheduler.surplus(replica)))
+
+    async def cancelled(self, replica: str, keys: Sequence[Key]) -> None:
+        """The replica has ended what it was told to."""
+        self._scheduler.cancelled(replica, keys)
+        self._progress.cancelled += len(keys)
+        self._notify()
 
     async def lease(self, replica: str, count: int, wait_s: float) -> Grant:
         """Up to `count` samples to draw; waits up to `wait_s` if there is nothing to say."""
@@ -315,7 +322,8 @@ class Coordinator:
             waiting_for_scores=self._scores.open,
             working_s=time.monotonic() - self._first_joined if self._first_joined else 0.0,
             trouble=self._committer.trouble,
-            finished=self._scheduler.all_settled and self._scores.open == 0,
+            finished=self._scheduler.all_settled
+            and not (self._scheduler.in_flight or self._committer.open or self._scores.open),
             drained=drained,
         )
 
@@ -328,22 +336,3 @@ class Coordinator:
     def _notify(self) -> None:
         self._changed.set()
         self._changed = asyncio.Event()
-
-
-def start_coordinator(settings: CoordinatorSettings) -> Any:
-    """The coordinator as a Ray actor beside the driver; it needs no CPU of its own."""
-    import ray
-    from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
-
-    here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
-    return (
-        ray.remote(Coordinator)
-        .options(
-            name=settings.name,
-            num_cpus=0,
-            max_concurrency=10_000,
-            max_restarts=0,
-            scheduling_strategy=here,
-        )
-        .remote(settings)
-    )

@@ -12,7 +12,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from infra.scheduler import Bits, Key
+from infra.sampling import Bits
+from infra.scheduler import Key
 
 
 class Place(NamedTuple):
@@ -39,6 +40,14 @@ class Grant:
     work: tuple[Work, ...]
     leave: bool
     """Nothing is left to do here: stop what runs, flush, and go."""
+
+
+class Orders(NamedTuple):
+    """The answer to a replica's beat."""
+
+    leave: bool
+    cancel: tuple[Key, ...] = ()
+    """Samples that are not needed any more."""
 
 
 class Beat(NamedTuple):
@@ -117,6 +126,8 @@ class Known:
     """Of each prompt: the number of its file in `paths`."""
     rows: NDArray[np.uint32]
     """Of each prompt: its row in that file."""
+    sources: NDArray[np.uint16]
+    """Of each prompt: the number of its source."""
     before: Sequence[Bits]
     """The different ones: most prompts went like many others."""
     before_of: NDArray[np.uint32]
@@ -128,18 +139,19 @@ class Known:
         paths: Sequence[str],
         files: NDArray[np.uint32],
         rows: NDArray[np.uint32],
+        sources: NDArray[np.uint16],
         bits: Iterable[Bits],
     ) -> "Known":
         """From the bits of each prompt."""
         numbers: dict[Bits, int] = {}
         before_of = [numbers.setdefault(own, len(numbers)) for own in bits]
-        return cls(paths, files, rows, [*numbers], np.array(before_of, np.uint32))
+        return cls(paths, files, rows, sources, [*numbers], np.array(before_of, np.uint32))
 
     @classmethod
     def nothing(cls) -> "Known":
         """No prompts: nothing will be drawn."""
         none = np.empty(0, np.uint32)
-        return cls.of((), none, none, ())
+        return cls.of((), none, none, np.empty(0, np.uint16), ())
 
     def place(self, prompt: int) -> Place:
         """Where a prompt lies."""
@@ -155,6 +167,8 @@ class Progress:
     in_flight: int = 0
     drawn: int = 0
     failed: int = 0
+    cancelled: int = 0
+    """Ended before their end, because their prompt was settled without them."""
     judged: int = 0
     kept: int = 0
     tokens: int = 0

@@ -109,9 +109,20 @@ class Replica:
                 loop_lag_s=self._lag.take(),
                 trouble=self._patience.trouble,
             )
-            if await self._link.call("beat", self._name, beat):
-                self._leaving = True
+            orders = await self._link.call("beat", self._name, beat)
+            self._leaving |= orders.leave
+            await self._cancel(orders.cancel)
             await asyncio.sleep(BEAT_S)
+
+    async def _cancel(self, keys: Sequence[Key]) -> None:
+        """Ends requests whose samples are not needed; one that has ended by now is delivered."""
+        running = [key for key in keys if key in self._running and not self._running[key].done()]
+        for key in running:
+            self._running.pop(key).cancel()
+            del self._held[key]
+        if running:
+            await self._link.call("cancelled", self._name, running)
+            self._wake.set()
 
     async def _step(self) -> None:
         """Fills free slots, flushes what is due, waits until something happens."""

@@ -10,6 +10,14 @@ from typing import NamedTuple
 from schemas.recipe import SampleCounts
 
 
+class Bits(NamedTuple):
+    """A prompt's samples, as bit sets over sample indexes."""
+
+    done: int = 0
+    judged: int = 0
+    kept: int = 0
+
+
 class Prefix(NamedTuple):
     """The eligible indexes of a prompt are 0 … length-1."""
 
@@ -35,16 +43,3 @@ def eligible_prefix(judged: int, kept: int, counts: SampleCounts) -> Prefix:
         if (kept & ((1 << length) - 1)).bit_count() >= counts.enough:
             return Prefix(length, settled=True)
     return Prefix(available, settled=available == counts.max)
-
-
-def launch_limit(judged: int, kept: int, counts: SampleCounts) -> int:
-    """Indexes below this may be drawn now.
-
-    The probe at once; after it no more than are still missing to `enough`, since every one of
-    them is needed even if all are kept.
-    """
-    available = judged_prefix(judged)
-    if available < counts.probe:
-        return counts.probe
-    missing = counts.enough - (kept & ((1 << available) - 1)).bit_count()
-    return min(counts.max, available + max(missing, 1))

@@ -8,12 +8,15 @@ same object. Only prompts in work take memory: an untouched and a settled one ar
 from collections import deque
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache, partial
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from infra.sampling import eligible_prefix, launch_limit
+from infra.leases import Leases
+from infra.pacing import REMEMBERED, Pacing
+from infra.sampling import Bits, eligible_prefix
 from infra.suspects import Suspects
 from schemas.recipe import SampleCounts
 
@@ -26,14 +29,6 @@ class Key(NamedTuple):
 
     prompt: int
     sample_index: int
-
-
-class Bits(NamedTuple):
-    """A prompt's samples, as bit sets over sample indexes."""
-
-    done: int = 0
-    judged: int = 0
-    kept: int = 0
 
 
 class Lease(NamedTuple):
@@ -64,22 +59,30 @@ class _Prompt:
 
 
 class Scheduler:
-    """Leases samples of the prompts that are not settled, siblings next to each other."""
+    """Leases samples of the prompts that are not settled, siblings next to each other.
 
-    def __init__(self, counts: SampleCounts, prompts: int) -> None:
+    `sources` has the number of each prompt's source; without it they are all of one.
+    """
+
+    def __init__(
+        self, counts: SampleCounts, prompts: int, sources: NDArray[np.uint16] | None = None
+    ) -> None:
         self.counts = counts
         self.prompts = prompts
         self.settled = 0
+        self._pacing = Pacing(counts, np.zeros(prompts, np.uint16) if sources is None else sources)
+        self._prefix = lru_cache(REMEMBERED)(partial(eligible_prefix, counts=counts))
         self._state = bytearray(prompts)
         self._open: dict[int, _Prompt] = {}
+        """Those in work, and settled ones that somebody still draws."""
         self._before: Sequence[Bits] = (Bits(),)
         self._before_of = np.zeros(prompts, np.uint32)
         self._cursor = 0
         self._low = 0
         self._ready: deque[int] = deque()
         self._again: deque[Key] = deque()
-        self._holders: dict[str, set[Key]] = {}
-        self._holder_of: dict[Key, str] = {}
+        self._leases: Leases[Key] = Leases()
+        self._surplus: dict[str, set[Key]] = {}
         self._failures: dict[Key, int] = {}
         self._suspects: Suspects[Key] = Suspects()
         self._poisoned: set[int] = set()
@@ -88,14 +91,15 @@ class Scheduler:
         """What is known of the prompts from earlier schedulers, of which most went like many
         others: `before_of` has, for each prompt, its number in `before`."""
         self._before, self._before_of = before, before_of
-        settled = [eligible_prefix(b.judged, b.kept, self.counts).settled for b in before]
+        settled = [self._prefix(bits.judged, bits.kept).settled for bits in before]
         states = np.where(settled, np.uint8(SETTLED), np.uint8(UNTOUCHED))[before_of]
         self._state = bytearray(states.tobytes())
         self.settled = int((states == SETTLED).sum())
+        self._pacing.restore(before, before_of)
 
     @property
     def all_settled(self) -> bool:
-        """Nothing is left to draw or to judge."""
+        """Nothing is left to draw, and nothing to judge that matters."""
         return self.settled == self.prompts
 
     @property
@@ -108,13 +112,13 @@ class Scheduler:
     @property
     def in_flight(self) -> int:
         """Leased samples."""
-        return len(self._holder_of)
+        return len(self._leases)
 
     def lease(self, holder: str, count: int) -> list[Lease]:
         """Up to `count` samples for `holder`: first those to be drawn again, then prompt by
         prompt, so that siblings share their prompt's prefix in the engine's cache."""
         granted: list[Lease] = []
-        held = self._holders.setdefault(holder, set())
+        held = self._leases.held_by(holder)
         while len(granted) < count and (key := self._suspects.next_for(held)) is not None:
             self._grant_again(holder, key, granted)
         if self._suspects.must_be_alone(held):
@@ -123,17 +127,103 @@ class Scheduler:
             self._grant_again(holder, self._again.popleft(), granted)
         while len(granted) < count and (number := self._next_prompt()) is not None:
             room = count - len(granted)
-            indexes = self._launchable(self._open[number])
+            indexes = self._launchable(number)
             granted += [self._grant(holder, Key(number, index)) for index in indexes[:room]]
             if len(indexes) <= room:
                 self._ready.popleft()
                 self._open[number].queued = False
         return granted
 
+    def surplus(self, holder: str) -> list[Key]:
+        """Samples of `holder` that are not needed any more, to be cancelled; each is told once.
+        Higher indexes than what is eligible, only: to cancel what runs long would choose what
+        ends soon."""
+        return sorted(self._surplus.pop(holder, ()))
+
+    def cancelled(self, holder: str, keys: Iterable[Key]) -> None:
+        """The holder does not draw them any more. What is done already stays done."""
+        for key in keys:
+            if self.accepts(holder, key):
+                self._drop_lease(key)
+                self._requeue(key)
+
+    def adopt(self, holder: str, keys: Iterable[Key]) -> list[Key]:
+        """Gives `holder` the leases that it says it has, from a predecessor of this scheduler or
+        from this one, and takes back those of which it never heard; returns those that it cannot
+        have, because they are done, not needed or somebody else's by now."""
+        keys = list(keys)
+        for key in sorted(set(self._leases.held_by(holder)).difference(keys)):
+            self._drop_lease(key)
+            self._requeue(key)
+        refused = []
+        for key in keys:
+            if self._state[key.prompt] == UNTOUCHED:
+                self._touch(key.prompt)
+            if self._wanted(key):
+                self._grant(holder, key)
+            elif not self.accepts(holder, key):
+                refused.append(key)
+        return refused
+
+    def accepts(self, holder: str, key: Key) -> bool:
+        """Whether `holder` may deliver `key`: it holds the lease and nobody delivered before."""
+        return self._leases.holder(key) == holder
+
+    def delivered(self, holder: str, key: Key) -> None:
+        """The sample is durable; `holder` must have its lease. Its verdict comes later."""
+        assert self.accepts(holder, key)
+        self._open[key.prompt].done |= _bit(key)
+        self._failures.pop(key, None)
+        self._suspects.cleared(key)
+        self._drop_lease(key)
+
+    def judged(self, key: Key, *, kept: bool) -> None:
+        """The sample's verdict; one for a prompt that is settled, or a second one for the same
+        key, changes nothing."""
+        if self._state[key.prompt] == UNTOUCHED:
+            self._touch(key.prompt)
+        prompt = self._open.get(key.prompt)
+        if self._state[key.prompt] == SETTLED or prompt is None or prompt.judged & _bit(key):
+            return
+        before = prompt.judged
+        prompt.judged |= _bit(key)
+        prompt.kept |= _bit(key) if kept else 0
+        self._pacing.judged(key.prompt, before, prompt.judged, prompt.kept)
+        self._advance(key.prompt)
+
+    def failed(self, holder: str, key: Key) -> bool:
+        """A try ended in a transient error. True: it is drawn again; False: its tries are used up
+        and the holder, which keeps the lease, delivers it as failed. A holder that lost the lease
+        meanwhile changes nothing."""
+        if not self.accepts(holder, key):
+            return True
+        failures = self._failures.get(key, 0) + 1
+        if failures >= TRANSIENT_TRIES:
+            return False
+        self._failures[key] = failures
+        self._drop_lease(key)
+        self._requeue(key)
+        return True
+
+    def lost(self, holder: str, *, engine_died: bool = False) -> int:
+        """The holder is gone: its samples are drawn again and no try is counted against them.
+
+        Where its engine died by itself, one of them may have killed it: they become suspects, and
+        a sample that kills engines alone is poisoned, with all of its prompt.
+        """
+        keys = sorted(self._leases.held_by(holder))
+        for key in keys:
+            self._drop_lease(key)
+        if engine_died:
+            self._poisoned |= {key.prompt for key in self._suspects.died(keys)}
+        for key in keys:
+            self._requeue(key)
+        return len(keys)
+
     def _next_prompt(self) -> int | None:
         """The prompt whose samples are leased next: one in work, or else an untouched one."""
         while True:
-            while self._ready and self._ready[0] not in self._open:
+            while self._ready and self._state[self._ready[0]] != OPEN:
                 self._ready.popleft()
             if self._ready:
                 return self._ready[0]
@@ -150,76 +240,6 @@ class Scheduler:
         self._open[number] = _Prompt(done=before.done, judged=before.judged, kept=before.kept)
         self._queue(number)
 
-    def adopt(self, holder: str, keys: Iterable[Key]) -> list[Key]:
-        """Gives `holder` the leases that it says it has, from a predecessor of this scheduler or
-        from this one, and takes back those of which it never heard; returns those that it cannot
-        have, because they are done or somebody else's by now."""
-        keys = list(keys)
-        for key in sorted(self._holders.get(holder, set()).difference(keys)):
-            self._drop_lease(holder, key)
-            self._requeue(key)
-        refused = []
-        for key in keys:
-            if self._state[key.prompt] == UNTOUCHED:
-                self._touch(key.prompt)
-            if self._wanted(key):
-                self._grant(holder, key)
-            elif not self.accepts(holder, key):
-                refused.append(key)
-        return refused
-
-    def accepts(self, holder: str, key: Key) -> bool:
-        """Whether `holder` may deliver `key`: it holds the lease and nobody delivered before."""
-        return self._holder_of.get(key) == holder
-
-    def delivered(self, holder: str, key: Key) -> None:
-        """The sample is durable. Its verdict comes later."""
-        self._drop_lease(holder, key)
-        self._failures.pop(key, None)
-        self._suspects.cleared(key)
-        self._open[key.prompt].done |= _bit(key)
-
-    def judged(self, key: Key, *, kept: bool) -> None:
-        """The sample's verdict; a second one for the same key is passed over."""
-        if self._state[key.prompt] == UNTOUCHED:
-            self._touch(key.prompt)
-        prompt = self._open.get(key.prompt)
-        if prompt is None or prompt.judged & _bit(key):
-            return
-        prompt.judged |= _bit(key)
-        prompt.kept |= _bit(key) if kept else 0
-        self._advance(key.prompt)
-
-    def failed(self, holder: str, key: Key) -> bool:
-        """A try ended in a transient error. True: it is drawn again; False: its tries are used up
-        and the holder, which keeps the lease, delivers it as failed. A holder that lost the lease
-        meanwhile changes nothing."""
-        if not self.accepts(holder, key):
-            return True
-        failures = self._failures.get(key, 0) + 1
-        if failures >= TRANSIENT_TRIES:
-            return False
-        self._failures[key] = failures
-        self._drop_lease(holder, key)
-        self._requeue(key)
-        return True
-
-    def lost(self, holder: str, *, engine_died: bool = False) -> int:
-        """The holder is gone: its samples are drawn again and no try is counted against them.
-
-        Where its engine died by itself, one of them may have killed it: they become suspects, and
-        a sample that kills engines alone is poisoned, with all of its prompt.
-        """
-        keys = sorted(self._holders.pop(holder, ()))
-        for key in keys:
-            del self._holder_of[key]
-            self._open[key.prompt].leased &= ~_bit(key)
-        if engine_died:
-            self._poisoned |= {key.prompt for key in self._suspects.died(keys)}
-        for key in keys:
-            self._requeue(key)
-        return len(keys)
-
     def _requeue(self, key: Key) -> None:
         """To be drawn again: a suspect when there is an engine that it may join."""
         if not self._wanted(key):
@@ -234,46 +254,55 @@ class Scheduler:
             self._again.append(key)
 
     def _wanted(self, key: Key) -> bool:
-        prompt = self._open.get(key.prompt)
-        return prompt is not None and not prompt.taken & _bit(key)
+        return self._state[key.prompt] == OPEN and not self._open[key.prompt].taken & _bit(key)
 
     def _grant_again(self, holder: str, key: Key, granted: list[Lease]) -> None:
-        prompt = self._open.get(key.prompt)
-        if prompt is None:
+        if self._state[key.prompt] != OPEN:
+            self._suspects.cleared(key)
             return
-        prompt.waiting &= ~_bit(key)
+        self._open[key.prompt].waiting &= ~_bit(key)
         if self._wanted(key):
             granted.append(self._grant(holder, key))
 
     def _grant(self, holder: str, key: Key) -> Lease:
         self._open[key.prompt].leased |= _bit(key)
-        self._holders.setdefault(holder, set()).add(key)
-        self._holder_of[key] = holder
+        self._leases.grant(holder, key)
         return Lease(key, self._failures.get(key, 0) + 1, key.prompt in self._poisoned)
 
-    def _drop_lease(self, holder: str, key: Key) -> None:
-        self._holders[holder].discard(key)
-        self._holder_of.pop(key, None)
-        self._open[key.prompt].leased &= ~_bit(key)
+    def _drop_lease(self, key: Key) -> None:
+        prompt = self._open[key.prompt]
+        prompt.leased &= ~_bit(key)
+        if self._state[key.prompt] == SETTLED:
+            self._surplus.get(str(self._leases.holder(key)), set()).discard(key)
+            if not prompt.leased:
+                del self._open[key.prompt]
+        self._leases.drop(key)
 
-    def _launchable(self, prompt: _Prompt) -> list[int]:
-        limit = launch_limit(prompt.judged, prompt.kept, self.counts)
-        return [i for i in range(limit) if not prompt.taken >> i & 1]
+    def _launchable(self, number: int) -> list[int]:
+        prompt = self._open[number]
+        limit = self._pacing.launch_limit(number, prompt.judged, prompt.kept)
+        free = ~prompt.taken
+        return [index for index in range(limit) if free >> index & 1]
 
     def _advance(self, number: int) -> None:
         """Settles the prompt or queues what it may draw now."""
         prompt = self._open[number]
-        if eligible_prefix(prompt.judged, prompt.kept, self.counts).settled:
-            self._state[number] = SETTLED
-            self.settled += 1
-            del self._open[number]
-            self._poisoned.discard(number)
-        else:
+        if not self._prefix(prompt.judged, prompt.kept).settled:
             self._queue(number)
+            return
+        self._state[number] = SETTLED
+        self.settled += 1
+        self._poisoned.discard(number)
+        for index in range(prompt.leased.bit_length()):
+            if prompt.leased >> index & 1:
+                key = Key(number, index)
+                self._surplus.setdefault(str(self._leases.holder(key)), set()).add(key)
+        if not prompt.leased:
+            del self._open[number]
 
     def _queue(self, number: int) -> None:
         prompt = self._open[number]
-        if not prompt.queued and self._launchable(prompt):
+        if not prompt.queued and self._launchable(number):
             prompt.queued = True
             self._ready.append(number)
 

@@ -106,6 +106,7 @@ class Crew:
         self._events.add(
             "settled",
             drawn=progress.drawn,
+            cancelled=progress.cancelled,
             tokens=progress.tokens,
             working_s=round(progress.working_s, 1),
             loop_lag_s=round(progress.loop_lag_s, 3),

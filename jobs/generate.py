@@ -8,8 +8,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 
-from infra.cluster import ray_cluster
-from infra.coordinator import CoordinatorSettings, start_coordinator
+from infra.cluster import ray_cluster, start_beside_driver
+from infra.coordinator import Coordinator, CoordinatorSettings
 from infra.events import EventLog
 from infra.lease import WriterLease
 from infra.messages import Known, Progress
@@ -57,6 +57,8 @@ class Generated:
     prompts_added: int = 0
     drawn: int = 0
     failed: int = 0
+    cancelled: int = 0
+    """Ended before their end, because their prompt was settled without them."""
     tokens: int = 0
     working_s: float = 0.0
     """From the first replica that was ready to the last verdict."""
@@ -235,6 +237,7 @@ class Attempt:
             done,
             drawn=done.drawn + progress.drawn,
             failed=done.failed + progress.failed,
+            cancelled=done.cancelled + progress.cancelled,
             tokens=done.tokens + progress.tokens,
             working_s=done.working_s + progress.working_s,
         )
@@ -273,7 +276,7 @@ class Attempt:
             patience_s=recipe.flush.patience_seconds,
             code=code_digest(),
         )
-        coordinator = start_coordinator(settings)
+        coordinator = start_beside_driver(Coordinator, settings.name, settings)
         try:
             yield coordinator, coordinator.start.remote()
         finally:

@@ -11,8 +11,8 @@ from filters.scored import SEPARATOR, TEXT_KEY, with_reasons, with_scores
 from infra.data_file import DataFile
 from infra.messages import Known, Place, ScoreTask, ToScore
 from infra.pool import reading
-from infra.sampling import eligible_prefix
-from infra.scheduler import Bits, Key
+from infra.sampling import Bits, eligible_prefix
+from infra.scheduler import Key
 from jobs.judge import JUDGED_COLUMNS
 from jobs.prompts import PromptList
 from jobs.recipe import Job
@@ -136,6 +136,7 @@ def known(job: Job, prompts: PromptList, found: Survey) -> Known:
         paths.to_list(),
         files.cast(pl.UInt32).to_numpy(),
         placed["row"].cast(pl.UInt32).to_numpy(),
+        (placed["source"].fill_null("").rank("dense") - 1).cast(pl.UInt16).to_numpy(),
         (found.bits.get(prompt_id, Bits()) for prompt_id in placed["prompt_id"]),
     )
 

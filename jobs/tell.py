@@ -53,7 +53,7 @@ def generated(done: Generated) -> Told:
         return "nothing to generate or to score: everything exists already", data
     text = (
         f"attempt {done.attempt}: {done.prompts_added:,} new prompts, {done.drawn:,} samples drawn "
-        f"({done.failed:,} failed, {done.tokens:,} tokens"
+        f"({done.failed:,} failed, {done.cancelled:,} cancelled, {done.tokens:,} tokens"
     )
     if done.tokens:
         text += f" in {done.working_s:,.0f} s, {done.tokens / done.working_s:,.0f} tokens/s"

@@ -123,6 +123,10 @@ class SampleCounts(Part):
     """A prompt that has not got enough goes on up to here; then it is settled as it is."""
     enough: Count = 4
     """Kept samples after which a prompt is settled."""
+    policy: Literal["posterior", "enough"] = "posterior"
+    """How many are drawn at once after the probe. `posterior`: those that will be needed with a
+    probability of 0.9, by how the prompt and its source went so far; what turns out to be surplus
+    is cancelled. `enough`: only those that are needed for sure, which takes more rounds."""
 
     @model_validator(mode="after")
     def _ordered(self) -> Self:

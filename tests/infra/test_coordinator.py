@@ -14,7 +14,8 @@ from infra.failures import SAMPLES_AT_LEAST
 from infra.messages import Beat, Drawn, Grant, Judged, Known, Place, ScoreTask, ToScore
 from infra.pool import Pool, PoolWriter
 from infra.revision import code_digest
-from infra.scheduler import Bits, Key
+from infra.sampling import Bits
+from infra.scheduler import Key
 from infra.spool import Batch, write_file
 from schemas.arrow import SAMPLES
 from schemas.errors import BusyError, RunError
@@ -43,7 +44,8 @@ def known(prompts: int, first: Bits | None = None) -> Known:
     """`prompts` of them, of which the first may have samples already."""
     bits = [first or Bits()] + [Bits()] * (prompts - 1)
     rows = np.arange(prompts, dtype=np.uint32)
-    return Known.of(["p.parquet"], np.zeros(prompts, np.uint32), rows, bits)
+    files, sources = np.zeros(prompts, np.uint32), np.zeros(prompts, np.uint16)
+    return Known.of(["p.parquet"], files, rows, sources, bits)
 
 
 async def started(
@@ -341,18 +343,43 @@ def test_a_waiting_replica_hears_of_new_work(tmp_path: Path) -> None:
 
 def test_a_beat_of_an_unknown_replica_sends_it_away(tmp_path: Path) -> None:
     async def play(coordinator: Coordinator) -> None:
-        assert not await coordinator.beat("r0", BEAT)
-        assert not await coordinator.beat("r0", BEAT._replace(tokens=9, loop_lag_s=0.1))
-        assert await coordinator.beat("r9", BEAT)
+        assert not (await coordinator.beat("r0", BEAT)).leave
+        assert not (await coordinator.beat("r0", BEAT._replace(tokens=9, loop_lag_s=0.1))).leave
+        assert (await coordinator.beat("r9", BEAT)).leave
         progress = await coordinator.progress()
         assert progress.replicas["r0"].beats == 2
         assert progress.replicas["r0"].beat.tokens == 9
         assert "r9" not in progress.replicas
         assert progress.loop_lag_s >= BEAT.loop_lag_s, "the longest counts"
         await coordinator.lost_replica("r0", engine_died=False)
-        assert await coordinator.beat("r0", BEAT)
+        assert (await coordinator.beat("r0", BEAT)).leave
 
     scenario(tmp_path, play)
+
+
+def test_what_is_not_needed_is_cancelled_or_scored(tmp_path: Path) -> None:
+    async def run() -> None:
+        hard = SampleCounts(probe=12, max=32, enough=1)
+        coordinator = Coordinator(replace(settings_of(tmp_path), counts=hard))
+        await coordinator.start()
+        await coordinator.begin(known(1, Bits(2**12 - 1, 2**12 - 1, 0)))
+        await coordinator.join("r0", [])
+        first, *ahead = done(await coordinator.lease("r0", 9, 0))
+        assert await coordinator.deliver("r0", batch_of(tmp_path, [first], "first")) == []
+        await score_all(coordinator)
+        assert not (await coordinator.progress()).finished, "some are on their way"
+        told = await coordinator.beat("r0", BEAT)
+        assert list(told.cancel) == [entry.key for entry in ahead]
+        assert await coordinator.deliver("r0", batch_of(tmp_path, ahead[:1], "ended")) == []
+        await coordinator.cancelled("r0", [entry.key for entry in ahead[1:]])
+        assert not (await coordinator.progress()).finished, "one has no score yet"
+        await score_all(coordinator)
+        progress = await coordinator.progress()
+        assert progress.finished
+        assert (progress.drawn, progress.cancelled) == (2, len(ahead) - 1)
+        assert progress.cancelled > 0
+
+    asyncio.run(run())
 
 
 def test_a_drain_waits_for_what_is_finished(tmp_path: Path) -> None:
@@ -365,7 +392,7 @@ def test_a_drain_waits_for_what_is_finished(tmp_path: Path) -> None:
         await asyncio.sleep(0)
         await coordinator.drain()
         assert (await asyncio.wait_for(waiting, 30)).leave, "nobody waits any more"
-        assert await coordinator.beat("r0", BEAT)
+        assert (await coordinator.beat("r0", BEAT)).leave
         assert await coordinator.deliver("r0", batch_of(tmp_path, drawn[1:], "two")) == []
         assert await coordinator.lease_scores("s1", wait=False) is None
         for replica in ("r0", "r1"):

@@ -16,13 +16,14 @@ from infra.pool import Pool
 from infra.replica import Replica
 from infra.revision import code_digest
 from infra.sample_row import Ready, ReplicaSettings, prepare
-from infra.scheduler import Bits
+from infra.sampling import Bits
 from infra.spool import write_table
 from schemas.arrow import PROMPTS
 from schemas.ports import Sampling
 from schemas.recipe import Flush, SampleCounts, SamplingParameters, Teacher
 from tests.builders import make_prompt
 
+NOTHING = Bits()
 NUMBER = 6
 COUNTS = SampleCounts(probe=4, max=8, enough=8)
 PLENTY = SampleCounts(probe=32, max=32, enough=32)
@@ -42,7 +43,9 @@ class LateAnswers:
         return answer
 
 
-async def coordinator_of(tmp_path: Path, counts: SampleCounts = COUNTS) -> Coordinator:
+async def coordinator_of(
+    tmp_path: Path, counts: SampleCounts = COUNTS, before: Bits = NOTHING
+) -> Coordinator:
     settings = CoordinatorSettings("c", tmp_path, 1, counts, 1, 0, code_digest())
     coordinator = Coordinator(settings)
     await coordinator.start()
@@ -52,7 +55,8 @@ async def coordinator_of(tmp_path: Path, counts: SampleCounts = COUNTS) -> Coord
     path = Pool(tmp_path).folder("prompts") / "p.parquet"
     write_table(path, table)
     files, places = np.zeros(NUMBER, np.uint32), np.arange(NUMBER, dtype=np.uint32)
-    await coordinator.begin(Known.of([str(path)], files, places, [Bits()] * NUMBER))
+    sources = np.zeros(NUMBER, np.uint16)
+    await coordinator.begin(Known.of([str(path)], files, places, sources, [before] * NUMBER))
     return coordinator
 
 
@@ -71,12 +75,12 @@ def replica_of(tmp_path: Path, flush_seconds: float = 0.05, **arguments: Any) ->
     return Replica("r0", settings)
 
 
-async def score(coordinator: Coordinator) -> None:
-    """Nothing is kept, so that every prompt goes on to its last sample."""
+async def score(coordinator: Coordinator, reason: str | None = "wrong") -> None:
+    """By default nothing is kept, so that every prompt goes on to its last sample."""
     while True:
         task = await coordinator.lease_scores("s0", wait=True)
         if task is not None:
-            verdicts = [Judged(one.key, "wrong") for one in task.samples]
+            verdicts = [Judged(one.key, reason) for one in task.samples]
             await coordinator.deliver_scores("s0", [task.number], None, verdicts)
 
 
@@ -123,6 +127,26 @@ def test_files_are_few_while_there_is_work(tmp_path: Path) -> None:
     asyncio.run(run())
     assert_all_there(tmp_path, NUMBER * PLENTY.max)
     assert len(Pool(tmp_path).files("samples")) <= 2
+
+
+def test_what_is_not_needed_any_more_is_not_drawn_to_its_end(tmp_path: Path) -> None:
+    async def run() -> None:
+        hard = SampleCounts(probe=12, max=32, enough=1)
+        coordinator = await coordinator_of(tmp_path, hard, Bits(2**12 - 1, 2**12 - 1, 0))
+        replica = replica_of(tmp_path, max_num_seqs=9, tokens_per_second=50)
+        replica._link = LateAnswers(coordinator, 1)  # type: ignore[assignment]
+        await coordinator.join("r0", [])
+        scoring = asyncio.create_task(score(coordinator, None))
+        await asyncio.wait_for(replica.run(), 60)
+        await coordinator.lost_replica("r0", engine_died=False)  # as the driver says when it left
+        while not (progress := await coordinator.progress()).finished:
+            await asyncio.sleep(0.05)
+        scoring.cancel()
+        assert progress.cancelled > 0
+        assert_all_there(tmp_path, progress.drawn)
+        assert progress.drawn < NUMBER * hard.max
+
+    asyncio.run(run())
 
 
 def assert_all_there(tmp_path: Path, number: int) -> None:

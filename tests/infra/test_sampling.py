@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from infra.sampling import Prefix, eligible_prefix, judged_prefix, launch_limit
+from infra.sampling import Prefix, eligible_prefix, judged_prefix
 from schemas.recipe import SampleCounts
 
 COUNTS = SampleCounts(probe=2, max=6, enough=2)
@@ -38,14 +38,6 @@ def test_a_settled_prompt_stays_as_it_is(judged: int, kept: int, later: int) -> 
         assert eligible_prefix(more, kept, COUNTS) == before
         if not judged >> later & 1:
             assert eligible_prefix(more, kept | 1 << later, COUNTS) == before
-
-
-@given(BITS, BITS)
-def test_an_unsettled_prompt_can_always_launch(judged: int, kept: int) -> None:
-    kept &= judged
-    if not eligible_prefix(judged, kept, COUNTS).settled:
-        limit = launch_limit(judged, kept, COUNTS)
-        assert judged_prefix(judged) < limit <= COUNTS.max
 
 
 @given(st.integers(0, 2**70))

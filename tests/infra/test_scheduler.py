@@ -7,13 +7,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
-from infra.sampling import eligible_prefix
-from infra.scheduler import TRANSIENT_TRIES, Bits, Key, Scheduler
+from infra.sampling import Bits, eligible_prefix
+from infra.scheduler import TRANSIENT_TRIES, Key, Scheduler
 from infra.suspects import ALONE
 from schemas.recipe import SampleCounts
 
 COUNTS = SampleCounts(probe=2, max=6, enough=2)
 ONE = SampleCounts(probe=1, max=1, enough=1)
+HARD = SampleCounts(probe=12, max=32, enough=1)
+ALL_WRONG = Bits(2**12 - 1, 2**12 - 1, 0)
 PROMPTS = 4
 HOLDERS = "AB"
 
@@ -115,6 +117,25 @@ class Chaos(RuleBasedStateMachine):
             key = data.draw(st.sampled_from(can))
             if self.scheduler.failed(self.held[key], key):
                 del self.held[key]
+
+    @rule(holder=st.sampled_from(HOLDERS), data=st.data())
+    def cancel(self, holder: str, data: st.DataObject) -> None:
+        """Of what is not needed any more, some may have ended meanwhile."""
+        surplus = self.scheduler.surplus(holder)
+        for key in surplus:
+            assert self.held[key] == holder
+            judged = {k for k in self.delivered - self.waiting if k.prompt == key.prompt}
+            kept = {k for k in judged if self.kept(k)}
+            prefix = eligible_prefix(bits(judged), bits(kept), COUNTS)
+            assert prefix.settled
+            assert key.sample_index >= prefix.length, "only higher indexes are cancelled"
+        ended = data.draw(st.sets(st.sampled_from(surplus))) if surplus else set()
+        for key in self.harmless(ended):
+            self.hand_in(key)
+        self.scheduler.cancelled(holder, surplus)
+        for key in self.held_by(holder) & set(surplus):
+            del self.held[key]
+        self.condemned -= set(surplus) - self.delivered
 
     @rule(holder=st.sampled_from(HOLDERS))
     def lose(self, holder: str) -> None:
@@ -286,6 +307,35 @@ def test_a_late_failure_of_a_lost_holder_changes_nothing() -> None:
     assert scheduler.failed("A", lease.key)
     assert scheduler.accepts("B", lease.key)
     assert scheduler.in_flight == 1
+
+
+def test_what_a_settled_prompt_does_not_need_is_cancelled() -> None:
+    scheduler = restored(HARD, ALL_WRONG)
+    ahead = leased(scheduler, "A", 9)
+    assert len(ahead) > 2, "so likely are they needed"
+    scheduler.delivered("A", ahead[0])
+    scheduler.judged(ahead[0], kept=True)
+    assert scheduler.settled == 1
+    assert scheduler.surplus("A") == ahead[1:]
+    assert scheduler.surplus("A") == [], "told once"
+    scheduler.delivered("A", ahead[1])
+    scheduler.judged(ahead[1], kept=True)
+    scheduler.cancelled("A", ahead[2:])
+    assert scheduler.in_flight == 0
+    assert leased(scheduler, "B", 9) == []
+
+
+def test_what_is_not_needed_is_not_taken_up_again() -> None:
+    scheduler = restored(HARD, ALL_WRONG)
+    (first,) = leased(scheduler, "A", 1)
+    ahead = leased(scheduler, "B", 9)
+    scheduler.delivered("A", first)
+    scheduler.judged(first, kept=True)
+    assert scheduler.all_settled
+    assert scheduler.in_flight == len(ahead) > 0
+    scheduler.lost("B")
+    assert scheduler.in_flight == 0
+    assert leased(scheduler, "A", 9) == []
 
 
 @given(st.integers(1, 30))

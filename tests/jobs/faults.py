@@ -22,7 +22,7 @@ from jobs.recipe import Job
 from tests.conftest import ROOT, MakeJob
 
 KEY = ["prompt_id", "teacher_id", "sample_index"]
-WAIT_S = 60.0
+WAIT_S = 240.0
 RUN = "import sys; from jobs.cli import main; {patch}; sys.exit(main(sys.argv[1:]))"
 SLOW = {"max_num_seqs": 8, "tokens_per_second": 300}
 """About a quarter of a second a sample, so that there is a middle of the run."""

@@ -1,0 +1,140 @@
+"""Tokens per published sample: policies against a fixed n and against a sequential oracle.
+
+    python benchmarks/sampling_policies.py [--prompts N]
+
+In virtual time, with the production scheduling core: 4 replicas with 16 slots each, verdicts after
+20 s. Whatever was drawn is paid for, also what was cancelled and what is surplus. The oracle draws
+one sample after the other and stops at once, so that it wastes nothing and would take for ever.
+"""
+
+import argparse
+from dataclasses import dataclass
+from math import log
+
+import numpy as np
+from numpy.typing import NDArray
+
+from infra.policy import Beta
+from infra.sampling import eligible_prefix
+from infra.step_time import StepTime
+from infra.virtual_time import Outcome, Run, Workload
+from schemas.recipe import SampleCounts
+
+RATES = {
+    # 55 % of 400,000 problems had a right one among R1's two traces (Open-R1 update 2, 2025-02).
+    "OpenR1-Math": Beta(0.272, 0.328),
+    # 2.7 of 4.2 million of R1's traces were kept (Moshkov et al. 2025, arXiv 2504.16891).
+    "OpenMathReasoning": Beta(0.386, 0.214),
+}
+"""Pass rates over prompts. The means are the published ones; that a + b = 0.6, which says how many
+prompts are almost always or almost never solved, is assumed."""
+STEP = StepTime(base_s=0.025, per_sequence_s=0.0001, slots=16)
+REPLICAS = 4
+MEAN_TOKENS, CAP, SIGMA = 6400, 32768, 0.83
+WRONG_ARE_LONGER = 1.5
+"""R1's wrong answers are longer than its right ones."""
+
+
+@dataclass(frozen=True)
+class Need:
+    """What is asked of every prompt."""
+
+    counts: SampleCounts
+    per_prompt: int
+
+
+NEEDS = {
+    "4 of 16": Need(SampleCounts(probe=4, max=16, enough=4), per_prompt=4),
+    "1 of 16": Need(SampleCounts(probe=1, max=16, enough=1), per_prompt=1),
+}
+
+
+def workload(rates: Beta, prompts: int) -> Workload:
+    """Lengths are lognormal and vary between a prompt's samples as well as between prompts."""
+    random = np.random.default_rng(0)
+    kept = random.random((prompts, 16)) < random.beta(*rates, (prompts, 1))
+    spread = SIGMA / 2**0.5
+    noise = random.normal(0, spread, (prompts, 1)) + random.normal(0, spread, (prompts, 16))
+    tokens = np.exp(log(MEAN_TOKENS) - SIGMA**2 / 2 + noise) * np.where(kept, 1, WRONG_ARE_LONGER)
+    return Workload(np.clip(tokens, 16, CAP).astype(np.int64), kept)
+
+
+@dataclass(frozen=True)
+class Published:
+    """What would be published of a workload: of each prompt `per_prompt` eligible kept samples, in
+    the order of a hash, as production chooses unless it is told otherwise."""
+
+    tokens: NDArray[np.int64]
+    prompts: int
+    prefix_tokens: int
+    """Of all eligible samples: what the oracle pays."""
+
+
+def published(work: Workload, need: Need, counts: SampleCounts) -> Published:
+    """By the rule of production, with all verdicts known."""
+    hashes = np.random.default_rng(1).random(work.tokens.shape)
+    chosen: list[int] = []
+    prompts = prefix_tokens = 0
+    for tokens, kept, order in zip(work.tokens, work.kept, hashes, strict=True):
+        bits = sum(1 << int(index) for index in np.flatnonzero(kept))
+        length = eligible_prefix(2**counts.max - 1, bits, counts).length
+        eligible = [index for index in np.argsort(order) if index < length and kept[index]]
+        mine = tokens[eligible[: need.per_prompt]]
+        prompts += len(mine) > 0
+        chosen += mine.tolist()
+        prefix_tokens += int(tokens[:length].sum())
+    return Published(np.array(chosen), prompts, prefix_tokens)
+
+
+def paid_tokens(outcome: Outcome) -> float:
+    return outcome.tokens + outcome.wasted_tokens
+
+
+def distance(one: NDArray[np.int64], other: NDArray[np.int64]) -> float:
+    """Kolmogorov-Smirnov: the largest difference of the two distribution functions."""
+    at = np.concatenate([one, other])
+    shares = [np.searchsorted(np.sort(x), at, side="right") / len(x) for x in (one, other)]
+    return float(np.abs(shares[0] - shares[1]).max())
+
+
+def compare(work: Workload, need: Need) -> None:
+    fixed_counts = replace_counts(need.counts, probe=16)
+    reference = published(work, need, fixed_counts)
+    runs = {"fixed n = 16": fixed_counts}
+    runs |= {p: replace_counts(need.counts, policy=p) for p in ("enough", "posterior")}
+    fixed_cost = 0.0
+    for name, counts in runs.items():
+        outcome = Run(work, counts, STEP, [0.0] * REPLICAS).play()
+        mine = published(work, need, counts)
+        cost = paid_tokens(outcome) / len(mine.tokens)
+        fixed_cost = fixed_cost or cost
+        oracle = mine.prefix_tokens / len(mine.tokens)
+        covered = (mine.prompts - reference.prompts) / len(work.tokens)
+        print(
+            f"| {name} | {cost:,.0f} | {cost / fixed_cost:.3f} | {cost / oracle:.3f} "
+            f"| {100 * covered:+.2f} | {distance(mine.tokens, reference.tokens):.3f} "
+            f"| {outcome.end_s / 3600:.1f} h |"
+        )
+
+
+def replace_counts(counts: SampleCounts, **changes: object) -> SampleCounts:
+    return SampleCounts.model_validate(counts.model_dump() | changes)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--prompts", type=int, default=4000)
+    prompts = parser.parse_args().prompts
+    for name, rates in RATES.items():
+        work = workload(rates, prompts)
+        for title, need in NEEDS.items():
+            print(f"\n{name}, {title}, {prompts} prompts\n")
+            print(
+                "| policy | tokens / published | of fixed | of oracle | coverage | KS | makespan |"
+            )
+            print("| --- | ---: | ---: | ---: | ---: | ---: | ---: |")
+            compare(work, need)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,102 @@
+"""A run in virtual time is a run: everything is drawn once, and time is what the model says."""
+
+from dataclasses import replace
+from math import isclose
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from infra.sampling import eligible_prefix
+from infra.step_time import StepTime
+from infra.virtual_time import Outage, Outcome, Run, Workload
+from schemas.recipe import SampleCounts
+
+STEP = StepTime(base_s=0.01, per_sequence_s=0.001, slots=8)
+COUNTS = SampleCounts(probe=4, max=16, enough=4)
+
+
+def workload(prompts: int, seed: int = 0) -> Workload:
+    random = np.random.default_rng(seed)
+    rates = random.beta(0.4, 0.3, (prompts, 1))
+    tokens = np.clip(random.lognormal(5, 0.8, (prompts, 16)), 8, 2000).astype(np.int64)
+    return Workload(tokens, random.random((prompts, 16)) < rates)
+
+
+def prefixes(work: Workload, counts: SampleCounts) -> list[int]:
+    """How many samples each prompt needs."""
+    bits = [sum(1 << int(index) for index in np.flatnonzero(kept)) for kept in work.kept]
+    return [eligible_prefix(2**counts.max - 1, kept, counts).length for kept in bits]
+
+
+def needed_tokens(work: Workload) -> int:
+    return sum(
+        int(tokens[:length].sum())
+        for tokens, length in zip(work.tokens, prefixes(work, COUNTS), strict=True)
+    )
+
+
+def test_one_slot_decodes_one_after_the_other() -> None:
+    work = Workload(np.array([[10], [30]]), np.ones((2, 1), bool), prompt_tokens=100)
+    step = StepTime(base_s=0.01, per_sequence_s=0, per_prefill_token_s=0.001, slots=1)
+    outcome = Run(work, SampleCounts(probe=1, max=1, enough=1), step, [5.0], verdict_s=0).play()
+    assert isclose(outcome.paid_s, outcome.end_s - 5)
+    assert 40 * 0.01 + 2 * 0.1 <= outcome.paid_s <= 40 * 0.01 + 2 * 0.1 + 5, "verdicts in groups"
+    assert (outcome.tokens, outcome.drawn, outcome.wasted_tokens) == (40, 2, 0)
+
+
+def test_a_full_cache_takes_no_more() -> None:
+    work = workload(20)
+    step = StepTime(base_s=0.02, per_sequence_s=0, per_prefill_token_s=1e-6, slots=8)
+    plenty = Run(work, COUNTS, step, [0.0]).play()
+    scarce = Run(work, COUNTS, replace(step, kv_tokens=1000), [0.0]).play()
+    assert scarce.end_s > 1.3 * plenty.end_s
+    assert scarce.tokens >= needed_tokens(work)
+
+
+@settings(deadline=None)
+@given(
+    st.integers(1, 12),
+    st.lists(st.floats(0, 60), min_size=1, max_size=4),
+    st.lists(st.tuples(st.floats(1, 100), st.integers(0, 3)), max_size=4),
+    st.sampled_from(["enough", "posterior"]),
+)
+def test_whatever_happens_every_prompt_gets_what_it_needs(
+    prompts: int, arrivals: list[float], lost: list[tuple[float, int]], policy: str
+) -> None:
+    work = workload(prompts)
+    counts = SampleCounts.model_validate(COUNTS.model_dump() | {"policy": policy})
+    outages = [Outage(at, number % len(arrivals)) for at, number in lost]
+    run = Run(work, counts, STEP, arrivals, outages=outages)
+    outcome = run.play()
+    assert run.scheduler.all_settled
+    assert outcome.tokens >= needed_tokens(work)
+    assert outcome.drawn + outcome.cancelled >= sum(prefixes(work, COUNTS))
+    assert outcome.paid_s <= len(arrivals) * outcome.end_s
+
+
+def play(policy: str, work: Workload) -> Outcome:
+    counts = SampleCounts.model_validate(COUNTS.model_dump() | {"policy": policy})
+    return Run(work, counts, STEP, [0.0, 0.0]).play()
+
+
+def test_what_is_drawn_ahead_costs_little() -> None:
+    work = workload(400)
+    needed = needed_tokens(work)
+    assert play("enough", work).tokens == needed, "nothing in vain"
+    ahead = play("posterior", work)
+    assert needed < ahead.tokens + ahead.wasted_tokens < 1.05 * needed
+
+
+def test_pass_rates_of_the_probe_are_unbiased() -> None:
+    """Those of all that is drawn are not: sampling stops at a success."""
+    random = np.random.default_rng(3)
+    rates = random.beta(1.5, 1.0, 4000)
+    kept = random.random((4000, 16)) < rates[:, None]
+    lengths = prefixes(Workload(np.ones(kept.shape, np.int64), kept), COUNTS)
+    error = kept[:, : COUNTS.probe].mean(axis=1) - rates
+    naive = np.array([row[:n].mean() for row, n in zip(kept, lengths, strict=True)]) - rates
+    assert abs(error.mean()) < 3 * error.std() / 4000**0.5
+    assert naive.mean() == pytest.approx(0, abs=0.1)
+    assert abs(naive.mean()) > 3 * naive.std() / 4000**0.5

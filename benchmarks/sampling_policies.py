@@ -123,7 +123,7 @@ def replace_counts(counts: SampleCounts, **changes: object) -> SampleCounts:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--prompts", type=int, default=4000)
+    parser.add_argument("--prompts", type=int, default=20_000)
     prompts = parser.parse_args().prompts
     for name, rates in RATES.items():
         work = workload(rates, prompts)

@@ -20,7 +20,7 @@ from typing import Any
 import infra.placement
 from infra.engines.vllm import VllmEngine
 from infra.replica import PREFETCH_SHARE, Replica
-from infra.sample_row import ReplicaSettings
+from infra.settings import ReplicaSettings
 from jobs.generate import generate
 from jobs.prompts import PromptList, read_prompts
 from jobs.recipe import Job, load_job

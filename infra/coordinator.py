@@ -8,11 +8,11 @@ workers join it with what they hold. What they deliver is acknowledged once it i
 import asyncio
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from pathlib import Path
+from dataclasses import replace
 
 from infra.committer import Committer
 from infra.compaction import Compaction, Merge
+from infra.consolidation import Consolidation
 from infra.data_file import DataFile
 from infra.failures import Failures
 from infra.loop_lag import LoopLag
@@ -24,6 +24,7 @@ from infra.messages import (
     Known,
     Lost,
     Orders,
+    Place,
     Progress,
     ScoreTask,
     Seen,
@@ -35,28 +36,15 @@ from infra.pool import Pool, PoolWriter
 from infra.revision import assert_same_code
 from infra.scheduler import Key, Scheduler
 from infra.score_queue import ScoreQueue
+from infra.settings import CoordinatorSettings
 from infra.spool import Batch
 from schemas.errors import RunError
-from schemas.recipe import SampleCounts
 
 LONG_POLL_S = 10.0
 ROWS_PER_SCORE_TASK = 256
 ADOPTION_S = 30.0
 """So long a successor waits for the replicas of its predecessor to say what they hold, before it
 gives that to others."""
-
-
-@dataclass(frozen=True, slots=True)
-class CoordinatorSettings:
-    """What a coordinator is started with."""
-
-    name: str
-    pool: Path
-    epoch: int
-    counts: SampleCounts
-    max_failed: float
-    patience_s: float
-    code: str
 
 
 class Coordinator:
@@ -73,6 +61,8 @@ class Coordinator:
         self._failures = Failures(settings.max_failed)
         self._replicas: dict[str, Seen] = {}
         self._missing: set[str] = set()
+        self._begun_at: dict[Key, Place] = {}
+        self._consolidation = Consolidation()
         self._gone: set[str] = set()
         self._first_joined: float | None = None
         self._changed = asyncio.Event()
@@ -160,8 +150,19 @@ class Coordinator:
         if seen is not None:
             self._replicas[replica] = Seen(beat, seen.beats + 1, seen.delivered)
         self._progress.loop_lag_s = max(self._progress.loop_lag_s, beat.loop_lag_s)
-        leave = self._draining or seen is None
-        return Orders(leave, () if leave else tuple(self._scheduler.surplus(replica)))
+        if self._draining or seen is None:
+            return Orders(leave=True)
+        idle = self._scheduler.idle and not self._missing
+        if replica == self._consolidation.choose(self._replicas, self._scheduler.held, idle=idle):
+            return Orders(leave=True, hand_over=True)
+        return Orders(leave=False, cancel=tuple(self._scheduler.surplus(replica)))
+
+    async def hand_over(self, replica: str, begun: dict[Key, Place | None]) -> None:
+        """The replica leaves these samples to others, and most of them half drawn."""
+        self._begun_at |= {key: place for key, place in begun.items() if place is not None}
+        self._scheduler.cancelled(replica, begun)
+        self._progress.handed_over += len(begun)
+        self._notify()
 
     async def cancelled(self, replica: str, keys: Sequence[Key]) -> None:
         """The replica has ended what it was told to."""
@@ -186,7 +187,13 @@ class Coordinator:
         leases = self._scheduler.lease(replica, count)
         return Grant(
             tuple(
-                Work(key, tries, self._known.place(key.prompt), poisoned)
+                Work(
+                    key,
+                    tries,
+                    self._known.place(key.prompt),
+                    poisoned,
+                    self._begun_at.get(key),
+                )
                 for key, tries, poisoned in leases
             ),
             leave=False,
@@ -206,6 +213,7 @@ class Coordinator:
         # its way to the table drawn again. If the commit fails, the whole run stops.
         for entry in batch.entries:
             self._scheduler.delivered(replica, entry.key)
+            self._begun_at.pop(entry.key, None)
         await self._committer.commit("samples", [batch.file], lambda: self._drawn(replica, batch))
         return []
 

@@ -31,6 +31,8 @@ class Work(NamedTuple):
     prompt: Place
     poisoned: bool
     """Not to be drawn: to be delivered as failed."""
+    begun: Place | None = None
+    """What another replica has of it, to be gone on with."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +50,8 @@ class Orders(NamedTuple):
     leave: bool
     cancel: tuple[Key, ...] = ()
     """Samples that are not needed any more."""
+    hand_over: bool = False
+    """Before it leaves, it leaves its samples to others as far as they have come."""
 
 
 class Beat(NamedTuple):
@@ -61,6 +65,8 @@ class Beat(NamedTuple):
     """The longest time that its event loop was blocked since the beat before."""
     trouble: str | None = None
     """What it waits for, such as a store that cannot be written."""
+    slots: int = 1
+    """Samples that it decodes at once."""
 
 
 class Seen(NamedTuple):
@@ -171,6 +177,8 @@ class Progress:
     """Ended before their end, because their prompt was settled without them."""
     judged: int = 0
     kept: int = 0
+    handed_over: int = 0
+    """Left to another replica half drawn."""
     tokens: int = 0
     waiting_for_scores: int = 0
     replicas: Mapping[str, Seen] = field(default_factory=dict)

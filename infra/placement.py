@@ -5,7 +5,7 @@ from importlib.metadata import distributions
 from typing import Any
 
 from infra.replica import Replica
-from infra.sample_row import ReplicaSettings
+from infra.settings import ReplicaSettings
 from schemas.errors import RunError
 from schemas.recipe import Teacher
 

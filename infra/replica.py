@@ -12,19 +12,21 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
+from infra.begun import write_begun
 from infra.engines.simulated import SimulatedEngine
 from infra.engines.vllm import VllmEngine
 from infra.link import Link
 from infra.loop_lag import LoopLag
-from infra.messages import Beat, Drawn, Grant, Work
+from infra.messages import Beat, Drawn, Grant, Place, Work
 from infra.patience import Patience
 from infra.revision import assert_same_code
-from infra.sample_row import Finished, Ready, ReplicaSettings, prepare, sample_row
+from infra.sample_row import Finished, Ready, prepare, sample_row
 from infra.scheduler import Key
+from infra.settings import ReplicaSettings
 from infra.spool import Batch, Files, Spool
 from schemas.arrow import SAMPLES
 from schemas.errors import RequestError
-from schemas.ports import Engine, EngineFacts
+from schemas.ports import ABORTED, Begun, Completion, Engine, EngineFacts
 from schemas.recipe import Teacher
 
 BEAT_S = 1.0
@@ -67,6 +69,8 @@ class Replica:
         """Set when a sample ended or work has come."""
         self._lag = LoopLag()
         self._leaving = False
+        self._handing_over = False
+        self._interrupted: list[tuple[Key, Completion]] = []
 
     async def run(self) -> None:
         """Starts the engine, pulls work until there is none, flushes, and closes."""
@@ -88,6 +92,8 @@ class Replica:
             while not self._leaving:
                 self._raise_dead()
                 await self._step()
+            if self._handing_over:
+                await self._hand_over()
         finally:
             # Also when something fails: what is finished is paid for.
             await self._stop_drawing()
@@ -108,8 +114,10 @@ class Replica:
                 tokens=self._engine.tokens(),
                 loop_lag_s=self._lag.take(),
                 trouble=self._patience.trouble,
+                slots=self._facts.slots,
             )
             orders = await self._link.call("beat", self._name, beat)
+            self._handing_over |= orders.hand_over
             self._leaving |= orders.leave
             await self._cancel(orders.cancel)
             await asyncio.sleep(BEAT_S)
@@ -154,7 +162,7 @@ class Replica:
         for ready in await self._prepared(grant):
             if not self._holds(ready.work):
                 continue  # a new coordinator has given it to somebody else meanwhile
-            task = asyncio.create_task(self._draw(ready))
+            task = asyncio.create_task(self._draw(ready), name=ready.request_id)
             task.add_done_callback(lambda _: self._wake.set())
             self._running[ready.work.key] = task
 
@@ -187,8 +195,11 @@ class Replica:
             if isinstance(ready.rendered, RequestError):
                 raise ready.rendered
             outcome = await self._engine.generate(
-                ready.request_id, ready.rendered, self._settings.sampling, ready.seed
+                ready.request_id, ready.rendered, self._settings.sampling, ready.seed, ready.begun
             )
+            if outcome.finish_reason == ABORTED:
+                self._interrupted.append((ready.work.key, outcome))
+                return
         except RequestError as error:
             key = ready.work.key
             if error.kind == "transient" and await self._link.call("failed", self._name, key):
@@ -197,6 +208,24 @@ class Replica:
             outcome = error
         finished = Finished(ready, outcome, time.monotonic() - started)
         self._spool.add(finished, finished.size)
+
+    async def _hand_over(self) -> None:
+        """Ends the requests that run and leaves them to others, as far as they have come."""
+        if self._leasing is not None:
+            self._leasing.cancel()
+        running = [task for task in self._running.values() if not task.done()]
+        for task in running:
+            await self._engine.interrupt(task.get_name())
+        await asyncio.gather(*running)
+        begun = {key: _begun(one) for key, one in self._interrupted if one.token_ids}
+        path = self._settings.samples / f"{self._settings.attempt}-{self._name}-begun.parquet"
+        if begun:
+            await self._patience(lambda: write_begun(path, [*begun.values()]))
+        places = {key: Place(str(path), row) for row, key in enumerate(begun)}
+        keys = [key for key, _ in self._interrupted]
+        await self._link.call("hand_over", self._name, {key: places.get(key) for key in keys})
+        for key in keys:
+            self._held.pop(key, None)
 
     async def _stop_drawing(self) -> None:
         """Ends the requests that run; their samples are drawn again some day."""
@@ -242,6 +271,13 @@ class Replica:
     def _write(self, finished: list[Finished]) -> Batch[Drawn]:
         rows = [sample_row(one, self._settings, self._facts, self._name) for one in finished]
         return Batch(self._files.write(rows), tuple(one.told() for one in finished))
+
+
+def _begun(completion: Completion) -> Begun:
+    mean = completion.mean_logprob
+    return Begun(
+        tuple(completion.token_ids), None if mean is None else mean * len(completion.token_ids)
+    )
 
 
 def _engine(teacher: Teacher) -> Engine:

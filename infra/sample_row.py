@@ -1,39 +1,23 @@
 """What becomes of a finished request: a row of the samples table, and what is told of it."""
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
+from infra.begun import read_begun
 from infra.messages import Drawn, Work
 from infra.prompts import read_prompt
+from infra.settings import ReplicaSettings
 from schemas.arrow import SAMPLES
 from schemas.errors import RequestError
 from schemas.identity import sample_seed, text_digest
-from schemas.ports import Completion, Engine, EngineFacts, RenderedPrompt, Sampling
+from schemas.ports import Begun, Completion, Engine, EngineFacts, RenderedPrompt
 from schemas.prompt import Prompt
 from schemas.reasoning import split_reasoning
-from schemas.recipe import Flush, Teacher
 from schemas.sample import DONE, FAILED
 
 ROW_BYTES = 500
 """Of a row without its text."""
 POISONED = RequestError("poisoned", "engine_died", "engines died with it, the last one alone")
-
-
-@dataclass(frozen=True, slots=True)
-class ReplicaSettings:
-    """What a replica is started with."""
-
-    teacher: Teacher
-    teacher_id: str
-    sampling: Sampling
-    flush: Flush
-    samples: Path
-    """Folder of the samples table."""
-    attempt: str
-    coordinator: str
-    """The name of the coordinator's actor."""
-    code: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +28,7 @@ class Ready:
     prompt: Prompt
     rendered: RenderedPrompt | RequestError
     seed: int
+    begun: Begun | None = None
 
     @property
     def request_id(self) -> str:
@@ -82,7 +67,8 @@ def prepare(work: tuple[Work, ...], engine: Engine, settings: ReplicaSettings) -
             prompt = read_prompt(one.prompt)
             rendered = _render(prompt, engine, settings.teacher.system)
         seed = sample_seed(prompt.prompt_id, settings.teacher_id, one.key.sample_index)
-        ready.append(Ready(one, prompt, POISONED if one.poisoned else rendered, seed))
+        begun = None if one.begun is None else read_begun(one.begun)
+        ready.append(Ready(one, prompt, POISONED if one.poisoned else rendered, seed, begun))
     return ready
 
 

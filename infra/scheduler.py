@@ -114,6 +114,15 @@ class Scheduler:
         """Leased samples."""
         return len(self._leases)
 
+    @property
+    def idle(self) -> bool:
+        """There is nothing to lease now; verdicts and failures may change that."""
+        return not (self._again or self._suspects.waiting) and self._next_prompt() is None
+
+    def held(self, holder: str) -> int:
+        """How many samples it has."""
+        return len(self._leases.held_by(holder))
+
     def lease(self, holder: str, count: int) -> list[Lease]:
         """Up to `count` samples for `holder`: first those to be drawn again, then prompt by
         prompt, so that siblings share their prompt's prefix in the engine's cache."""
@@ -141,7 +150,8 @@ class Scheduler:
         return sorted(self._surplus.pop(holder, ()))
 
     def cancelled(self, holder: str, keys: Iterable[Key]) -> None:
-        """The holder does not draw them any more. What is done already stays done."""
+        """The holder does not draw them any more; those that are needed still are drawn by
+        others. What is done already stays done."""
         for key in keys:
             if self.accepts(holder, key):
                 self._drop_lease(key)

@@ -28,6 +28,11 @@ class Suspects(Generic[Item]):
     def __contains__(self, item: Item) -> bool:
         return item in self._marks
 
+    @property
+    def waiting(self) -> bool:
+        """Whether there are suspects to be drawn again."""
+        return bool(self._waiting)
+
     def died(self, items: Collection[Item]) -> list[Item]:
         """An engine died with `items` in it, which wait to be drawn again; returns the guilty."""
         if len(items) == 1 and self.must_be_alone(items):

@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from infra.consolidation import Load, to_give_back
 from infra.scheduler import Key, Scheduler
 from infra.step_time import StepTime
 from schemas.recipe import SampleCounts
@@ -126,6 +127,13 @@ class Replica:
             keys.append(self._remove(heapq.heappop(self._running)[1]))
         return keys
 
+    def hand_over(self) -> dict[Key, float]:
+        """Takes everything out; returns how many tokens each has that was begun here."""
+        has = {key: self._tick - began for key, (began, _) in self._began.items()}
+        has |= {key: 0.0 for key, *_ in self._preempted}
+        self.clear()
+        return has
+
     def cancel(self, keys: Sequence[Key]) -> float:
         """Ends sequences before their end; returns how many tokens they had."""
         self._preempted = [entry for entry in self._preempted if entry[0] not in keys]
@@ -158,6 +166,8 @@ class Outcome:
     """Of those that were cancelled or lost."""
     drawn: int = 0
     cancelled: int = 0
+    handed_over: int = 0
+    """Left to another replica half drawn."""
     paid_s: float = 0.0
     """Of all replicas, from their arrival to their leave."""
     end_s: float = 0.0
@@ -185,6 +195,8 @@ class Run:
         self._replicas = [Replica(f"r{number}", step) for number in range(len(arrivals))]
         self._seen: set[int] = set()
         """Prompts that have been prefilled somewhere."""
+        self._has: dict[Key, float] = {}
+        """Tokens of samples that were begun elsewhere."""
         self._hungry: set[int] = set()
         self._verdicts: dict[float, list[Key]] = {}
         self._events: list[tuple[float, int, Any, tuple[Any, ...]]] = []
@@ -238,9 +250,11 @@ class Run:
         leases = self.scheduler.lease(replica.name, room)
         self.outcome.decisions += len(leases)
         for key, *_ in leases:
-            prefill = 0 if key.prompt in self._seen else self._workload.prompt_tokens
+            has = self._has.get(key, 0.0)
+            first = key.prompt not in self._seen
+            prefill = self._workload.prompt_tokens if first or has else 0
             self._seen.add(key.prompt)
-            replica.add(key, int(self._workload.tokens[key]), prefill)
+            replica.add(key, int(self._workload.tokens[key]) - has, prefill + round(has))
         if len(leases) < room:
             self._hungry.add(number)
         else:
@@ -254,6 +268,12 @@ class Run:
             self._at(at, self._step, number, replica.plan)
 
     def _feed(self, now: float) -> None:
+        """Gives out what there is; where there is nothing, replicas are given back."""
+        self._share(now)
+        while self._hungry and self.scheduler.idle and self._give_back(now):
+            self._share(now)
+
+    def _share(self, now: float) -> None:
         """Gives what there is to those that wait for it, the emptiest first."""
         replicas = self._replicas
         for number in sorted(self._hungry, key=lambda number: replicas[number].running):
@@ -262,6 +282,28 @@ class Run:
             self._fill(number)
             if replicas[number].running == before:
                 return
+
+    def _give_back(self, now: float) -> bool:
+        """The emptiest replica leaves, if the others have room for what it holds."""
+        loads = {
+            replica.name: Load(self.scheduler.held(replica.name), replica.step.slots)
+            for replica in self._replicas
+            if replica.arrived is not None
+        }
+        name = to_give_back(loads)
+        if name is None:
+            return False
+        number = next(n for n, replica in enumerate(self._replicas) if replica.name == name)
+        replica = self._replicas[number]
+        replica.advance(now)
+        for key, has in replica.hand_over().items():
+            self._has[key] = self._has.get(key, 0.0) + has
+        self.outcome.handed_over += self.scheduler.held(name)
+        self.scheduler.lost(name)
+        self._leave(replica, now)
+        replica.plan += 1
+        self._hungry.discard(number)
+        return True
 
     def _step(self, now: float, number: int, plan: int) -> None:
         replica = self._replicas[number]
@@ -276,6 +318,8 @@ class Run:
         self.outcome.drawn += len(ended)
         self.outcome.decisions += len(ended)
         self._fill(number)
+        if number in self._hungry:
+            self._feed(now)
         # Verdicts come in groups, as samples are flushed in files.
         due = VERDICTS_EVERY_S * ceil((now + self._verdict_s) / VERDICTS_EVERY_S)
         if due not in self._verdicts:

@@ -9,8 +9,8 @@ from infra.fleet import Fleet
 from infra.messages import Lost, Progress
 from infra.placement import Placement, assert_placeable
 from infra.revision import code_digest
-from infra.sample_row import ReplicaSettings
 from infra.scorer_worker import ScorerSettings, start_scorer_worker
+from infra.settings import ReplicaSettings
 from jobs.actors import RESUME, ProcessDied, get
 from jobs.judge import MakeJudge
 from jobs.merging import Merging

@@ -9,12 +9,13 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from infra.cluster import ray_cluster, start_beside_driver
-from infra.coordinator import Coordinator, CoordinatorSettings
+from infra.coordinator import Coordinator
 from infra.events import EventLog
 from infra.lease import WriterLease
 from infra.messages import Known, Progress
 from infra.pool import reading
 from infra.revision import code_digest
+from infra.settings import CoordinatorSettings
 from infra.spool import write_table
 from jobs.actors import CoordinatorDied, get
 from jobs.crew import Crew

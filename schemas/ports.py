@@ -31,8 +31,21 @@ class RenderedPrompt:
 
 
 @dataclass(frozen=True, slots=True)
+class Begun:
+    """A sample that is not at its end, to be gone on with from here."""
+
+    token_ids: tuple[int, ...]
+    logprob: float | None
+    """Sum over its tokens."""
+
+
+ABORTED = "abort"
+"""Finish reason of a request that was interrupted."""
+
+
+@dataclass(frozen=True, slots=True)
 class Completion:
-    """One finished request."""
+    """One finished request, with the tokens that it began with."""
 
     text: str
     token_ids: Sequence[int]
@@ -64,7 +77,8 @@ class Engine(Protocol):
     `start` raises EngineError, `render` RequestError for messages that the chat template refuses.
     `generate` raises RequestError when this request failed and
     EngineError when the engine is dead and takes every running request with it. Cancelling the
-    task that awaits `generate` stops the request in the engine.
+    task that awaits `generate` stops the request in the engine; `interrupt` has it return what
+    there is, with the finish reason `abort`. A request may go on from what another one `begun`.
     """
 
     async def start(self) -> EngineFacts: ...
@@ -72,8 +86,15 @@ class Engine(Protocol):
     def render(self, messages: Messages) -> RenderedPrompt: ...
 
     async def generate(
-        self, request_id: str, prompt: RenderedPrompt, sampling: Sampling, seed: int
+        self,
+        request_id: str,
+        prompt: RenderedPrompt,
+        sampling: Sampling,
+        seed: int,
+        begun: Begun | None = None,
     ) -> Completion: ...
+
+    async def interrupt(self, request_id: str) -> None: ...
 
     def tokens(self) -> int:
         """Tokens generated since the start; grows while requests run, or the engine hangs."""

@@ -16,7 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from schemas.errors import EngineError, RequestError
 from schemas.identity import Messages
-from schemas.ports import Completion, EngineFacts, RenderedPrompt, Sampling
+from schemas.ports import ABORTED, Begun, Completion, EngineFacts, RenderedPrompt, Sampling
 from schemas.reasoning import CLOSE
 from schemas.recipe import Teacher
 
@@ -70,6 +70,8 @@ class SimulatedEngine:
         self._started = 0
         self._tokens = 0
         self._failed_once: set[int] = set()
+        self._interrupted: dict[str, bool] = {}
+        """Of each request that runs."""
 
     async def start(self) -> EngineFacts:
         await asyncio.sleep(self._args.start_seconds)
@@ -87,7 +89,12 @@ class SimulatedEngine:
         return RenderedPrompt(text, range(len(text.split())), thinking_open=True)
 
     async def generate(
-        self, request_id: str, prompt: RenderedPrompt, sampling: Sampling, seed: int
+        self,
+        request_id: str,
+        prompt: RenderedPrompt,
+        sampling: Sampling,
+        seed: int,
+        begun: Begun | None = None,
     ) -> Completion:
         self._started += 1
         if self._args.dies_after and self._started >= self._args.dies_after:
@@ -98,20 +105,32 @@ class SimulatedEngine:
         tokens = self._write(prompt.text, random.Random(seed))
         finish_reason = "stop" if len(tokens) <= sampling.max_tokens else "length"
         tokens = tokens[: sampling.max_tokens]
-        await self._decode(len(tokens))
+        done = 0 if begun is None else len(begun.token_ids)
+        done += await self._decode(request_id, len(tokens) - done)
+        if done < len(tokens):
+            tokens, finish_reason = tokens[:done], ABORTED
         ids = tuple(THINK_END_TOKEN if token == CLOSE else 0 for token in tokens)
         return Completion("".join(tokens), ids, finish_reason, None, -0.3)
 
-    async def _decode(self, tokens: int) -> None:
-        """Takes its time, a piece after the other, so that it is seen to make tokens."""
+    async def interrupt(self, request_id: str) -> None:
+        self._interrupted[request_id] = True
+
+    async def _decode(self, request_id: str, tokens: int) -> int:
+        """Takes its time, a piece after the other, so that it is seen to make tokens; how many it
+        has made before it was interrupted."""
         if self._args.hangs_after and self._started >= self._args.hangs_after:
             await asyncio.Event().wait()
         piece = math.ceil(self._args.tokens_per_second * STEP_S) or tokens
-        for made in range(0, tokens, piece):
+        self._interrupted[request_id] = False
+        made = 0
+        while made < tokens and not self._interrupted[request_id]:
             count = min(piece, tokens - made)
             if self._args.tokens_per_second:
                 await asyncio.sleep(count / self._args.tokens_per_second)
             self._tokens += count
+            made += count
+        del self._interrupted[request_id]
+        return made
 
     def tokens(self) -> int:
         return self._tokens

@@ -4,12 +4,13 @@ import asyncio
 import copy
 import os
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from infra.engines.tokenizer import check_tokenizer
 from schemas.errors import EngineError, RequestError
 from schemas.identity import Messages
-from schemas.ports import Completion, EngineFacts, RenderedPrompt, Sampling
+from schemas.ports import Begun, Completion, EngineFacts, RenderedPrompt, Sampling
 from schemas.reasoning import CLOSE, OPEN
 from schemas.recipe import Teacher
 
@@ -120,7 +121,12 @@ class VllmEngine:
         return RenderedPrompt(text, token_ids, text.rstrip().endswith(OPEN))
 
     async def generate(
-        self, request_id: str, prompt: RenderedPrompt, sampling: Sampling, seed: int
+        self,
+        request_id: str,
+        prompt: RenderedPrompt,
+        sampling: Sampling,
+        seed: int,
+        begun: Begun | None = None,
     ) -> Completion:
         """One completion; cancelling the task aborts the request."""
         from vllm import TokensPrompt
@@ -133,9 +139,14 @@ class VllmEngine:
             raise RequestError(
                 "rejected", "prompt_too_long", f"{len(prompt.token_ids)} tokens, context {limit}"
             )
-        tokens = TokensPrompt(prompt_token_ids=list(prompt.token_ids))
+        done = () if begun is None else begun.token_ids
+        if begun is not None and len(done) >= sampling.max_tokens:
+            return self._joined(begun, Completion("", (), "length", None, 0.0))
+        tokens = TokensPrompt(prompt_token_ids=[*prompt.token_ids, *done])
         try:
-            parameters = self.parameters(sampling, seed)
+            # Another seed, or the same random numbers would be used again.
+            parameters = self.parameters(sampling, (seed + len(done)) % 2**63)
+            parameters.max_tokens = sampling.max_tokens - len(done)
             async for output in self._engine.generate(tokens, parameters, request_id):
                 final = output.outputs[0]
         except EngineDeadError as error:
@@ -144,7 +155,25 @@ class VllmEngine:
             raise RequestError("transient", "engine_error", str(error)) from error
         except (VLLMClientError, ValueError) as error:
             raise RequestError("rejected", "request_refused", str(error)) from error
-        return _completion(final)
+        completion = _completion(final)
+        return completion if begun is None else self._joined(begun, completion)
+
+    async def interrupt(self, request_id: str) -> None:
+        """vLLM then ends the request with what it has, also where only finished ones are sent."""
+        assert self._engine is not None
+        await self._engine.abort(request_id)
+
+    def _joined(self, begun: Begun, rest: Completion) -> Completion:
+        """The whole sample. Its text is decoded anew: a character may have been cut in two."""
+        token_ids = (*begun.token_ids, *rest.token_ids)
+        text = self._tokenizer.decode(token_ids, skip_special_tokens=True)
+        if rest.finish_reason == "stop" and rest.stop_reason is not None:
+            text = text[: text.rfind(rest.stop_reason)] if rest.stop_reason in text else text
+        mean = None
+        if begun.logprob is not None and rest.mean_logprob is not None:
+            total = begun.logprob + rest.mean_logprob * len(rest.token_ids)
+            mean = total / len(token_ids)
+        return replace(rest, text=text, token_ids=token_ids, mean_logprob=mean)
 
     def parameters(self, sampling: Sampling, seed: int) -> "SamplingParams":
         """Sampling as vLLM takes it; ValueError for what it refuses."""

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from infra.coordinator import Coordinator, CoordinatorSettings
+from infra.coordinator import Coordinator
 from infra.data_file import DataFile
 from infra.failures import SAMPLES_AT_LEAST
 from infra.messages import Beat, Drawn, Grant, Judged, Known, Place, ScoreTask, ToScore
@@ -16,6 +16,7 @@ from infra.pool import Pool, PoolWriter
 from infra.revision import code_digest
 from infra.sampling import Bits
 from infra.scheduler import Key
+from infra.settings import CoordinatorSettings
 from infra.spool import Batch, write_file
 from schemas.arrow import SAMPLES
 from schemas.errors import BusyError, RunError
@@ -380,6 +381,28 @@ def test_what_is_not_needed_is_cancelled_or_scored(tmp_path: Path) -> None:
         assert progress.cancelled > 0
 
     asyncio.run(run())
+
+
+def test_a_replica_that_is_given_back_leaves_its_samples_to_others(tmp_path: Path) -> None:
+    async def play(coordinator: Coordinator) -> None:
+        mine, theirs = await coordinator.lease("r0", 2, 0), await coordinator.lease("r1", 9, 0)
+        assert len(theirs.work) == 2
+        beat = BEAT._replace(slots=9)
+        assert not (await coordinator.beat("r1", beat)).leave, "r0 has not said how large it is"
+        orders = await coordinator.beat("r0", beat)
+        assert (orders.leave, orders.hand_over) == (True, True)
+        first, second = keys(mine)
+        await coordinator.hand_over("r0", {first: Place("begun.parquet", 0), second: None})
+        await coordinator.lost_replica("r0", engine_died=False)
+        taken = await coordinator.lease("r1", 9, 0)
+        assert [(work.key, work.begun) for work in taken.work] == [
+            (first, Place("begun.parquet", 0)),
+            (second, None),
+        ]
+        assert not (await coordinator.beat("r1", beat)).leave, "the last one stays"
+        assert (await coordinator.progress()).handed_over == 2
+
+    scenario(tmp_path, play, prompts=2)
 
 
 def test_a_drain_waits_for_what_is_finished(tmp_path: Path) -> None:

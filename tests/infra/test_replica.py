@@ -10,13 +10,15 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from infra.coordinator import Coordinator, CoordinatorSettings
+from infra.coordinator import Coordinator
+from infra.engines.simulated import SimulatedEngine
 from infra.messages import Judged, Known
 from infra.pool import Pool
 from infra.replica import Replica
 from infra.revision import code_digest
-from infra.sample_row import Ready, ReplicaSettings, prepare
+from infra.sample_row import Ready, prepare
 from infra.sampling import Bits
+from infra.settings import CoordinatorSettings, ReplicaSettings
 from infra.spool import write_table
 from schemas.arrow import PROMPTS
 from schemas.ports import Sampling
@@ -60,7 +62,9 @@ async def coordinator_of(
     return coordinator
 
 
-def replica_of(tmp_path: Path, flush_seconds: float = 0.05, **arguments: Any) -> Replica:
+def replica_of(
+    tmp_path: Path, flush_seconds: float = 0.05, name: str = "r0", **arguments: Any
+) -> Replica:
     engine_args = {"max_num_seqs": 4, **arguments}
     settings = ReplicaSettings(
         teacher=Teacher(model="sim", engine="simulated", engine_args=engine_args),
@@ -72,7 +76,7 @@ def replica_of(tmp_path: Path, flush_seconds: float = 0.05, **arguments: Any) ->
         coordinator="c",
         code=code_digest(),
     )
-    return Replica("r0", settings)
+    return Replica(name, settings)
 
 
 async def score(coordinator: Coordinator, reason: str | None = "wrong") -> None:
@@ -147,6 +151,50 @@ def test_what_is_not_needed_any_more_is_not_drawn_to_its_end(tmp_path: Path) -> 
         assert progress.drawn < NUMBER * hard.max
 
     asyncio.run(run())
+
+
+def test_a_replica_hands_over_what_it_has(tmp_path: Path) -> None:
+    """Every sample is there once, and is what one engine would have written."""
+
+    async def run() -> None:
+        coordinator = await coordinator_of(tmp_path, SampleCounts(probe=4, max=4, enough=4))
+        replicas = [
+            replica_of(tmp_path, name=name, max_num_seqs=12, mean_tokens=30, tokens_per_second=10)
+            for name in ("r0", "r1")
+        ]
+        scoring = asyncio.create_task(score(coordinator))
+        for seed, replica in enumerate(replicas):
+            replica._link = LateAnswers(coordinator, seed)  # type: ignore[assignment]
+            await coordinator.join(replica._name, [])
+        running = [asyncio.create_task(leave(replica, coordinator)) for replica in replicas]
+        await asyncio.wait_for(asyncio.gather(*running), 60)
+        while not (progress := await coordinator.progress()).finished:
+            await asyncio.sleep(0.05)
+        scoring.cancel()
+        assert progress.handed_over > 0
+
+    asyncio.run(run())
+    assert_all_there(tmp_path, NUMBER * 4)
+    rows = Pool(tmp_path).scan("samples").collect()
+    assert rows["finish_reason"].is_in(["stop", "length"]).all()
+    for row in rows.iter_rows(named=True):
+        assert row["text"] == written(row), "as if it had never moved"
+
+
+async def leave(replica: Replica, coordinator: Coordinator) -> None:
+    await replica.run()
+    await coordinator.lost_replica(replica._name, engine_died=False)
+
+
+def written(row: dict[str, Any]) -> str:
+    """What the simulated engine writes for the seed of a row, without a pause."""
+    teacher = Teacher(model="sim", engine="simulated", engine_args={"mean_tokens": 30})
+    engine = SimulatedEngine(teacher)
+    prompts = [make_prompt(f"What is {n} + 1?") for n in range(NUMBER)]
+    (prompt,) = (one for one in prompts if one.prompt_id == row["prompt_id"])
+    rendered = engine.render(prompt.messages)
+    sampling = Sampling(**SamplingParameters(max_tokens=64).model_dump())
+    return asyncio.run(engine.generate("x", rendered, sampling, row["seed"])).text
 
 
 def assert_all_there(tmp_path: Path, number: int) -> None:

@@ -14,11 +14,11 @@ from infra.sample_row import (
     ROW_BYTES,
     Finished,
     Ready,
-    ReplicaSettings,
     prepare,
     sample_row,
 )
 from infra.scheduler import Key
+from infra.settings import ReplicaSettings
 from infra.spool import write_file
 from schemas.arrow import PROMPTS, SAMPLES
 from schemas.errors import RequestError

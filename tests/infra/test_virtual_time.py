@@ -76,6 +76,18 @@ def test_whatever_happens_every_prompt_gets_what_it_needs(
     assert outcome.paid_s <= len(arrivals) * outcome.end_s
 
 
+def test_at_the_end_replicas_are_given_back() -> None:
+    random = np.random.default_rng(0)
+    tokens = np.clip(random.lognormal(5, 1, (60, 4)), 8, 5000).astype(np.int64)
+    counts = SampleCounts(probe=4, max=4, enough=4)
+    step = StepTime(0.01, 0.0, per_prefill_token_s=1e-6, slots=8)
+    outcome = Run(Workload(tokens, tokens > 0), counts, step, [0.0] * 6).play()
+    assert outcome.drawn == tokens.size
+    assert outcome.tokens == tokens.sum()
+    assert outcome.handed_over > 0
+    assert outcome.paid_s < 0.7 * 6 * outcome.end_s
+
+
 def play(policy: str, work: Workload) -> Outcome:
     counts = SampleCounts.model_validate(COUNTS.model_dump() | {"policy": policy})
     return Run(work, counts, STEP, [0.0, 0.0]).play()

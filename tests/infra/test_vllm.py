@@ -14,7 +14,7 @@ import torch
 
 from infra.engines.vllm import VllmEngine
 from schemas.errors import EngineError, RequestError
-from schemas.ports import Completion, EngineFacts, Sampling
+from schemas.ports import ABORTED, Begun, Completion, EngineFacts, Sampling
 from schemas.recipe import Teacher
 from tests.conftest import ROOT
 
@@ -88,6 +88,54 @@ def test_the_prompt_ends_inside_the_thinking(tiny: EngineInThread) -> None:
     assert rendered.thinking_open
     assert rendered.text.endswith("<think>\n")
     assert rendered.text.count("<｜begin▁of▁sentence｜>") == 1  # noqa: RUF001
+
+
+def test_an_interrupted_request_goes_on_from_what_it_has(tiny: EngineInThread) -> None:
+    """Between others, as when a replica is given back: greedy, it ends as if it had never moved."""
+    prompts = questions(40)
+    wholes = tiny.draw(prompts, GREEDY)
+    rendered = [tiny.engine.render([{"role": "user", "content": one}]) for one in prompts]
+
+    async def interrupted() -> list[Completion]:
+        before = tiny.engine.tokens()
+        running = [
+            asyncio.create_task(tiny.engine.generate(f"part-{i}", one, GREEDY, seed=i))
+            for i, one in enumerate(rendered)
+        ]
+        while tiny.engine.tokens() - before < 40 * 60:  # prompts count too
+            await asyncio.sleep(0.01)
+        for i in range(len(prompts)):
+            await tiny.engine.interrupt(f"part-{i}")
+        return await asyncio.gather(*running)
+
+    async def gone_on_with(parts: list[Completion]) -> list[Completion]:
+        return await asyncio.gather(
+            *(
+                tiny.engine.generate(f"rest-{i}", one, GREEDY, i, begun=begun_of(part))
+                for i, (one, part) in enumerate(zip(rendered, parts, strict=True))
+            )
+        )
+
+    parts = tiny.wait(interrupted())
+    cut = [i for i, part in enumerate(parts) if part.finish_reason == ABORTED and part.token_ids]
+    assert len(cut) > 10
+    ended = tiny.wait(gone_on_with(parts))
+    same = 0
+    for i in cut:
+        assert len(parts[i].token_ids) < len(ended[i].token_ids)
+        assert ended[i].text.startswith(parts[i].text)
+        assert ended[i].mean_logprob is not None
+        if ended[i].token_ids == wholes[i].token_ids:
+            assert ended[i].text == wholes[i].text
+            assert ended[i].finish_reason == wholes[i].finish_reason
+            assert ended[i].mean_logprob == pytest.approx(wholes[i].mean_logprob, abs=1e-3)
+            same += 1
+    assert same >= 0.9 * len(cut), "but for close calls of the numerics"
+
+
+def begun_of(part: Completion) -> Begun:
+    assert part.mean_logprob is not None
+    return Begun(tuple(part.token_ids), part.mean_logprob * len(part.token_ids))
 
 
 def test_greedy_tokens_are_those_of_transformers(tiny: EngineInThread) -> None:

@@ -151,7 +151,7 @@ def test_a_coordinator_killed_around_a_commit(
             self._committer._commit_together = dying  # type: ignore[method-assign]
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("infra.coordinator.Coordinator", Dying)
+        patch.setattr("jobs.generate.Coordinator", Dying)
         run_generate(job)
     assert mark.exists()
     assert_whole(job, set(), undisturbed)

@@ -66,8 +66,8 @@ def test_published_answers_are_right(make_job: MakeJob) -> None:
 
 
 def test_the_stopping_rule_holds_for_every_prompt(make_job: MakeJob) -> None:
-    job = make_job()
-    decided = run_all(job).decided
+    counts = {"probe": 3, "max": 6, "enough": 2, "policy": "enough"}
+    decided = run_all(make_job(samples=counts)).decided
     for _, group in decided.samples.group_by("prompt_id"):
         kept = group.sort("sample_index")["reason"].is_null().to_list()
         assert sum(kept) >= 2 or len(kept) == 6

@@ -1,0 +1,36 @@
+"""What actors are started with."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from schemas.ports import Sampling
+from schemas.recipe import Flush, SampleCounts, Teacher
+
+
+@dataclass(frozen=True, slots=True)
+class CoordinatorSettings:
+    """What a coordinator is started with."""
+
+    name: str
+    pool: Path
+    epoch: int
+    counts: SampleCounts
+    max_failed: float
+    patience_s: float
+    code: str
+
+
+@dataclass(frozen=True, slots=True)
+class ReplicaSettings:
+    """What a replica is started with."""
+
+    teacher: Teacher
+    teacher_id: str
+    sampling: Sampling
+    flush: Flush
+    samples: Path
+    """Folder of the samples table."""
+    attempt: str
+    coordinator: str
+    """The name of the coordinator's actor."""
+    code: str

@@ -140,7 +140,8 @@ class VllmEngine:
                 "rejected", "prompt_too_long", f"{len(prompt.token_ids)} tokens, context {limit}"
             )
         done = () if begun is None else begun.token_ids
-        if begun is not None and len(done) >= sampling.max_tokens:
+        room = min(sampling.max_tokens, limit - len(prompt.token_ids))
+        if begun is not None and len(done) >= room:
             return self._joined(begun, Completion("", (), "length", None, 0.0))
         tokens = TokensPrompt(prompt_token_ids=[*prompt.token_ids, *done])
         try:

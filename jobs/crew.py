@@ -107,6 +107,7 @@ class Crew:
             "settled",
             drawn=progress.drawn,
             cancelled=progress.cancelled,
+            handed_over=progress.handed_over,
             tokens=progress.tokens,
             working_s=round(progress.working_s, 1),
             loop_lag_s=round(progress.loop_lag_s, 3),

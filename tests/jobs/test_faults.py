@@ -385,7 +385,7 @@ def test_a_lost_node_costs_what_was_on_it(
     command = [sys.executable, "-m", "tests.jobs.node_loss", str(recipe)]
     environment = {**os.environ, LOOPBACK_ONLY: "0"}
     done = subprocess.run(
-        command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=180, check=False
+        command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=270, check=False
     )
     assert done.returncode == 0, done.stderr
     assert any(event["event"] == "replica_died" for event in events(job))

@@ -52,6 +52,8 @@ format: install  ## format the sources
 
 bench: install  ## the benchmarks; results are in docs/benchmarks.md
 	$(BIN)/python -m benchmarks.service_against_bare_engine
+	$(BIN)/python -m benchmarks.sampling_policies
+	$(BIN)/python -m benchmarks.scheduling
 
 lock: install  ## resolve requirements/*.txt again
 	$(BIN)/python -m pip install --quiet uv

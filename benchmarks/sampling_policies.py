@@ -1,6 +1,6 @@
 """Tokens per published sample: policies against a fixed n and against a sequential oracle.
 
-    python benchmarks/sampling_policies.py [--prompts N]
+    python -m benchmarks.sampling_policies [--prompts N]
 
 In virtual time, with the production scheduling core: 4 replicas with 16 slots each, verdicts after
 20 s. Whatever was drawn is paid for, also what was cancelled and what is surplus. The oracle draws

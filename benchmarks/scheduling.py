@@ -1,6 +1,6 @@
 """Scheduling efficiency in virtual time: the production core against batches and static shards.
 
-    python benchmarks/scheduling.py [--waves 4 20] [--replicas 64]
+    python -m benchmarks.scheduling [--waves 4 20] [--replicas 64]
 
 Efficiency is the tokens of finished samples over those that the slots paid for could have made. All
 schedulers draw the same samples under the same step-time model, which decides nothing about GPUs:

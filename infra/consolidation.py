@@ -38,18 +38,24 @@ class Consolidation:
     """One replica after the other: where its samples go shows how full the others are then."""
 
     def __init__(self) -> None:
-        self._chosen: str | None = None
+        self._leaving: str | None = None
 
-    def choose(
-        self, replicas: Mapping[str, Seen], held: Callable[[str], int], *, idle: bool
-    ) -> str | None:
-        """The replica to be given back now, of those that are at work; the same until it is gone.
-        `idle`: there is nothing to lease."""
-        if self._chosen not in replicas:
-            loads = {
-                name: Load(held(name), seen.beat.slots)
-                for name, seen in replicas.items()
-                if seen.beats
-            }
-            self._chosen = to_give_back(loads) if idle else None
-        return self._chosen
+    def takes(
+        self,
+        replica: str,
+        replicas: Mapping[str, Seen],
+        held: Callable[[str], int],
+        *,
+        idle: bool,
+    ) -> bool:
+        """Whether this replica, of those that are at work, is to be given back now; then it is, and
+        no other until it is gone. `idle`: there is nothing to lease."""
+        if self._leaving in replicas:
+            return replica == self._leaving
+        loads = {
+            name: Load(held(name), seen.beat.slots)
+            for name, seen in replicas.items()
+            if idle and seen.beats
+        }
+        self._leaving = replica if to_give_back(loads) == replica else None
+        return self._leaving is not None

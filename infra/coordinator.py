@@ -153,7 +153,7 @@ class Coordinator:
         if self._draining or seen is None:
             return Orders(leave=True)
         idle = self._scheduler.idle and not self._missing
-        if replica == self._consolidation.choose(self._replicas, self._scheduler.held, idle=idle):
+        if self._consolidation.takes(replica, self._replicas, self._scheduler.held, idle=idle):
             return Orders(leave=True, hand_over=True)
         return Orders(leave=False, cancel=tuple(self._scheduler.surplus(replica)))
 
@@ -167,6 +167,8 @@ class Coordinator:
     async def cancelled(self, replica: str, keys: Sequence[Key]) -> None:
         """The replica has ended what it was told to."""
         self._scheduler.cancelled(replica, keys)
+        for key in keys:
+            self._begun_at.pop(key, None)
         self._progress.cancelled += len(keys)
         self._notify()
 

@@ -39,6 +39,8 @@ HUNGRY_FLUSH_SHARE = 10
 what everyone is waiting for."""
 HUNGRY_S = 0.1
 """A lease that is not answered for so long is one for which there is no work."""
+INTERRUPT_S = 1.0
+"""After so long a request that still runs is interrupted again."""
 BACKLOG_FILES = 4
 """With so much unwritten, because the store is out, no more is drawn: memory is bounded."""
 
@@ -213,10 +215,12 @@ class Replica:
         """Ends the requests that run and leaves them to others, as far as they have come."""
         if self._leasing is not None:
             self._leasing.cancel()
-        running = [task for task in self._running.values() if not task.done()]
-        for task in running:
-            await self._engine.interrupt(task.get_name())
-        await asyncio.gather(*running)
+        while running := [task for task in self._running.values() if not task.done()]:
+            for task in running:
+                await self._engine.interrupt(task.get_name())
+            # A request that is not in the engine yet does not hear it, and would run to its end.
+            await asyncio.wait(running, timeout=INTERRUPT_S)
+        await asyncio.gather(*self._running.values())
         begun = {key: _begun(one) for key, one in self._interrupted if one.token_ids}
         path = self._settings.samples / f"{self._settings.attempt}-{self._name}-begun.parquet"
         if begun:

@@ -113,7 +113,8 @@ class SimulatedEngine:
         return Completion("".join(tokens), ids, finish_reason, None, -0.3)
 
     async def interrupt(self, request_id: str) -> None:
-        self._interrupted[request_id] = True
+        if request_id in self._interrupted:
+            self._interrupted[request_id] = True
 
     async def _decode(self, request_id: str, tokens: int) -> int:
         """Takes its time, a piece after the other, so that it is seen to make tokens; how many it

@@ -26,14 +26,21 @@ def test_one_goes_after_the_other_and_only_when_nothing_is_left_to_lease() -> No
     held = {"r0": 10, "r1": 5, "r2": 20}
     replicas = {name: seen() for name in held}
     consolidation = Consolidation()
-    assert consolidation.choose(replicas, held.__getitem__, idle=False) is None
-    assert consolidation.choose(replicas, held.__getitem__, idle=True) == "r1"
-    held["r1"], held["r0"] = 0, 1
-    assert consolidation.choose(replicas, held.__getitem__, idle=False) == "r1", "until it is gone"
+
+    def taken(idle: bool) -> list[str]:
+        takes = consolidation.takes
+        return [name for name in replicas if takes(name, replicas, held.__getitem__, idle=idle)]
+
+    assert taken(idle=False) == []
+    assert taken(idle=True) == ["r1"]
+    held["r1"], held["r0"] = 6, 1
+    assert taken(idle=False) == ["r1"], "until it is gone"
     del replicas["r1"]
-    assert consolidation.choose(replicas, held.__getitem__, idle=True) == "r0"
+    assert taken(idle=False) == []
+    assert taken(idle=True) == ["r0"]
 
 
 def test_one_that_has_not_beaten_yet_is_no_help() -> None:
     replicas = {"r0": seen(), "r1": seen(beats=0)}
-    assert Consolidation().choose(replicas, {"r0": 1, "r1": 0}.__getitem__, idle=True) is None
+    held = {"r0": 1, "r1": 0}.__getitem__
+    assert not any(Consolidation().takes(name, replicas, held, idle=True) for name in replicas)

@@ -12,7 +12,7 @@ import pytest
 
 from infra.coordinator import Coordinator
 from infra.engines.simulated import SimulatedEngine
-from infra.messages import Judged, Known
+from infra.messages import Judged, Known, Progress
 from infra.pool import Pool
 from infra.replica import Replica
 from infra.revision import code_digest
@@ -143,8 +143,7 @@ def test_what_is_not_needed_any_more_is_not_drawn_to_its_end(tmp_path: Path) -> 
         scoring = asyncio.create_task(score(coordinator, None))
         await asyncio.wait_for(replica.run(), 60)
         await coordinator.lost_replica("r0", engine_died=False)  # as the driver says when it left
-        while not (progress := await coordinator.progress()).finished:
-            await asyncio.sleep(0.05)
+        progress = await finished(coordinator)
         scoring.cancel()
         assert progress.cancelled > 0
         assert_all_there(tmp_path, progress.drawn)
@@ -153,8 +152,22 @@ def test_what_is_not_needed_any_more_is_not_drawn_to_its_end(tmp_path: Path) -> 
     asyncio.run(run())
 
 
-def test_a_replica_hands_over_what_it_has(tmp_path: Path) -> None:
-    """Every sample is there once, and is what one engine would have written."""
+@pytest.mark.parametrize("deaf", [False, True])
+def test_a_replica_hands_over_what_it_has(
+    deaf: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Every sample is there once, and is what one engine would have written; also where a request
+    does not hear the first interrupt, because it was not in the engine yet."""
+    interrupt = SimulatedEngine.interrupt
+    told: set[str] = set()
+
+    async def interrupt_unless_new(engine: SimulatedEngine, request_id: str) -> None:
+        if deaf and request_id not in told:
+            told.add(request_id)
+            return
+        await interrupt(engine, request_id)
+
+    monkeypatch.setattr(SimulatedEngine, "interrupt", interrupt_unless_new)
 
     async def run() -> None:
         coordinator = await coordinator_of(tmp_path, SampleCounts(probe=4, max=4, enough=4))
@@ -168,10 +181,12 @@ def test_a_replica_hands_over_what_it_has(tmp_path: Path) -> None:
             await coordinator.join(replica._name, [])
         running = [asyncio.create_task(leave(replica, coordinator)) for replica in replicas]
         await asyncio.wait_for(asyncio.gather(*running), 60)
-        while not (progress := await coordinator.progress()).finished:
-            await asyncio.sleep(0.05)
+        progress = await finished(coordinator)
         scoring.cancel()
         assert progress.handed_over > 0
+
+        drawn = sum(replica._engine.tokens() for replica in replicas)
+        assert drawn == progress.tokens, "no token was drawn twice"
 
     asyncio.run(run())
     assert_all_there(tmp_path, NUMBER * 4)
@@ -179,6 +194,13 @@ def test_a_replica_hands_over_what_it_has(tmp_path: Path) -> None:
     assert rows["finish_reason"].is_in(["stop", "length"]).all()
     for row in rows.iter_rows(named=True):
         assert row["text"] == written(row), "as if it had never moved"
+
+
+async def finished(coordinator: Coordinator) -> Progress:
+    async with asyncio.timeout(60):
+        while not (progress := await coordinator.progress()).finished:
+            await asyncio.sleep(0.05)
+    return progress
 
 
 async def leave(replica: Replica, coordinator: Coordinator) -> None:

@@ -4,7 +4,7 @@ import random
 from math import isclose
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from infra.policy import NEEDED, PRIOR, Beta, EnoughPolicy, PassRates, Policy, PosteriorPolicy
@@ -34,6 +34,19 @@ def test_what_is_needed_for_sure_is_drawn_by_every_policy(
     if not eligible_prefix(judged, kept & judged, COUNTS).settled:
         sure = EnoughPolicy(COUNTS).launch_limit(judged, kept)
         assert PosteriorPolicy(COUNTS, prior).launch_limit(judged, kept) >= sure
+
+
+@given(BETAS, st.integers(1, 8), st.data())
+@example(Beta(0.02, 0.18), 1, None)
+def test_no_more_is_drawn_than_is_missing_over_the_expected_rate(
+    prior: Beta, probe: int, data: st.DataObject | None
+) -> None:
+    """Plus the one that makes it whole. The example is one of few where the probability of 0.9
+    would allow more."""
+    kept = 0 if data is None else data.draw(st.integers(0, probe))
+    counts = SampleCounts(probe=probe, max=64, enough=kept + 1)
+    ahead = PosteriorPolicy(counts, prior).launch_limit(2**probe - 1, 2**kept - 1) - probe
+    assert ahead <= 1 / prior.after(kept, probe - kept).mean + 1
 
 
 @pytest.mark.parametrize("policy", [EnoughPolicy(COUNTS), PosteriorPolicy(COUNTS, PRIOR)])

@@ -8,17 +8,17 @@ one sample after the other and stops at once, so that it wastes nothing and woul
 """
 
 import argparse
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import log
 
 import numpy as np
 from numpy.typing import NDArray
 
+from infra.goal import Goal
 from infra.policy import Beta
-from infra.sampling import eligible_prefix
+from infra.sampling import Need, eligible_prefix
 from infra.step_time import StepTime
 from infra.virtual_time import Outcome, Run, Workload
-from schemas.recipe import SampleCounts
 
 RATES = {
     # 55 % of 400,000 problems had a right one among R1's two traces (Open-R1 update 2, 2025-02).
@@ -35,17 +35,9 @@ WRONG_ARE_LONGER = 1.5
 """R1's wrong answers are longer than its right ones."""
 
 
-@dataclass(frozen=True)
-class Need:
-    """What is asked of every prompt."""
-
-    counts: SampleCounts
-    per_prompt: int
-
-
-NEEDS = {
-    "4 of 16": Need(SampleCounts(probe=4, max=16, enough=4), per_prompt=4),
-    "1 of 16": Need(SampleCounts(probe=1, max=16, enough=1), per_prompt=1),
+GOALS = {
+    "4 of 16": Goal(Need(probe=4, max=16, kept=4), rows=4),
+    "1 of 16": Goal(Need(probe=1, max=16, kept=1), rows=1),
 }
 
 
@@ -70,16 +62,16 @@ class Published:
     """Of all eligible samples: what the oracle pays."""
 
 
-def published(work: Workload, need: Need, counts: SampleCounts) -> Published:
+def published(work: Workload, goal: Goal) -> Published:
     """By the rule of production, with all verdicts known."""
     hashes = np.random.default_rng(1).random(work.tokens.shape)
     chosen: list[int] = []
     prompts = prefix_tokens = 0
     for tokens, kept, order in zip(work.tokens, work.kept, hashes, strict=True):
         bits = sum(1 << int(index) for index in np.flatnonzero(kept))
-        length = eligible_prefix(2**counts.max - 1, bits, counts).length
+        length = eligible_prefix(2**goal.need.max - 1, bits, 0, goal.need).length
         eligible = [index for index in np.argsort(order) if index < length and kept[index]]
-        mine = tokens[eligible[: need.per_prompt]]
+        mine = tokens[eligible[: goal.rows]]
         prompts += len(mine) > 0
         chosen += mine.tolist()
         prefix_tokens += int(tokens[:length].sum())
@@ -97,15 +89,14 @@ def distance(one: NDArray[np.int64], other: NDArray[np.int64]) -> float:
     return float(np.abs(shares[0] - shares[1]).max())
 
 
-def compare(work: Workload, need: Need) -> None:
-    fixed_counts = replace_counts(need.counts, probe=16)
-    reference = published(work, need, fixed_counts)
-    runs = {"fixed n = 16": fixed_counts}
-    runs |= {p: replace_counts(need.counts, policy=p) for p in ("enough", "posterior")}
+def compare(work: Workload, goal: Goal) -> None:
+    fixed = replace(goal, need=goal.need._replace(probe=16))
+    reference = published(work, fixed)
+    runs = {"fixed n = 16": fixed, "enough": replace(goal, policy="enough"), "posterior": goal}
     fixed_cost = 0.0
-    for name, counts in runs.items():
-        outcome = Run(work, counts, STEP, [0.0] * REPLICAS).play()
-        mine = published(work, need, counts)
+    for name, goal in runs.items():
+        outcome = Run(work, goal, STEP, [0.0] * REPLICAS).play()
+        mine = published(work, goal)
         cost = paid_tokens(outcome) / len(mine.tokens)
         fixed_cost = fixed_cost or cost
         oracle = mine.prefix_tokens / len(mine.tokens)
@@ -117,23 +108,19 @@ def compare(work: Workload, need: Need) -> None:
         )
 
 
-def replace_counts(counts: SampleCounts, **changes: object) -> SampleCounts:
-    return SampleCounts.model_validate(counts.model_dump() | changes)
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--prompts", type=int, default=20_000)
     prompts = parser.parse_args().prompts
     for name, rates in RATES.items():
         work = workload(rates, prompts)
-        for title, need in NEEDS.items():
+        for title, goal in GOALS.items():
             print(f"\n{name}, {title}, {prompts} prompts\n")
             print(
                 "| policy | tokens / published | of fixed | of oracle | coverage | KS | makespan |"
             )
             print("| --- | ---: | ---: | ---: | ---: | ---: | ---: |")
-            compare(work, need)
+            compare(work, goal)
 
 
 if __name__ == "__main__":

@@ -19,13 +19,14 @@ from typing import Any
 
 import numpy as np
 
+from infra.goal import Goal
+from infra.sampling import Need
 from infra.scheduler import Key
 from infra.step_time import StepTime
 from infra.virtual_time import Outage, Outcome, Replica, Run, Workload
-from schemas.recipe import SampleCounts
 
 SIBLINGS = 16
-COUNTS = SampleCounts(probe=SIBLINGS, max=SIBLINGS, enough=SIBLINGS)
+GOAL = Goal(Need(probe=SIBLINGS, max=SIBLINGS, kept=SIBLINGS))
 # Prefill is five times as fast as decoding, as DeepSeek published of R1 (73.7k tokens/s in, 14.8k
 # out a node, open-infra-index day 6).
 STEP = StepTime(base_s=0.025, per_sequence_s=0.0001, per_prefill_token_s=1 / 25_000, slots=256)
@@ -142,7 +143,7 @@ def schedulers(
         return Batches(work, queues, replicas, size, concurrent, arrivals, outages).play
 
     return {
-        "ours": Run(work, COUNTS, STEP, arrivals, outages=outages).play,
+        "ours": Run(work, GOAL, STEP, arrivals, outages=outages).play,
         "plain pull": batches(1, STEP.slots),
         "ray.data.llm, defaults (32 x 8)": batches(32, 8),
         "ray.data.llm, tuned (16 x 64)": batches(16, 64),

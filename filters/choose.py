@@ -22,8 +22,8 @@ WHERE_NOT_MET = "where_not_met"
 WORD_BITS = 62
 """So many sample indexes fit into one integer of a column."""
 
-EligibleCount = Callable[[int, int], tuple[int, bool]]
-"""(judged bits, kept bits) of a prompt's samples -> (how many are eligible, settled)."""
+EligibleCount = Callable[[int, int, int], tuple[int, bool]]
+"""(judged, kept, wrong) bits of a prompt's samples -> (how many are eligible, settled)."""
 
 
 @dataclass(frozen=True)
@@ -57,11 +57,11 @@ class Chooser:
 def with_eligible(samples: pl.DataFrame, eligible_count: EligibleCount) -> pl.DataFrame:
     """Adds `eligible` and `settled`, by replaying the stopping rule of the scheduler.
 
-    Needs `prompt_id, sample_index, judged, reason`; a sample is kept if its `reason` is null.
+    Needs `prompt_id, sample_index, judged, reason, wrong`; without a `reason` a sample is kept.
     """
     bits = index_bits(samples)
     known = cache(eligible_count)  # most prompts went like many others
-    counts = [known(judged, kept) for _, judged, kept in bits.values()]
+    counts = [known(*verdicts) for _, *verdicts in bits.values()]
     groups = pl.DataFrame(
         {
             "prompt_id": pl.Series([*bits], dtype=samples["prompt_id"].dtype),
@@ -76,28 +76,31 @@ def with_eligible(samples: pl.DataFrame, eligible_count: EligibleCount) -> pl.Da
     )
 
 
-def index_bits(samples: pl.DataFrame) -> dict[str, tuple[int, int, int]]:
-    """(done, judged, kept) of each prompt: bit sets over sample indexes.
+def index_bits(samples: pl.DataFrame) -> dict[str, tuple[int, int, int, int]]:
+    """(done, judged, kept, wrong) of each prompt: bit sets over sample indexes.
 
-    Needs `prompt_id, sample_index, judged, reason`; a sample is kept if its `reason` is null.
+    Needs `prompt_id, sample_index, judged, reason, wrong`; without a `reason` a sample is kept.
     """
     judged, kept = pl.col("judged"), pl.col("judged") & pl.col("reason").is_null()
-    samples = samples.select("prompt_id", "sample_index", done=True, judged=judged, kept=kept)
+    samples = samples.select(
+        "prompt_id", "sample_index", "wrong", done=True, judged=judged, kept=kept
+    )
     index, highest = pl.col("sample_index"), samples["sample_index"].max() or 0
     assert isinstance(highest, int)
-    found: dict[str, tuple[int, int, int]] = {}
+    found: dict[str, tuple[int, int, int, int]] = {}
     for start in range(0, highest + 1, WORD_BITS):
         own = samples.filter(index.is_between(start, start + WORD_BITS - 1))
         bit = pl.lit(2, pl.Int64).pow((index - start).cast(pl.UInt32))
         words = own.group_by("prompt_id").agg(
-            bit.filter(name).sum().alias(name) for name in ("done", "judged", "kept")
+            bit.filter(name).sum().alias(name) for name in ("done", "judged", "kept", "wrong")
         )
         for prompt_id, *word in words.iter_rows():
-            before = found.get(prompt_id, (0, 0, 0))
+            before = found.get(prompt_id, (0, 0, 0, 0))
             found[prompt_id] = (
                 before[0] | word[0] << start,
                 before[1] | word[1] << start,
                 before[2] | word[2] << start,
+                before[3] | word[3] << start,
             )
     return found
 

@@ -14,6 +14,7 @@ from schemas.score import FALSE, TRUE
 TEXT_KEY = ["prompt_id", "sample_index", "text_digest"]
 """Of a text, among those of one teacher."""
 SEPARATOR = ","
+COMPLETE = "format.complete"
 
 
 def with_scores(
@@ -86,7 +87,8 @@ def _columns_of(scores: pl.DataFrame, scorer: Scorer) -> pl.DataFrame:
 
 
 def with_reasons(samples: pl.DataFrame, rules: Mapping[str, pl.Expr]) -> pl.DataFrame:
-    """Adds `judged` and `reason`: null for a kept sample, and for one that is not judged yet."""
+    """Adds `judged`, `reason` (null for a kept sample, and for one that is not judged yet) and
+    `wrong`: the sample came to its end, and with a wrong answer."""
     failed = pl.col("outcome") != DONE
     judged = failed | (pl.col("missing") == "")
     reason = (
@@ -95,4 +97,9 @@ def with_reasons(samples: pl.DataFrame, rules: Mapping[str, pl.Expr]) -> pl.Data
         .when(judged)
         .then(first_broken_rule(rules))
     )
-    return samples.with_columns(judged=judged, reason=reason)
+    wrong = ~pl.col("correct") & (pl.col("finish_reason") == "stop")
+    if COMPLETE in samples.columns:
+        wrong &= pl.col(COMPLETE)
+    return samples.with_columns(
+        judged=judged, reason=reason, wrong=(judged & wrong).fill_null(value=False)
+    )

@@ -6,9 +6,9 @@ workers join it with what they hold. What they deliver is acknowledged once it i
 """
 
 import asyncio
-import time
 from collections.abc import Sequence
 from dataclasses import replace
+from math import inf
 
 from infra.committer import Committer
 from infra.compaction import Compaction, Merge
@@ -27,13 +27,13 @@ from infra.messages import (
     Place,
     Progress,
     ScoreTask,
-    Seen,
     ToScore,
     Work,
 )
 from infra.patience import Patience
 from infra.pool import Pool, PoolWriter
 from infra.revision import assert_same_code
+from infra.roster import Roster
 from infra.scheduler import Key, Scheduler
 from infra.score_queue import ScoreQueue
 from infra.settings import CoordinatorSettings
@@ -54,17 +54,15 @@ class Coordinator:
         self._settings = settings
         self._pool = Pool(settings.pool)
         self._known = Known.nothing()
-        self._scheduler = Scheduler(settings.counts, 0)
+        self._scheduler = Scheduler(settings.goal, 0)
         # Task numbers of two coordinators must differ: a worker may hold tasks of the other.
         self._scores = ScoreQueue(settings.epoch << 32)
         self._progress = Progress()
         self._failures = Failures(settings.max_failed)
-        self._replicas: dict[str, Seen] = {}
-        self._missing: set[str] = set()
+        self._roster = Roster()
         self._begun_at: dict[Key, Place] = {}
         self._consolidation = Consolidation()
-        self._gone: set[str] = set()
-        self._first_joined: float | None = None
+        self._gone_workers: set[str] = set()
         self._changed = asyncio.Event()
         self._started = asyncio.Event()
         self._begun = asyncio.Event()
@@ -111,8 +109,10 @@ class Coordinator:
             self._scores.add(task)
         self._notify()
 
-    async def begin(self, known: Known, replicas: Sequence[str] = ()) -> None:
-        """Takes the run's prompts and what the pool knows of them.
+    async def begin(
+        self, known: Known, replicas: Sequence[str] = (), tokens_left: float = inf
+    ) -> None:
+        """Takes the run's prompts, what the pool knows of them, and what may be spent.
 
         `replicas` are those that work already: nothing is leased before they have said what they
         hold, or have been lost.
@@ -122,12 +122,14 @@ class Coordinator:
                 "samples were left without a verdict; is every node's software the same?"
             )
         self._known = known
-        self._scheduler = Scheduler(self._settings.counts, len(known.rows), known.sources)
+        goal = self._settings.goal.with_length(known.tokens_per_sample)
+        self._scheduler = Scheduler(goal, len(known.rows), known.sources)
         self._scheduler.restore(known.before, known.before_of)
-        self._missing = set(replicas)
+        self._scheduler.allowance.set(tokens_left)
+        self._roster.expect(replicas)
         self._begun.set()
-        if self._missing:
-            asyncio.get_running_loop().call_later(ADOPTION_S, self._missing.clear)
+        if replicas:
+            asyncio.get_running_loop().call_later(ADOPTION_S, self._roster.expect, ())
 
     # Replicas
 
@@ -135,25 +137,22 @@ class Coordinator:
         """A replica is ready to work, and holds these samples from a predecessor; returns those
         that it may not have any more."""
         await self._begun.wait()
-        if replica in self._gone or not self._scheduler.prompts:
+        if self._roster.is_gone(replica) or not self._scheduler.prompts:
             return list(held)  # nobody watches over it, or this run ends before it began
         refused = self._scheduler.adopt(replica, held)
-        self._missing.discard(replica)
-        self._replicas.setdefault(replica, Seen(Beat(0, 0, 0.0), 0, 0))
-        self._first_joined = self._first_joined or time.monotonic()
+        self._roster.joined(replica)
         self._notify()
         return refused
 
     async def beat(self, replica: str, beat: Beat) -> Orders:
         """A replica says how it is, and hears what it is to do."""
-        seen = self._replicas.get(replica)
-        if seen is not None:
-            self._replicas[replica] = Seen(beat, seen.beats + 1, seen.delivered)
+        at_work = self._roster.beat(replica, beat)
         self._progress.loop_lag_s = max(self._progress.loop_lag_s, beat.loop_lag_s)
-        if self._draining or seen is None:
+        if self._draining or not at_work or self._scheduler.allowance.overdrawn:
             return Orders(leave=True)
-        idle = self._scheduler.idle and not self._missing
-        if self._consolidation.takes(replica, self._replicas, self._scheduler.held, idle=idle):
+        idle = self._scheduler.idle and not self._roster.missing
+        others = self._roster.at_work
+        if self._consolidation.takes(replica, others, self._scheduler.held, idle=idle):
             return Orders(leave=True, hand_over=True)
         return Orders(leave=False, cancel=tuple(self._scheduler.surplus(replica)))
 
@@ -182,9 +181,9 @@ class Coordinator:
 
     def _grant(self, replica: str, count: int) -> Grant:
         self._committer.check()
-        if self._draining or replica not in self._replicas or self._scheduler.all_settled:
+        if self._draining or replica not in self._roster.at_work or self._scheduler.finished:
             return Grant((), leave=True)
-        if self._missing:
+        if self._roster.missing:
             return Grant((), leave=False)
         leases = self._scheduler.lease(replica, count)
         return Grant(
@@ -214,7 +213,7 @@ class Coordinator:
         # Taken over before the commit: a replica that is lost meanwhile must not have what is on
         # its way to the table drawn again. If the commit fails, the whole run stops.
         for entry in batch.entries:
-            self._scheduler.delivered(replica, entry.key)
+            self._scheduler.delivered(replica, entry.key, entry.tokens)
             self._begun_at.pop(entry.key, None)
         await self._committer.commit("samples", [batch.file], lambda: self._drawn(replica, batch))
         return []
@@ -227,17 +226,14 @@ class Coordinator:
 
     async def lost_replica(self, replica: str, *, engine_died: bool) -> Lost:
         """The replica is gone, and what it had not delivered is drawn again."""
-        seen = self._replicas.pop(replica, None)
-        self._gone.add(replica)
-        self._missing.discard(replica)
+        delivered = self._roster.lost(replica)
         requeued = self._scheduler.lost(replica, engine_died=engine_died)
         self._notify()
-        return Lost(requeued, 0 if seen is None else seen.delivered)
+        return Lost(requeued, delivered)
 
     def _drawn(self, replica: str, batch: Batch[Drawn]) -> None:
         path = str(self._pool.folder("samples") / batch.file.name)
-        if (seen := self._replicas.get(replica)) is not None:
-            self._replicas[replica] = seen._replace(delivered=seen.delivered + len(batch.entries))
+        self._roster.delivered(replica, len(batch.entries))
         fresh: list[ToScore] = []
         for row, (key, done, tokens, reason) in enumerate(batch.entries):
             self._progress.drawn += 1
@@ -263,7 +259,7 @@ class Coordinator:
         self._committer.check()
         if wait and not self._scores:
             await self._wait_for_change(LONG_POLL_S)
-        idle = self._draining or worker in self._gone
+        idle = self._draining or worker in self._gone_workers
         return None if idle else self._scores.lease(worker)
 
     async def deliver_scores(
@@ -282,7 +278,7 @@ class Coordinator:
 
     async def lost_worker(self, worker: str) -> None:
         """The worker is gone; its tasks are scored again."""
-        self._gone.add(worker)
+        self._gone_workers.add(worker)
         self._scores.lost(worker)
         self._notify()
 
@@ -295,7 +291,7 @@ class Coordinator:
             self._compaction.committed("scores", file, 1 + highest)
 
     def _judge(self, verdict: Judged) -> None:
-        self._scheduler.judged(verdict.key, kept=verdict.reason is None)
+        self._scheduler.judged(verdict.key, kept=verdict.reason is None, wrong=verdict.wrong)
         self._progress.judged += 1
         if verdict.reason is None:
             self._progress.kept += 1
@@ -315,11 +311,13 @@ class Coordinator:
         self._begun.set()
         self._notify()
 
-    async def progress(self) -> Progress:
-        """How far the run is; raises what stopped it, if anything did: too many failures once
-        everyone has delivered what was finished."""
+    async def progress(self, tokens_left: float = inf) -> Progress:
+        """How far the run is, and hears how many tokens may still be spent; raises what stopped it,
+        if anything did: too many failures once everyone has delivered what was finished."""
         self._committer.check()
-        drained = self._draining and not (self._replicas or self._missing or self._scores.held)
+        self._scheduler.allowance.set(tokens_left)
+        roster = self._roster
+        drained = self._draining and not (roster.at_work or roster.missing or self._scores.held)
         if drained and self._failure is not None:
             raise self._failure
         self._progress.loop_lag_s = max(self._progress.loop_lag_s, self._lag.take())
@@ -327,12 +325,14 @@ class Coordinator:
             self._progress,
             prompts=self._scheduler.prompts,
             settled=self._scheduler.settled,
+            parked=self._scheduler.parked,
             in_flight=self._scheduler.in_flight,
-            replicas=dict(self._replicas),
+            replicas=dict(roster.at_work),
             waiting_for_scores=self._scores.open,
-            working_s=time.monotonic() - self._first_joined if self._first_joined else 0.0,
+            working_s=roster.working_s,
             trouble=self._committer.trouble,
-            finished=self._scheduler.all_settled
+            unaffordable=self._scheduler.unaffordable,
+            finished=self._scheduler.finished
             and not (self._scheduler.in_flight or self._committer.open or self._scores.open),
             drained=drained,
         )

@@ -12,6 +12,7 @@ class Leases(Generic[Item]):
     def __init__(self) -> None:
         self._holder_of: dict[Item, str] = {}
         self._held_by: dict[str, set[Item]] = {}
+        self._unwanted: dict[str, set[Item]] = {}
 
     def __len__(self) -> int:
         return len(self._holder_of)
@@ -31,4 +32,14 @@ class Leases(Generic[Item]):
 
     def drop(self, item: Item) -> None:
         """Nobody has it any more."""
-        self._held_by[self._holder_of.pop(item)].discard(item)
+        holder = self._holder_of.pop(item)
+        self._held_by[holder].discard(item)
+        self._unwanted.get(holder, set()).discard(item)
+
+    def unwanted(self, item: Item) -> None:
+        """Its holder may give it back."""
+        self._unwanted.setdefault(self._holder_of[item], set()).add(item)
+
+    def take_unwanted(self, holder: str) -> Collection[Item]:
+        """What a holder may give back; each is told once."""
+        return self._unwanted.pop(holder, ())

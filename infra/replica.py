@@ -117,6 +117,7 @@ class Replica:
                 loop_lag_s=self._lag.take(),
                 trouble=self._patience.trouble,
                 slots=self._facts.slots,
+                generated=self._engine.generated(),
             )
             orders = await self._link.call("beat", self._name, beat)
             self._handing_over |= orders.hand_over

@@ -37,8 +37,11 @@ class Judge(Protocol):
         """Score rows of the samples by the named scorers, null: by all that apply."""
         ...
 
-    def reasons(self, items: Sequence[Item], rows: Sequence[ScoreRow]) -> list[str | None]:
-        """Of each sample why it is not kept, null for a kept one."""
+    def verdicts(
+        self, items: Sequence[Item], rows: Sequence[ScoreRow]
+    ) -> list[tuple[str | None, bool]]:
+        """Of each sample why it is not kept, null for a kept one, and whether it is complete and
+        its answer wrong."""
         ...
 
 
@@ -91,9 +94,11 @@ class ScorerWorker:
     def _score(self, task: ScoreTask, items: Sequence[Item]) -> None:
         rows = self._judge.score(items, task.scorers)
         if task.scorers is None:
-            reasons = self._judge.reasons(items, rows)
+            verdicts = self._judge.verdicts(items, rows)
             keys = [sample.key for sample in task.samples]
-            self._verdicts += [Judged(key, why) for key, why in zip(keys, reasons, strict=True)]
+            self._verdicts += [
+                Judged(key, *verdict) for key, verdict in zip(keys, verdicts, strict=True)
+            ]
         for row in rows:
             self._spool.add(row, ROW_BYTES + len(row.values) + len(row.evidence or ""))
         self._tasks.append(task.number)

@@ -3,8 +3,9 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from infra.goal import Goal
 from schemas.ports import Sampling
-from schemas.recipe import Flush, SampleCounts, Teacher
+from schemas.recipe import Flush, Teacher
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,7 +15,7 @@ class CoordinatorSettings:
     name: str
     pool: Path
     epoch: int
-    counts: SampleCounts
+    goal: Goal
     max_failed: float
     patience_s: float
     code: str

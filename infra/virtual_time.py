@@ -16,9 +16,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from infra.consolidation import Load, to_give_back
+from infra.goal import Goal
 from infra.scheduler import Key, Scheduler
 from infra.step_time import StepTime
-from schemas.recipe import SampleCounts
 
 VERDICTS_EVERY_S = 5.0
 FREE_SHARE = 0.1
@@ -181,14 +181,14 @@ class Run:
     def __init__(
         self,
         workload: Workload,
-        counts: SampleCounts,
+        goal: Goal,
         step: StepTime,
         arrivals: Sequence[float],
         *,
         verdict_s: float = 20.0,
         outages: Sequence[Outage] = (),
     ) -> None:
-        self.scheduler = Scheduler(counts, len(workload.tokens))
+        self.scheduler = Scheduler(goal, len(workload.tokens))
         self.outcome = Outcome()
         self._workload = workload
         self._verdict_s = verdict_s
@@ -208,7 +208,7 @@ class Run:
 
     def play(self) -> Outcome:
         """To the end."""
-        while not self.scheduler.all_settled:
+        while not self.scheduler.finished:
             now, _, act, arguments = heapq.heappop(self._events)
             act(now, *arguments)
         self.outcome.end_s = now
@@ -313,8 +313,9 @@ class Run:
         ended = replica.ended()
         replica.fit_cache()
         for key in ended:
-            self.scheduler.delivered(replica.name, key)
-            self.outcome.tokens += int(self._workload.tokens[key])
+            tokens = int(self._workload.tokens[key])
+            self.scheduler.delivered(replica.name, key, tokens)
+            self.outcome.tokens += tokens
         self.outcome.drawn += len(ended)
         self.outcome.decisions += len(ended)
         self._fill(number)

@@ -26,3 +26,13 @@ def get(reference: Any, died: type[ProcessDied] = CoordinatorDied) -> Any:
         raise error.cause from None
     except ray.exceptions.RayError as error:
         raise died(f"a process of the run died: {error}; {RESUME}") from error
+
+
+def ended(runs: dict[Any, str]) -> list[Any]:
+    """Of these references, those whose calls have ended."""
+    import ray
+
+    if not runs:
+        return []
+    found, _ = ray.wait([*runs], num_returns=len(runs), timeout=0)
+    return list(found)

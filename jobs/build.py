@@ -3,17 +3,17 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import polars as pl
 import pyarrow.parquet as pq
 
 from filters.choose import PUBLISHED, with_eligible, with_fates, with_groups
 from filters.sft import sft_rows
+from filters.target import SettledPrefix, cut_at_target
 from infra.catalog import Catalog
 from infra.pool import reading
 from infra.revision import code_digest
-from infra.sampling import eligible_prefix
 from infra.store import file_sha256, sync_file
 from jobs.prompts import PromptList
 from jobs.recipe import Job
@@ -34,6 +34,15 @@ class Decided:
     samples: pl.DataFrame
     prompts: int
     unsettled: int
+    prefix: SettledPrefix | None = None
+    """Where the recipe has a target."""
+
+    @property
+    def target(self) -> Literal["reached", "missed"] | None:
+        """Whether there are as many rows as the recipe wants."""
+        if self.prefix is None:
+            return None
+        return "reached" if self.prefix.reached else "missed"
 
     @property
     def funnel(self) -> dict[str, int]:
@@ -61,11 +70,14 @@ def decide(job: Job, prompts: PromptList) -> Decided:
     """Fixes a cut and gives every sample in it a fate."""
     versions = job.pool.versions()
     samples = narrow_samples(job, prompts, versions)
-    counts = job.recipe.samples
-    samples = with_eligible(samples, lambda judged, kept: eligible_prefix(judged, kept, counts))
-    samples = with_groups(samples, counts.probe)
+    samples = with_eligible(samples, job.eligible)
+    samples = with_groups(samples, job.recipe.samples.probe)
     samples = samples.with_columns(id=_sample_ids(samples))
     samples = with_fates(samples, job.chooser)
+    prefix = None
+    if (wanted := job.recipe.target.published) is not None:
+        ids = prompts.frame["prompt_id"]
+        samples, prefix = cut_at_target(samples, ids, wanted, job.recipe.choose.per_prompt)
     settled = samples.filter(pl.col("settled"))["prompt_id"].n_unique()
     cut = Cut(
         tables=versions,
@@ -73,7 +85,7 @@ def decide(job: Job, prompts: PromptList) -> Decided:
         recipe=identity("e", job.resolved),
         code=code_digest(),
     )
-    return Decided(cut, samples, prompts.frame.height, prompts.frame.height - settled)
+    return Decided(cut, samples, prompts.frame.height, prompts.frame.height - settled, prefix)
 
 
 def _sample_ids(samples: pl.DataFrame) -> pl.Series:
@@ -166,6 +178,7 @@ def summary(decided: Decided) -> dict[str, Any]:
         "prompts": decided.prompts,
         "prompts_published": published["prompt_id"].n_unique(),
         "unsettled": decided.unsettled,
+        "target": decided.target,
         "samples": samples.height,
         "published": published.height,
         "tokens": samples.select(tokens).item() or 0,

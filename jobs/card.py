@@ -44,6 +44,12 @@ def _source_line(source: dict[str, Any]) -> str:
     return f"- {name} (domain {source['domain']}, licence {source.get('license') or 'not stated'})"
 
 
+def _target(manifest: Manifest) -> str:
+    if manifest.target is None:
+        return ""
+    return f" The target of {manifest.recipe['target']['published']:,} rows was {manifest.target}."
+
+
 def _body(manifest: Manifest) -> str:
     samples = sum(manifest.funnel.values())
     sampling = ", ".join(f"{k} {v}" for k, v in manifest.recipe["sampling"].items() if v != ())
@@ -85,7 +91,7 @@ that keeps it.
 | --- | ---: | ---: |
 {funnel}
 
-{manifest.unsettled:,} prompts could still get more samples under this recipe.
+{manifest.unsettled:,} prompts could still get more samples under this recipe.{_target(manifest)}
 
 ## Limits
 

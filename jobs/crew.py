@@ -7,15 +7,16 @@ from typing import Any
 from infra.events import EventLog
 from infra.fleet import Fleet
 from infra.messages import Lost, Progress
-from infra.placement import Placement, assert_placeable
+from infra.meter import Meter
+from infra.placement import Placement, assert_placeable, gpus
 from infra.revision import code_digest
-from infra.scorer_worker import ScorerSettings, start_scorer_worker
 from infra.settings import ReplicaSettings
-from jobs.actors import RESUME, ProcessDied, get
-from jobs.judge import MakeJudge
+from jobs.actors import RESUME, ProcessDied, ended, get
+from jobs.budget import Purse
 from jobs.merging import Merging
 from jobs.progress import ProgressDisplay
 from jobs.recipe import Job
+from jobs.scorer_workers import ScorerWorkers
 from jobs.stopping import StopRequest
 from schemas.errors import EngineError, Interrupted, RunError, StillhouseError
 
@@ -28,8 +29,6 @@ PLACED_POLL_S = 0.05
 others start. Ray gives it after 0.1 to 1.6 s where there is any (measured)."""
 DRAIN_S = 120.0
 """So long a drain may take before the run stops all the same."""
-SCORER_WORKER_DEATHS = 3
-"""So many without a verdict between them; one more, and something is wrong with what they do."""
 
 
 class Crew:
@@ -40,6 +39,7 @@ class Crew:
         job: Job,
         attempt: str,
         coordinator_name: str,
+        purse: Purse,
         display: ProgressDisplay,
         events: EventLog,
         stop: StopRequest,
@@ -50,14 +50,23 @@ class Crew:
         self._display = display
         self._events = events
         self._stop_request = stop
+        self._purse = purse
+        self._meter = Meter(
+            job.store,
+            job.recipe.pool,
+            attempt,
+            job.recipe.name,
+            job.teacher_id,
+            gpus(job.recipe.teacher),
+        )
+        purse.meter(self._meter)
+        self._tokens = 0
+        """Of everything that was delivered, to all coordinators."""
+        self.limit: str | None = None
+        """The budget that ended the run, if one did."""
         self._coordinator: Any = None
         self._check_lease: Callable[[], None] = lambda: None
-        self._workers: dict[str, Any] = {}
-        self._worker_runs: dict[Any, str] = {}
-        self._workers_started = 0
-        self._deaths = 0
-        """Of scorer workers, since the last verdict."""
-        self._judged_at_death = 0
+        self._scorers = ScorerWorkers(job, attempt, coordinator_name, self._note)
         replicas = job.recipe.teacher.replicas
         self._fleet = Fleet(replicas.max, replicas.start_seconds, replicas.stall_seconds)
         self._placements: dict[str, Placement] = {}
@@ -76,14 +85,15 @@ class Crew:
     def serve(self, coordinator: Any, check_lease: Callable[[], None]) -> None:
         """From now on this is the coordinator."""
         self._coordinator = coordinator
+        self._scorers.serve(coordinator)
         self._check_lease = check_lease
         self.last = Progress()
         self._merging.serve(coordinator)
 
     def score(self) -> None:
         """Scorer workers at work until all old samples have their scores."""
-        self._fit_workers()
-        self._until_done(lambda: None)
+        self._scorers.fit()
+        self._until_done(lambda _: None)
 
     def summon(self) -> None:
         """Starts scorer workers, asks for room for replicas, and starts those that have it; may be
@@ -91,7 +101,7 @@ class Crew:
         assert_placeable(self._job.recipe.teacher)
         self._fleet.resume(time.monotonic())
         self._place_replicas()
-        self._fit_workers()
+        self._scorers.fit()
         patience = time.monotonic() + PLACED_S
         while not self._replica_runs and time.monotonic() < patience:
             time.sleep(PLACED_POLL_S)
@@ -103,6 +113,7 @@ class Crew:
         RunError when too few replicas are left, with why the others were given up.
         """
         progress = self._until_done(self._tend_fleet)
+        self._note_limit(progress)
         self._events.add(
             "settled",
             drawn=progress.drawn,
@@ -116,7 +127,7 @@ class Crew:
             self._wait()
         return progress
 
-    def _until_done(self, tend: Callable[[], None]) -> Progress:
+    def _until_done(self, tend: Callable[[Progress], None]) -> Progress:
         while True:
             # First look: whoever was not looked at for a while has beaten meanwhile.
             progress = self._look()
@@ -124,20 +135,28 @@ class Crew:
                 return progress
             if self._stop_request:
                 self._drain()
-            tend()
-            self._tend_workers()
+                raise Interrupted(
+                    "stopped in good order; the same command resumes", self._stop_request.number
+                )
+            tend(progress)
+            self._scorers.tend(self.last.judged)
             self._check_lease()
             self._wait()
 
     def _look(self) -> Progress:
         """The newest state, shown and noted."""
-        progress: Progress = get(self._coordinator.progress.remote())
+        now = time.monotonic()
+        left = self._purse.left(now)
+        progress: Progress = get(self._coordinator.progress.remote(left.tokens))
+        self._tokens += progress.tokens - self.last.tokens
+        self._meter.saw(progress.replicas, self._tokens, now)
+        self._meter.save(now)
         if progress.in_flight + progress.drawn and not self.last.in_flight + self.last.drawn:
             self._events.add("first_lease")
         delivered = progress.drawn + progress.judged > self.last.drawn + self.last.judged
         self._poll_s = POLL_S if delivered or not progress.in_flight else BUSY_POLL_S
         self.last = progress
-        self._fleet.saw(progress.replicas, time.monotonic())
+        self._fleet.saw(progress.replicas, now)
         self._display.show(progress)
         troubles = (seen.beat.trouble for seen in progress.replicas.values())
         trouble = progress.trouble or next(filter(None, troubles), None)
@@ -151,7 +170,7 @@ class Crew:
         """Until somebody ends, or for a moment."""
         import ray
 
-        ray.wait([*self._worker_runs, *self._replica_runs], num_returns=1, timeout=self._poll_s)
+        ray.wait([*self._scorers.runs, *self._replica_runs], num_returns=1, timeout=self._poll_s)
 
     def _note(self, event: str, reason: str, **facts: Any) -> None:
         """Tells an event to whoever watches, and to the event log."""
@@ -160,78 +179,30 @@ class Crew:
         self._events.add(event, reason=reason, **facts)
 
     def _drain(self) -> None:
-        """Everyone delivers what is finished; raises Interrupted."""
+        """Everyone delivers what is finished."""
         self._note("draining", "committing what is finished; a second signal stops at once")
         get(self._coordinator.drain.remote())
         deadline = time.monotonic() + DRAIN_S
         while time.monotonic() < deadline:
             self._tend_leavers()
-            self._tend_workers()
+            self._scorers.tend(self.last.judged)
             if self._look().drained:
                 break
             self._wait()
-        raise Interrupted(
-            "stopped in good order; the same command resumes", self._stop_request.number
-        )
 
-    def _fit_workers(self) -> None:
-        """As many scorer workers as there is room for beside replicas. Were there more, after a
-        node was lost, they would take the room that its replica needs to come back."""
-        wanted = _scorer_workers()
-        while len(self._workers) < wanted:
-            self._start_worker()
-        while len(self._workers) > wanted:
-            self._end_worker(next(reversed(self._workers)))
-
-    def _start_worker(self) -> None:
-        name = f"s{self._workers_started}"
-        self._workers_started += 1
-        recipe = self._job.recipe
-        settings = ScorerSettings(
-            make_judge=MakeJudge(recipe, self._job.scorer_ids),
-            scores=self._job.pool.folder("scores"),
-            flush=recipe.flush,
-            attempt=self._attempt,
-            coordinator=self._coordinator_name,
-            code=code_digest(),
-        )
-        self._workers[name] = start_scorer_worker(name, settings)
-        self._worker_runs[self._workers[name].run.remote()] = name
-
-    def _tend_workers(self) -> None:
-        for run in _ended(self._worker_runs):
-            if (name := self._worker_runs.get(run)) is None:
-                continue  # ended meanwhile, since there is less room
-            try:
-                get(run, ProcessDied)
-            except ProcessDied as error:
-                self._worker_died(name, error)
-
-    def _end_worker(self, name: str) -> None:
-        """It ends, if it has not yet, and others score what it had."""
-        import ray
-
-        self._worker_runs = {run: n for run, n in self._worker_runs.items() if n != name}
-        ray.kill(self._workers.pop(name))
-        get(self._coordinator.lost_worker.remote(name))
-
-    def _worker_died(self, name: str, error: ProcessDied) -> None:
-        self._end_worker(name)
-        self._note("scorer_worker_died", str(error), worker=name)
-        judged = self.last.judged
-        self._deaths = 1 if judged > self._judged_at_death else self._deaths + 1
-        self._judged_at_death = judged
-        if self._deaths > SCORER_WORKER_DEATHS:
-            raise RunError(f"scorer worker {name} died, as others before: {error}") from error
-        self._fit_workers()
-
-    def _tend_fleet(self) -> None:
+    def _tend_fleet(self, progress: Progress) -> None:
+        self._note_limit(progress)
         self._tend_leavers()
         now = time.monotonic()
         for name, overdue in self._fleet.overdue(now).items():
             self._replica_died(name, overdue.reason, engine_died=overdue.hung)
         self._place_replicas()
         self._merging.step(last=False)
+
+    def _note_limit(self, progress: Progress) -> None:
+        if progress.unaffordable and self.limit is None:
+            self.limit = self._purse.left(time.monotonic()).limit
+            self._note("budget_reached", str(self.limit))
 
     def _place_replicas(self) -> None:
         now = time.monotonic()
@@ -256,11 +227,12 @@ class Crew:
             code=code_digest(),
         )
         self._replica_runs[self._placements[name].start(settings)] = name
+        self._meter.started(name, time.monotonic())
         self._events.add("replica_started", replica=name)
 
     def _tend_leavers(self) -> None:
         """Replicas that ended since the last look: they had nothing left to do, or died."""
-        for run in _ended(self._replica_runs):
+        for run in ended(self._replica_runs):
             name = self._replica_runs[run]
             try:
                 get(run, ProcessDied)
@@ -289,7 +261,7 @@ class Crew:
             delivered = lost.delivered > 0
             quarantined = self._fleet.died(name, reason, time.monotonic(), delivered=delivered)
         self._events.add("samples_requeued", replica=name, samples=lost.requeued)
-        self._fit_workers()
+        self._scorers.fit()
         if quarantined:
             self._note("replica_quarantined", reason, replica=name)
         too_few = self._fleet.able < self._job.recipe.teacher.replicas.min
@@ -302,30 +274,14 @@ class Crew:
 
     def _release(self, name: str) -> None:
         """Its process ends and its room is given back."""
+        self._meter.ended(name, time.monotonic())
         self._replica_runs = {run: n for run, n in self._replica_runs.items() if n != name}
         self._placements.pop(name).remove()
 
     def stop(self) -> None:
         """Ends everyone."""
-        import ray
 
-        for worker in self._workers.values():
-            ray.kill(worker)  # and, by Ray, the processes that it has started
+        self._scorers.stop()
         for placement in self._placements.values():
             placement.remove()
-
-
-def _ended(runs: dict[Any, str]) -> list[Any]:
-    import ray
-
-    if not runs:
-        return []
-    ended, _ = ray.wait([*runs], num_returns=len(runs), timeout=0)
-    return list(ended)
-
-
-def _scorer_workers() -> int:
-    """One for every second CPU: scoring shares them with the engines."""
-    import ray
-
-    return max(1, int(ray.cluster_resources().get("CPU", 1)) // 2)
+        self._meter.save(time.monotonic(), last=True)

@@ -2,6 +2,7 @@
 
 import json
 import os
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -11,6 +12,7 @@ from typing import Any
 from infra.cluster import ray_cluster, start_beside_driver
 from infra.coordinator import Coordinator
 from infra.events import EventLog
+from infra.goal import Goal
 from infra.lease import WriterLease
 from infra.messages import Known, Progress
 from infra.pool import reading
@@ -18,6 +20,7 @@ from infra.revision import code_digest
 from infra.settings import CoordinatorSettings
 from infra.spool import write_table
 from jobs.actors import CoordinatorDied, get
+from jobs.budget import Purse
 from jobs.crew import Crew
 from jobs.progress import ProgressDisplay
 from jobs.prompt_copy import keep_prompts
@@ -65,37 +68,71 @@ class Generated:
     """From the first replica that was ready to the last verdict."""
     scored: int = 0
     """Old samples that got scores they lacked."""
+    limit: str | None = None
+    """The budget that ended it, if one did."""
+    put_off: int = 0
+    """Prompts that were not gone on with, since others brought more for the budget."""
+
+    def __add__(self, later: "Generated") -> "Generated":
+        """Both, one after the other."""
+        return Generated(
+            later.attempt or self.attempt,
+            self.prompts_added + later.prompts_added,
+            self.drawn + later.drawn,
+            self.failed + later.failed,
+            self.cancelled + later.cancelled,
+            self.tokens + later.tokens,
+            self.working_s + later.working_s,
+            self.scored + later.scored,
+            later.limit,
+            later.put_off,
+        )
 
 
-def generate(job: Job, prompts: PromptList, repairs: Repairs = NO_REPAIRS) -> Generated:
-    """Draws what is missing. Safe to run again at any time: what exists is not drawn again."""
+def generate(
+    job: Job, prompts: PromptList, repairs: Repairs = NO_REPAIRS, goal: Goal | None = None
+) -> Generated:
+    """Draws what is missing to the goal, by default the recipe's. Safe to run again at any time:
+    what exists is not drawn again."""
+    goal = goal or job.goal
     with ThreadPoolExecutor(1) as beside:
         look = None
         if not needs_repair(job, prompts, repairs):
-            result = beside.submit(_look, job, prompts).result
+            result = beside.submit(_look, job, prompts, goal).result
             look = FirstLook(result, surely_incomplete(job, prompts))
             if not look.incomplete and look.result()[0].complete:
                 return Generated(None)
-        with _attempt(job) as attempt:
+            if job.recipe.budget.limited and not look.result()[0].unscored:
+                limit = _used_up(Purse(job), look.result()[0], goal)
+                if limit is not None:
+                    return Generated(None, limit=limit)
+        with _attempt(job, goal) as attempt:
             return attempt.work(prompts, look, draw=True, repairs=repairs)
+
+
+def _used_up(purse: Purse, found: Survey, goal: Goal) -> str | None:
+    """The budget, if what is left of it is not enough for one sample."""
+    left = purse.left(time.monotonic())
+    length = found.tokens_per_sample or goal.tokens_per_sample
+    return left.limit if left.tokens < length else None
 
 
 def fill_scores(job: Job, prompts: PromptList) -> Generated:
     """Computes only the scores that are missing; draws nothing."""
-    look = _look(job, prompts)
+    look = _look(job, prompts, job.goal)
     if not look[0].unscored:
         return Generated(None)
-    with _attempt(job) as attempt:
+    with _attempt(job, job.goal) as attempt:
         return attempt.work(prompts, FirstLook(lambda: look), draw=False, repairs=NO_REPAIRS)
 
 
-def _look(job: Job, prompts: PromptList) -> Look:
-    found = survey(job, prompts)
+def _look(job: Job, prompts: PromptList, goal: Goal) -> Look:
+    found = survey(job, prompts, goal)
     return found, known(job, prompts, found)
 
 
 @contextmanager
-def _attempt(job: Job) -> Iterator["Attempt"]:
+def _attempt(job: Job, goal: Goal) -> Iterator["Attempt"]:
     """An execution: the pool's lease, Ray, a progress display, and the two signals."""
     pool = job.recipe.pool
     teacher_id = job.teacher_id  # RecipeError for a model that isn't one, before anything starts
@@ -107,7 +144,7 @@ def _attempt(job: Job) -> Iterator["Attempt"]:
             events.add("attempt_started", recipe=name, teacher=teacher_id, pid=os.getpid())
             resolved = json.dumps(job.resolved, indent=2, sort_keys=True).encode()
             job.store.put_if_absent(f"pools/{pool}/attempts/{lease.attempt}/recipe.json", resolved)
-            yield Attempt(job, lease, display, events, stop)
+            yield Attempt(job, goal, lease, display, events, stop)
             if stop:
                 raise Interrupted("stopped in good order; the same command resumes", stop.number)
             events.add("attempt_ended")
@@ -135,6 +172,7 @@ class Attempt:
     def __init__(
         self,
         job: Job,
+        goal: Goal,
         lease: WriterLease,
         display: ProgressDisplay,
         events: EventLog,
@@ -142,16 +180,20 @@ class Attempt:
     ) -> None:
         self.name = lease.attempt
         self._job = job
+        self._goal = goal
         self._lease = lease
         self._display = display
         self._events = events
         self._stop = stop
+        self._purse = Purse(job)
         self._coordinators = 0
         self._repaired = False
         self._done = Generated(lease.attempt)
         self._first_look: FirstLook | None = None
         self._coordinator_name = f"coordinator-{job.recipe.pool}-{lease.attempt}"
-        self._crew = Crew(job, self.name, self._coordinator_name, display, events, stop)
+        self._crew = Crew(
+            job, self.name, self._coordinator_name, self._purse, display, events, stop
+        )
 
     def work(
         self, prompts: PromptList, look: FirstLook | None, *, draw: bool, repairs: Repairs
@@ -211,36 +253,45 @@ class Attempt:
                 self._done = replace(self._done, scored=self._done.scored + found.unscored)
                 found, known_now = self._look(prompts)
             if draw and not found.complete:
+                limit = _used_up(self._purse, found, self._goal)
+                if limit is not None:
+                    self._done = replace(self._done, limit=limit)
+                    return
                 self._crew.summon()
                 # The next coordinator surveys anew: no million rows in memory until then.
                 self._first_look = None
                 del found
-                get(coordinator.begin.remote(known_now, self._crew.replicas_at_work))
+                left = self._purse.left(time.monotonic())
+                get(coordinator.begin.remote(known_now, self._crew.replicas_at_work, left.tokens))
                 self._count(self._crew.draw())
+                self._done = replace(self._done, limit=self._crew.limit)
 
     def _look(self, prompts: PromptList) -> Look:
         """What the pool has; its tables are there, or the store is out. (Anywhere else a pool
         without tables is an empty one. Here that would have everything drawn again.)"""
-        look = self._first_look.result() if self._first_look else _look(self._job, prompts)
+        look = self._first_look.result() if self._first_look else self._fresh_look(prompts)
         if not look[0].is_still_true(self._job):
-            look = _look(self._job, prompts)
+            look = self._fresh_look(prompts)
         self._first_look = FirstLook(lambda: look)
         if None in self._job.pool.versions().values():
             raise StoreUnavailableError(f"pool {self._job.pool.root} is not there any more")
         return look
 
+    def _fresh_look(self, prompts: PromptList) -> Look:
+        return _look(self._job, prompts, self._goal)
+
     def _count(self, progress: Progress) -> None:
         """Adds what one coordinator saw. Of one that died, what it committed after the driver's
         last look is not in these counts, though it is in the pool."""
-        done = self._done
         self._crew.last = Progress()
-        self._done = replace(
-            done,
-            drawn=done.drawn + progress.drawn,
-            failed=done.failed + progress.failed,
-            cancelled=done.cancelled + progress.cancelled,
-            tokens=done.tokens + progress.tokens,
-            working_s=done.working_s + progress.working_s,
+        self._done += Generated(
+            self.name,
+            drawn=progress.drawn,
+            failed=progress.failed,
+            cancelled=progress.cancelled,
+            tokens=progress.tokens,
+            working_s=progress.working_s,
+            put_off=progress.parked,
         )
 
     def _add_prompts(self, coordinator: Any, prompts: PromptList) -> None:
@@ -272,7 +323,7 @@ class Attempt:
             name=self._coordinator_name,
             pool=self._job.pool.root,
             epoch=self._lease.advance() if self._coordinators else self._lease.epoch,
-            counts=recipe.samples,
+            goal=self._goal,
             max_failed=recipe.max_failed,
             patience_s=recipe.flush.patience_seconds,
             code=code_digest(),

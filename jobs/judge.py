@@ -97,12 +97,14 @@ class RecipeJudge:
                     )
         return rows
 
-    def reasons(self, items: Sequence[Item], rows: Sequence[ScoreRow]) -> list[str | None]:
-        """Of each sample why it is not kept, null for a kept one."""
+    def verdicts(
+        self, items: Sequence[Item], rows: Sequence[ScoreRow]
+    ) -> list[tuple[str | None, bool]]:
+        """Of each sample why it is not kept, null for a kept one, and whether it is wrong."""
         samples = pl.DataFrame([_judged_row(item) for item in items], schema=JUDGED_SCHEMA)
         scores = pl.DataFrame([row.to_row() for row in rows], schema=SCORES_SCHEMA)
         wide = with_scores(samples, scores, self._job.scorers, self._job.recipe.scorers)
-        return with_reasons(wide, self._job.rules)["reason"].to_list()
+        return with_reasons(wide, self._job.rules).select("reason", "wrong").rows()
 
     def close(self) -> None:
         """Ends the processes of scorers with a deadline."""

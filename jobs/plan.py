@@ -8,12 +8,9 @@ from infra.catalog import Catalog
 from jobs.build import generator_name
 from jobs.prompts import PromptList
 from jobs.recipe import Job
-from jobs.survey import Survey, survey
+from jobs.survey import MEASURED_FROM, Survey, survey
 from schemas.manifest import Manifest
 from schemas.sample import DONE
-
-MEASURED_FROM = 20
-"""Fewer finished samples than this say too little about lengths and speed."""
 
 
 def plan(job: Job, prompts: PromptList) -> dict[str, Any]:
@@ -65,10 +62,8 @@ def _estimate(job: Job, prompts: PromptList, found: Survey) -> dict[str, Any]:
 def _samples_of_settled(job: Job, found: Survey) -> int:
     """Samples of prompts that need nothing more."""
     from filters.choose import with_eligible
-    from infra.sampling import eligible_prefix
 
-    counts = job.recipe.samples
-    marked = with_eligible(found.samples, lambda j, k: eligible_prefix(j, k, counts))
+    marked = with_eligible(found.samples, job.eligible)
     return marked.filter(pl.col("settled")).height
 
 

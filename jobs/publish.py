@@ -12,6 +12,7 @@ import polars as pl
 from filters.choose import PUBLISHED
 from infra.catalog import Catalog
 from infra.store import file_sha256, sync_file
+from jobs.budget import cost
 from jobs.build import Built, generator_name, summary
 from jobs.card import card
 from jobs.recipe import Job
@@ -43,7 +44,13 @@ def publish(job: Job, built: Built, *, allow_simulated: bool = False) -> Publish
 
 
 def assert_publishable(job: Job, *, allow_simulated: bool) -> None:
-    """RecipeError for made-up samples, unless they are asked for."""
+    """RecipeError for made-up samples, unless they are asked for, and for outputs that nobody
+    writes."""
+    if unwritten := sorted(set(job.recipe.outputs) - {"sft"}):
+        raise RecipeError(
+            f"outputs: {', '.join(unwritten)} cannot be written yet; `generate` draws what they "
+            "need, and `--set outputs=[sft]` publishes the rest"
+        )
     if job.recipe.teacher.engine == "simulated" and not allow_simulated:
         raise RecipeError(
             "teacher.engine: the simulated engine makes its samples up, so they are not published; "
@@ -89,6 +96,7 @@ def _manifest(job: Job, built: Built, version: str) -> Manifest:
         teacher={"id": job.teacher_id, "name": generator_name(job), **job.model},
         scorers=job.scorer_ids,
         unsettled=decided.unsettled,
+        target=decided.target,
         provenance=_provenance(job, built),
     )
 
@@ -101,6 +109,7 @@ def _provenance(job: Job, built: Built) -> dict[str, Any]:
         "created_at": datetime.now(UTC).isoformat(timespec="seconds"),
         "attempts": attempts,
         "engine_versions": sorted(samples["engine_version"].unique().to_list()),
+        "cost": cost(job),
         **{k: v for k, v in summary(built.decided).items() if k.startswith("tokens")},
     }
 

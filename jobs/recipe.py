@@ -16,7 +16,9 @@ from filters.rules import compile_rules, rule_columns
 from filters.scorer import Scorer, scorer_id
 from filters.scorers import build_scorers
 from infra.engines.simulated import SimulatedArgs
+from infra.goal import Goal
 from infra.pool import Pool
+from infra.sampling import Prefix, eligible_prefix
 from infra.store import FolderStore
 from infra.weights import folder_digest
 from schemas.errors import RecipeError
@@ -45,6 +47,8 @@ SCHEDULING_ONLY = frozenset(
         "hangs_after",
         "poisoned",
         "start_seconds",
+        "step_time",
+        "speed",
         "transient_errors",
         "rejects",
     ]
@@ -67,6 +71,7 @@ class Job:
         _check_simulated(recipe)
         scorers = build_scorers(name for names in recipe.scorers.values() for name in names)
         columns = rule_columns(scorers)
+        _check_pairs(recipe, scorers)
         return cls(
             recipe,
             scorers,
@@ -122,6 +127,16 @@ class Job:
         """Identity of each scorer."""
         return {name: scorer_id(scorer) for name, scorer in self.scorers.items()}
 
+    @cached_property
+    def goal(self) -> Goal:
+        """What a run is to reach."""
+        return Goal.of(self.recipe)
+
+    def eligible(self, judged: int, kept: int, wrong: int) -> Prefix:
+        """Of a prompt with these bit sets: how many of its samples count, and whether it is
+        settled."""
+        return eligible_prefix(judged, kept, wrong, self.goal.need)
+
     @property
     def resolved(self) -> dict[str, Any]:
         """The recipe with all defaults, as JSON values."""
@@ -146,6 +161,14 @@ def load_job(path: str, overrides: Sequence[str] = ()) -> Job:
         lines = [_explain(path, node, problem) for problem in error.errors()]
         raise RecipeError("\n".join(lines)) from error
     return Job.of(recipe)
+
+
+def _check_pairs(recipe: Recipe, scorers: Mapping[str, Scorer]) -> None:
+    if "preference" in recipe.outputs and not any(s.verifies for s in scorers.values()):
+        raise RecipeError(
+            "outputs: `preference` needs wrong answers, which only a verifying scorer can tell; "
+            "add one to `scorers`, such as math"
+        )
 
 
 def _check_simulated(recipe: Recipe) -> None:

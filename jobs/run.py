@@ -1,6 +1,7 @@
 """Run: generate ⇄ score → build → publish, resuming by itself."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from math import ceil
 
 from jobs.build import Decided, build, decide
 from jobs.generate import Generated, generate
@@ -31,9 +32,24 @@ def run(
     """Everything that is still to be done, and nothing that is done."""
     if not pilot:
         assert_publishable(job, allow_simulated=allow_simulated)
-    generated = generate(job, prompts, repairs)
+    generated = _draw(job, prompts, repairs)
     if pilot:
         return Ran(generated, decide(job, prompts), None)
     built = build(job, prompts)
     published = publish(job, built, allow_simulated=allow_simulated)
     return Ran(generated, built.decided, published)
+
+
+def _draw(job: Job, prompts: PromptList, repairs: Repairs) -> Generated:
+    """Draws until there are enough rows. The scheduler counts kept samples; where `choose.where`
+    drops some of them, it is told to find as many more."""
+    goal, done = job.goal, generate(job, prompts, repairs)
+    while goal.target is not None and job.goal.target is not None and done.limit is None:
+        decided = decide(job, prompts)
+        if decided.prefix is None or decided.prefix.reached or not decided.unsettled:
+            break
+        rows, kept_rows, _ = decided.prefix
+        lacking = (job.goal.target - rows) * max(kept_rows, 1) / max(rows, 1)
+        goal = replace(goal, target=max(goal.target + 1, kept_rows + ceil(lacking)))
+        done += generate(job, prompts, goal=goal)
+    return done

@@ -9,17 +9,20 @@ import polars as pl
 from filters.choose import index_bits
 from filters.scored import SEPARATOR, TEXT_KEY, with_reasons, with_scores
 from infra.data_file import DataFile
+from infra.goal import Goal
 from infra.messages import Known, Place, ScoreTask, ToScore
 from infra.pool import reading
-from infra.sampling import Bits, eligible_prefix
+from infra.sampling import Bits, below, eligible_prefix
 from infra.scheduler import Key
 from jobs.judge import JUDGED_COLUMNS
 from jobs.prompts import PromptList
 from jobs.recipe import Job
 from schemas.arrow import TABLES
-from schemas.recipe import SampleCounts
+from schemas.sample import DONE
 
 FILL_ROWS = 64
+MEASURED_FROM = 20
+"""Fewer finished samples than this say too little about their length."""
 POOL_KEY = ("prompt_id", "reference_id", "domain", "source")
 """Of the prompts table. Recipes that share a pool may differ in how they name a prompt's domain and
 source, and rules may ask for both."""
@@ -41,6 +44,8 @@ class Survey:
     """Of each prompt with samples."""
     files: Mapping[str, Sequence[DataFile]]
     """Of each table, when it was read."""
+    tokens_per_sample: float | None
+    """Mean length of the finished samples, if they are many."""
 
     def is_still_true(self, job: Job) -> bool:
         """Whether nothing was added to the pool since, and nothing taken away."""
@@ -60,31 +65,58 @@ class Survey:
 def surely_incomplete(job: Job, prompts: PromptList) -> bool:
     """Whether the pool has fewer samples than the probes of all prompts are, as its log alone says;
     if not, only a survey can tell."""
+    if job.goal.target is not None:
+        return False
     rows = sum(file.rows for file in job.pool.files("samples"))
     return rows < prompts.frame.height * job.recipe.samples.probe
 
 
-def survey(job: Job, prompts: PromptList) -> Survey:
-    """Reads narrow columns only; no text is touched."""
+def survey(job: Job, prompts: PromptList, goal: Goal | None = None) -> Survey:
+    """Reads narrow columns only; no text is touched. The goal is the recipe's if none is given."""
+    goal = goal or job.goal
     files = _files(job)
     samples = _samples(job, prompts, job.pool.versions())
     bits = {prompt_id: Bits(*own) for prompt_id, own in index_bits(samples).items()}
     untouched = prompts.frame.height - len(bits)
-    settled, missing = 0, untouched * job.recipe.samples.probe
-    for (done, judged, kept), prompt_count in Counter(bits.values()).items():
-        if eligible_prefix(judged, kept, job.recipe.samples).settled:
+    settled, missing = 0, untouched * goal.need.probe
+    for (done, *verdicts), prompt_count in Counter(bits.values()).items():
+        if job.eligible(*verdicts).settled:
             settled += prompt_count
         else:
-            missing += prompt_count * max(1, _left_of_probe(done, job.recipe.samples))
-    return Survey(samples, settled, missing, bits, files)
+            missing += prompt_count * max(1, _left_of_probe(done, goal.need.probe))
+    if goal.target is not None:
+        missing = min(missing, _missing_to_target(prompts, bits, goal))
+    return Survey(samples, settled, missing, bits, files, _mean_length(samples))
+
+
+def _missing_to_target(prompts: PromptList, bits: Mapping[str, Bits], goal: Goal) -> int:
+    """Samples that the prompts before the target still lack, at least: if all were kept."""
+    wanted, missing = goal.target or 0, 0
+    for prompt_id in prompts.frame["prompt_id"]:
+        if wanted <= 0:
+            break
+        own = bits.get(prompt_id, Bits())
+        settled = eligible_prefix(own.judged, own.kept, own.wrong, goal.need).settled
+        wanted -= goal.rows_of(own) if settled else goal.rows
+        missing += 0 if settled else max(1, _left_of_probe(own.done, goal.need.probe))
+    return missing
+
+
+def _mean_length(samples: pl.DataFrame) -> float | None:
+    done = samples.filter(pl.col("outcome") == DONE)
+    if done.height < MEASURED_FROM:
+        return None
+    length = pl.col("reasoning_tokens") + pl.col("answer_tokens")
+    mean: float | None = done.select(length.mean()).item()
+    return mean
 
 
 def _files(job: Job) -> dict[str, list[DataFile]]:
     return {name: job.pool.files(name) for name in TABLES}
 
 
-def _left_of_probe(done: int, counts: SampleCounts) -> int:
-    return counts.probe - (done & ((1 << counts.probe) - 1)).bit_count()
+def _left_of_probe(done: int, probe: int) -> int:
+    return probe - (done & below(probe)).bit_count()
 
 
 def narrow_samples(
@@ -127,8 +159,11 @@ def _samples(job: Job, prompts: PromptList, versions: Mapping[str, int | None]) 
 
 
 def known(job: Job, prompts: PromptList, found: Survey) -> Known:
-    """What the coordinator has to know of the prompts, in the order of where they lie."""
+    """What the coordinator has to know of the prompts, in the order in which they are drawn: of
+    where they lie, or of their hash where a target counts them."""
     placed = _placed_prompts(job, prompts)
+    if job.goal.target is not None:
+        placed = placed.sort("prompt_id")
     paths = placed["path"].unique(maintain_order=True)
     numbers = pl.DataFrame({"path": paths, "file": range(len(paths))})
     files = placed.join(numbers, on="path", maintain_order="left")["file"]
@@ -138,6 +173,7 @@ def known(job: Job, prompts: PromptList, found: Survey) -> Known:
         placed["row"].cast(pl.UInt32).to_numpy(),
         (placed["source"].fill_null("").rank("dense") - 1).cast(pl.UInt16).to_numpy(),
         (found.bits.get(prompt_id, Bits()) for prompt_id in placed["prompt_id"]),
+        found.tokens_per_sample,
     )
 
 

@@ -49,6 +49,8 @@ def funnel_text(funnel: dict[str, int], before: dict[str, int] | None = None) ->
 def generated(done: Generated) -> Told:
     """What a generate or score stage did."""
     data = {"stage": "generate", **done.__dict__}
+    if done.attempt is None and done.limit is not None:
+        return f"nothing was begun, the budget is used up ({done.limit})", data
     if done.attempt is None:
         return "nothing to generate or to score: everything exists already", data
     text = (
@@ -58,6 +60,11 @@ def generated(done: Generated) -> Told:
     if done.tokens:
         text += f" in {done.working_s:,.0f} s, {done.tokens / done.working_s:,.0f} tokens/s"
     text += f"), {done.scored:,} old samples scored"
+    if done.limit is not None:
+        text += (
+            f"\nended by the budget ({done.limit}); {done.put_off:,} prompts were put off, since "
+            "others brought more for it. What there is is kept; a larger budget goes on"
+        )
     return text, data
 
 
@@ -67,6 +74,8 @@ def _decided_text(decided: Decided, before: Manifest | None = None) -> str:
         f"{facts['samples']:,} samples of {facts['prompts']:,} prompts; {facts['published']:,} "
         f"published of {facts['prompts_published']:,} prompts; {facts['unsettled']:,} unsettled"
     )
+    if decided.prefix is not None:
+        head += f"; target {decided.target}"
     return f"{head}\n\n{funnel_text(decided.funnel, before.funnel if before else None)}"
 
 

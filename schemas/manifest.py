@@ -1,6 +1,6 @@
 """The manifest of a version: what it holds, how it came about, and the proof of every byte."""
 
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 
@@ -59,6 +59,8 @@ class Manifest(BaseModel):
     """Identity of each scorer."""
     unsettled: int
     """Prompts whose needs under this recipe more samples could still meet."""
+    target: Literal["reached", "missed"] | None = None
+    """Whether it has as many rows as the recipe wants, where the recipe says so."""
     digest: str = ""
     """Of everything else in the manifest."""
     provenance: dict[str, Any]
@@ -74,7 +76,9 @@ class Manifest(BaseModel):
         return self.digest == self._digest()
 
     def _digest(self) -> str:
-        return identity("m", self.model_dump(mode="json", exclude={"digest"}))
+        # Without a target it is what it was before there were any.
+        exclude = {"digest"} if self.target else {"digest", "target"}
+        return identity("m", self.model_dump(mode="json", exclude=exclude))
 
 
 def content_digest(files: tuple[File, ...]) -> str:

@@ -97,7 +97,12 @@ class Engine(Protocol):
     async def interrupt(self, request_id: str) -> None: ...
 
     def tokens(self) -> int:
-        """Tokens generated since the start; grows while requests run, or the engine hangs."""
+        """Tokens read and generated since the start; grows while requests run, or the engine
+        hangs."""
+        ...
+
+    def generated(self) -> int:
+        """Tokens generated since the start."""
         ...
 
     def close(self) -> None: ...

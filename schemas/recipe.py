@@ -114,6 +114,10 @@ class SamplingParameters(Part):
     identity."""
 
 
+PolicyName = Literal["posterior", "enough"]
+Output = Literal["sft", "preference", "rl"]
+
+
 class SampleCounts(Part):
     """How many samples a prompt gets; see DESIGN "Sampling without bias"."""
 
@@ -123,7 +127,7 @@ class SampleCounts(Part):
     """A prompt that has not got enough goes on up to here; then it is settled as it is."""
     enough: Count = 4
     """Kept samples after which a prompt is settled."""
-    policy: Literal["posterior", "enough"] = "posterior"
+    policy: PolicyName = "posterior"
     """How many are drawn at once after the probe. `posterior`: those that will be needed with a
     probability of 0.9, by how the prompt and its source went so far; what turns out to be surplus
     is cancelled. `enough`: only those that are needed for sure, which takes more rounds."""
@@ -154,6 +158,38 @@ class Flush(Part):
     """How long a store that cannot be written is waited for; then the run stops with exit 75."""
 
 
+class Budget(Part):
+    """What all attempts of this recipe on its pool may spend together. When a limit is near, no
+    sample is begun that would end beyond it; the version is made of what there is then."""
+
+    tokens: float | None = Field(None, gt=0)
+    """Generated tokens, also of samples that were cancelled or lost."""
+    gpu_hours: float | None = Field(None, gt=0)
+    """From a replica's start to its end, times its GPUs."""
+    usd: float | None = Field(None, gt=0)
+    """GPU-hours times `price.gpu_hour`."""
+
+    @property
+    def limited(self) -> bool:
+        """Whether there is any."""
+        return any(limit is not None for limit in (self.tokens, self.gpu_hours, self.usd))
+
+
+class Price(Part):
+    """What the hardware costs."""
+
+    gpu_hour: float | None = Field(None, gt=0)
+    """In US dollars."""
+
+
+class Target(Part):
+    """When the dataset is large enough."""
+
+    published: Count | None = None
+    """Rows of the `sft` output. Prompts are drawn in the order of their hash, and the version is
+    the shortest prefix of settled prompts that has so many rows."""
+
+
 class Recipe(Part):
     """One dataset: where its prompts come from, who answers, who judges, what is kept."""
 
@@ -172,7 +208,13 @@ class Recipe(Part):
     keep: dict[str, str] = {"finished": "format.complete"}
     """Named rules: a sample is kept if all are true. A rule that is null is `undecided`."""
     choose: Choose = Choose()
-    outputs: tuple[Literal["sft"], ...] = ("sft",)
+    outputs: tuple[Output, ...] = Field(("sft",), min_length=1)
+    """What the samples are drawn for, and so when a prompt has enough of them: `sft` needs
+    `samples.enough` kept ones, `preference` a kept one and a complete one with a wrong answer, `rl`
+    the probe. Only `sft` is written so far."""
+    target: Target = Target()
+    budget: Budget = Budget()
+    price: Price = Price()
     flush: Flush = Flush()
     max_failed: float = Field(0.05, ge=0, le=1)
     """The run stops when more than this share of its samples fails for one reason."""
@@ -200,6 +242,14 @@ class Recipe(Part):
         if bad:
             raise ValueError(f"rule names must be snake_case, they become reasons: {bad}")
         return keep
+
+    @model_validator(mode="after")
+    def _spending(self) -> Self:
+        if self.budget.usd is not None and self.price.gpu_hour is None:
+            raise ValueError("budget.usd needs price.gpu_hour")
+        if self.target.published is not None and "sft" not in self.outputs:
+            raise ValueError("target.published counts rows of the output sft")
+        return self
 
     @model_validator(mode="before")
     @classmethod

@@ -136,6 +136,9 @@ class SimulatedEngine:
     def tokens(self) -> int:
         return self._tokens
 
+    def generated(self) -> int:
+        return self._tokens
+
     def _fail_on_purpose(self, prompt: str, seed: int) -> None:
         if _uniform(f"poison {prompt}") < self._args.poisoned:
             raise EngineError("the simulated engine died of a poisoned prompt")

@@ -32,7 +32,8 @@ class VllmEngine:
         self._teacher = teacher
         self._engine: AsyncLLM | None = None
         self._tokenizer: Any = None
-        self._tokens = 0
+        self._read = 0
+        self._generated = 0
 
     async def start(self) -> EngineFacts:
         """Loads the model; EngineError with vLLM's own message where it cannot."""
@@ -69,11 +70,15 @@ class VllmEngine:
             think_end_token=self._single_token(CLOSE),
         )
 
-    def _count(self, tokens: int) -> None:
-        self._tokens += tokens
+    def _count(self, read: int, generated: int) -> None:
+        self._read += read
+        self._generated += generated
 
     def tokens(self) -> int:
-        return self._tokens
+        return self._read + self._generated  # a long prefill is no hang
+
+    def generated(self) -> int:
+        return self._generated
 
     def _check_tokenizer(self, model: "ModelConfig") -> None:
         if not getattr(self._tokenizer, "chat_template", None):
@@ -201,7 +206,7 @@ class VllmEngine:
             self._engine = None
 
 
-def _token_counter(count: Callable[[int], None]) -> type:
+def _token_counter(count: Callable[[int, int], None]) -> type:
     """A stat logger that counts tokens and nothing else. One that is no PrometheusStatLogger would
     have vLLM add its own, which costs a share of every step."""
     from vllm.v1.metrics.loggers import PrometheusStatLogger
@@ -212,8 +217,7 @@ def _token_counter(count: Callable[[int], None]) -> type:
 
         def record(self, scheduler_stats: Any, iteration_stats: Any, *_: Any, **__: Any) -> None:
             if iteration_stats is not None:
-                # Prompt tokens too: a long prefill is no hang.
-                count(iteration_stats.num_generation_tokens + iteration_stats.num_prompt_tokens)
+                count(iteration_stats.num_prompt_tokens, iteration_stats.num_generation_tokens)
 
         def log_engine_initialized(self) -> None:
             return None

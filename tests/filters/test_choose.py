@@ -6,17 +6,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from filters.choose import Chooser, index_bits, with_eligible, with_fates, with_groups
-from infra.sampling import eligible_prefix
-from schemas.recipe import Choose, SampleCounts
+from infra.sampling import Need, eligible_prefix
+from schemas.recipe import Choose
 
 COLUMNS: dict[str, pl.DataType] = {"length": pl.Int64(), "correct": pl.Boolean()}
-COUNTS = SampleCounts(probe=2, max=6, enough=2)
+NEED = Need(probe=2, max=6, kept=2)
 
 
 def fates(samples: pl.DataFrame, choose: Choose) -> pl.DataFrame:
     chooser = Chooser.compile(choose, COLUMNS)
-    samples = with_eligible(samples, lambda j, k: eligible_prefix(j, k, COUNTS))
-    return with_fates(with_groups(samples, COUNTS.probe), chooser)
+    samples = with_eligible(samples, lambda j, k, w: eligible_prefix(j, k, w, NEED))
+    return with_fates(with_groups(samples, NEED.probe), chooser)
 
 
 def frame(rows: list[tuple[str, int, str | None, int]]) -> pl.DataFrame:
@@ -28,6 +28,7 @@ def frame(rows: list[tuple[str, int, str | None, int]]) -> pl.DataFrame:
                 "judged": True,
                 "reason": reason,
                 "correct": reason is None,
+                "wrong": reason == "wrong",
                 "length": length,
                 "id": f"{prompt}{index}",
             }
@@ -46,14 +47,15 @@ def frame(rows: list[tuple[str, int, str | None, int]]) -> pl.DataFrame:
 def test_bits_of_any_index(samples: dict[tuple[str, int], str | None]) -> None:
     rows = [(prompt, index, reason, 1) for (prompt, index), reason in samples.items()]
     judged = pl.col("reason").ne_missing("not judged")
-    expected: dict[str, tuple[int, int, int]] = {}
+    expected: dict[str, tuple[int, int, int, int]] = {}
     for (prompt, index), reason in samples.items():
-        done, known, kept = expected.get(prompt, (0, 0, 0))
+        done, known, kept, wrong = expected.get(prompt, (0, 0, 0, 0))
         bit = 1 << index
         expected[prompt] = (
             done | bit,
             known | (0 if reason == "not judged" else bit),
             kept | (bit if reason is None else 0),
+            wrong | (bit if reason == "wrong" else 0),
         )
     found = frame(rows) if rows else frame([("a", 0, None, 1)]).clear()
     found = found.with_columns(judged=judged, reason=pl.when(judged).then("reason"))

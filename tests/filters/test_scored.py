@@ -17,7 +17,8 @@ FORMAT = '{"complete": true}'
 
 
 def sample(prompt: str, domain: str = "math", outcome: str = "done") -> dict[str, Any]:
-    return {**key(prompt), "domain": domain, "outcome": outcome, "failure_reason": None}
+    about = {"domain": domain, "outcome": outcome, "failure_reason": None, "finish_reason": "stop"}
+    return {**key(prompt), **about}
 
 
 def key(prompt: str) -> dict[str, Any]:
@@ -67,6 +68,15 @@ def test_what_a_sample_lacks_is_named() -> None:
     assert found["missing"].to_list() == ["", "format", "format,math", "", ""]
     assert found["judged"].to_list() == [True, False, False, True, True]
     assert found["correct"].to_list() == [True, True, None, None, None]
+
+
+def test_wrong_is_what_is_complete_and_not_right() -> None:
+    truncated = {**sample("c"), "finish_reason": "length"}
+    incomplete = score("d", "format", values='{"complete": false}')
+    scores = [score(prompt, "math", verdict="false") for prompt in "bcd"]
+    scores += [score("a", "math"), *(score(prompt, "format") for prompt in "abc"), incomplete]
+    found = scored([sample("a"), sample("b"), truncated, sample("d"), sample("e")], scores)
+    assert with_reasons(found, {})["wrong"].to_list() == [False, True, False, False, False]
 
 
 def test_values_become_columns() -> None:

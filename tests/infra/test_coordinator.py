@@ -11,19 +11,19 @@ import pytest
 from infra.coordinator import Coordinator
 from infra.data_file import DataFile
 from infra.failures import SAMPLES_AT_LEAST
+from infra.goal import Goal
 from infra.messages import Beat, Drawn, Grant, Judged, Known, Place, ScoreTask, ToScore
 from infra.pool import Pool, PoolWriter
 from infra.revision import code_digest
-from infra.sampling import Bits
+from infra.sampling import Bits, Need
 from infra.scheduler import Key
 from infra.settings import CoordinatorSettings
 from infra.spool import Batch, write_file
 from schemas.arrow import SAMPLES
 from schemas.errors import BusyError, RunError
-from schemas.recipe import SampleCounts
 from tests.builders import make_sample
 
-COUNTS = SampleCounts(probe=2, max=4, enough=1)
+GOAL = Goal(Need(probe=2, max=4, kept=1))
 ONE_FAILED = Bits(0b01, 0b01, 0)
 BEAT = Beat(held=1, tokens=5, loop_lag_s=0.25)
 Play = Callable[[Coordinator], Awaitable[None]]
@@ -34,7 +34,7 @@ def settings_of(pool: Path, epoch: int = 1) -> CoordinatorSettings:
         name="c",
         pool=pool,
         epoch=epoch,
-        counts=COUNTS,
+        goal=GOAL,
         max_failed=0.05,
         patience_s=0,
         code=code_digest(),
@@ -360,8 +360,8 @@ def test_a_beat_of_an_unknown_replica_sends_it_away(tmp_path: Path) -> None:
 
 def test_what_is_not_needed_is_cancelled_or_scored(tmp_path: Path) -> None:
     async def run() -> None:
-        hard = SampleCounts(probe=12, max=32, enough=1)
-        coordinator = Coordinator(replace(settings_of(tmp_path), counts=hard))
+        hard = Goal(Need(probe=12, max=32, kept=1))
+        coordinator = Coordinator(replace(settings_of(tmp_path), goal=hard))
         await coordinator.start()
         await coordinator.begin(known(1, Bits(2**12 - 1, 2**12 - 1, 0)))
         await coordinator.join("r0", [])

@@ -12,23 +12,24 @@ import pytest
 
 from infra.coordinator import Coordinator
 from infra.engines.simulated import SimulatedEngine
+from infra.goal import Goal
 from infra.messages import Judged, Known, Progress
 from infra.pool import Pool
 from infra.replica import Replica
 from infra.revision import code_digest
 from infra.sample_row import Ready, prepare
-from infra.sampling import Bits
+from infra.sampling import Bits, Need
 from infra.settings import CoordinatorSettings, ReplicaSettings
 from infra.spool import write_table
 from schemas.arrow import PROMPTS
 from schemas.ports import Sampling
-from schemas.recipe import Flush, SampleCounts, SamplingParameters, Teacher
+from schemas.recipe import Flush, SamplingParameters, Teacher
 from tests.builders import make_prompt
 
 NOTHING = Bits()
 NUMBER = 6
-COUNTS = SampleCounts(probe=4, max=8, enough=8)
-PLENTY = SampleCounts(probe=32, max=32, enough=32)
+GOAL = Goal(Need(probe=4, max=8, kept=8))
+PLENTY = Goal(Need(probe=32, max=32, kept=32))
 
 
 class LateAnswers:
@@ -45,10 +46,8 @@ class LateAnswers:
         return answer
 
 
-async def coordinator_of(
-    tmp_path: Path, counts: SampleCounts = COUNTS, before: Bits = NOTHING
-) -> Coordinator:
-    settings = CoordinatorSettings("c", tmp_path, 1, counts, 1, 0, code_digest())
+async def coordinator_of(tmp_path: Path, goal: Goal = GOAL, before: Bits = NOTHING) -> Coordinator:
+    settings = CoordinatorSettings("c", tmp_path, 1, goal, 1, 0, code_digest())
     coordinator = Coordinator(settings)
     await coordinator.start()
     rows = [make_prompt(f"What is {n} + 1?") for n in range(NUMBER)]
@@ -112,7 +111,7 @@ def test_no_sample_is_lost_between_two_answers(
         assert (await coordinator.progress()).finished
 
     asyncio.run(run())
-    assert_all_there(tmp_path, NUMBER * COUNTS.max)
+    assert_all_there(tmp_path, NUMBER * GOAL.need.max)
 
 
 def test_files_are_few_while_there_is_work(tmp_path: Path) -> None:
@@ -129,13 +128,13 @@ def test_files_are_few_while_there_is_work(tmp_path: Path) -> None:
         scoring.cancel()
 
     asyncio.run(run())
-    assert_all_there(tmp_path, NUMBER * PLENTY.max)
+    assert_all_there(tmp_path, NUMBER * PLENTY.need.max)
     assert len(Pool(tmp_path).files("samples")) <= 2
 
 
 def test_what_is_not_needed_any_more_is_not_drawn_to_its_end(tmp_path: Path) -> None:
     async def run() -> None:
-        hard = SampleCounts(probe=12, max=32, enough=1)
+        hard = Goal(Need(probe=12, max=32, kept=1))
         coordinator = await coordinator_of(tmp_path, hard, Bits(2**12 - 1, 2**12 - 1, 0))
         replica = replica_of(tmp_path, max_num_seqs=9, tokens_per_second=50)
         replica._link = LateAnswers(coordinator, 1)  # type: ignore[assignment]
@@ -147,7 +146,7 @@ def test_what_is_not_needed_any_more_is_not_drawn_to_its_end(tmp_path: Path) -> 
         scoring.cancel()
         assert progress.cancelled > 0
         assert_all_there(tmp_path, progress.drawn)
-        assert progress.drawn < NUMBER * hard.max
+        assert progress.drawn < NUMBER * hard.need.max
 
     asyncio.run(run())
 
@@ -170,7 +169,7 @@ def test_a_replica_hands_over_what_it_has(
     monkeypatch.setattr(SimulatedEngine, "interrupt", interrupt_unless_new)
 
     async def run() -> None:
-        coordinator = await coordinator_of(tmp_path, SampleCounts(probe=4, max=4, enough=4))
+        coordinator = await coordinator_of(tmp_path, Goal(Need(probe=4, max=4, kept=4)))
         replicas = [
             replica_of(tmp_path, name=name, max_num_seqs=12, mean_tokens=30, tokens_per_second=10)
             for name in ("r0", "r1")

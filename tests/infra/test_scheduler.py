@@ -1,20 +1,23 @@
 """The scheduling core under any order of events: no key twice, always progress, one outcome."""
 
 import random
+from math import inf
 
 import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
-from infra.sampling import Bits, eligible_prefix
+from infra.goal import Goal
+from infra.sampling import Bits, Need, Prefix, eligible_prefix
 from infra.scheduler import TRANSIENT_TRIES, Key, Scheduler
 from infra.suspects import ALONE
-from schemas.recipe import SampleCounts
 
-COUNTS = SampleCounts(probe=2, max=6, enough=2)
-ONE = SampleCounts(probe=1, max=1, enough=1)
-HARD = SampleCounts(probe=12, max=32, enough=1)
+NEED = Need(probe=2, max=6, kept=2, wrong=1)
+GOAL = Goal(NEED, tokens_per_sample=1)
+KEPT_ONLY = Goal(NEED._replace(wrong=0))
+ONE = Goal(Need(probe=1, max=1, kept=1))
+HARD = Goal(Need(probe=12, max=32, kept=1))
 ALL_WRONG = Bits(2**12 - 1, 2**12 - 1, 0)
 PROMPTS = 4
 HOLDERS = "AB"
@@ -25,18 +28,23 @@ def truth(key: Key) -> bool:
     return random.Random(f"{key.prompt} {key.sample_index}").random() < 0.4
 
 
+def fallacy(key: Key) -> bool:
+    """Whether a sample is complete and wrong."""
+    return not truth(key) and key.sample_index % 2 == 0
+
+
 def bits(keys: set[Key]) -> int:
     return sum(1 << key.sample_index for key in keys)
 
 
-def restored(counts: SampleCounts, *before: Bits) -> Scheduler:
+def restored(goal: Goal, *before: Bits) -> Scheduler:
     """One prompt for each of `before`, with the samples that it has already."""
-    scheduler = Scheduler(counts, len(before))
+    scheduler = Scheduler(goal, len(before))
     scheduler.restore(before, np.arange(len(before), dtype=np.uint32))
     return scheduler
 
 
-KEYS = st.builds(Key, st.integers(0, PROMPTS - 1), st.integers(0, COUNTS.max - 1))
+KEYS = st.builds(Key, st.integers(0, PROMPTS - 1), st.integers(0, NEED.max - 1))
 
 
 class Chaos(RuleBasedStateMachine):
@@ -45,7 +53,7 @@ class Chaos(RuleBasedStateMachine):
 
     @initialize(prompts=st.integers(1, PROMPTS), killers=st.frozensets(KEYS, max_size=2))
     def start(self, prompts: int, killers: frozenset[Key]) -> None:
-        self.scheduler = Scheduler(COUNTS, prompts)
+        self.scheduler = Scheduler(GOAL, prompts)
         self.killers = killers
         self.held: dict[Key, str] = {}
         self.condemned: set[Key] = set()
@@ -54,6 +62,11 @@ class Chaos(RuleBasedStateMachine):
         """What holders have from a predecessor, before they join its successor."""
         self.delivered: set[Key] = set()
         self.waiting: set[Key] = set()
+        self.left = inf
+        """Samples that may still be paid for."""
+
+    def wrong(self, key: Key) -> bool:
+        return fallacy(key) and key not in self.condemned
 
     def kept(self, key: Key) -> bool:
         return truth(key) and key not in self.condemned
@@ -62,10 +75,13 @@ class Chaos(RuleBasedStateMachine):
         return {key for key, owner in self.held.items() if owner == holder}
 
     def take(self, holder: str, count: int) -> None:
-        for key, tries, poisoned in self.scheduler.lease(holder, count):
+        room = max(0, self.left - len(self.held))
+        leases = self.scheduler.lease(holder, count)
+        assert len(leases) <= room, "more than can be paid for"
+        for key, tries, poisoned in leases:
             assert key not in self.held, "leased twice at once"
             assert key not in self.delivered, "leased after its delivery"
-            assert 0 <= key.sample_index < COUNTS.max
+            assert 0 <= key.sample_index < NEED.max
             assert 1 <= tries <= TRANSIENT_TRIES
             self.held[key] = holder
             if poisoned:
@@ -76,7 +92,8 @@ class Chaos(RuleBasedStateMachine):
     def hand_in(self, key: Key) -> None:
         holder = self.held.pop(key)
         assert self.scheduler.accepts(holder, key)
-        self.scheduler.delivered(holder, key)
+        self.scheduler.delivered(holder, key, 1)
+        self.left -= 1
         assert not self.scheduler.accepts(holder, key)
         self.delivered.add(key)
         self.waiting.add(key)
@@ -109,7 +126,7 @@ class Chaos(RuleBasedStateMachine):
         if self.waiting:
             key = data.draw(st.sampled_from(sorted(self.waiting)))
             self.waiting.discard(key)
-            self.scheduler.judged(key, kept=self.kept(key))
+            self.scheduler.judged(key, kept=self.kept(key), wrong=self.wrong(key))
 
     @rule(data=st.data())
     def fail(self, data: st.DataObject) -> None:
@@ -126,7 +143,8 @@ class Chaos(RuleBasedStateMachine):
             assert self.held[key] == holder
             judged = {k for k in self.delivered - self.waiting if k.prompt == key.prompt}
             kept = {k for k in judged if self.kept(k)}
-            prefix = eligible_prefix(bits(judged), bits(kept), COUNTS)
+            wrong = {k for k in judged if self.wrong(k)}
+            prefix = eligible_prefix(bits(judged), bits(kept), bits(wrong), NEED)
             assert prefix.settled
             assert key.sample_index >= prefix.length, "only higher indexes are cancelled"
         ended = data.draw(st.sets(st.sampled_from(surplus))) if surplus else set()
@@ -146,6 +164,11 @@ class Chaos(RuleBasedStateMachine):
         if self.held_by(holder) & self.killers - self.condemned:
             self.forget(holder, engine_died=True)
 
+    @rule(samples=st.integers(0, 6))
+    def afford(self, samples: int) -> None:
+        self.left = samples
+        self.scheduler.allowance.set(samples)
+
     @rule()
     def succeed(self) -> None:
         """A successor knows what is in the pool; everything there has its verdict by then."""
@@ -155,8 +178,10 @@ class Chaos(RuleBasedStateMachine):
         for number in range(prompts):
             done = {key for key in self.delivered if key.prompt == number}
             kept = bits({key for key in done if self.kept(key)})
-            before.append(Bits(bits(done), bits(done), kept))
-        self.scheduler = restored(COUNTS, *before)
+            wrong = bits({key for key in done if self.wrong(key)})
+            before.append(Bits(bits(done), bits(done), kept, wrong))
+        self.scheduler = restored(GOAL, *before)
+        self.left = inf
         for holder in HOLDERS:
             self.unheard.setdefault(holder, set()).update(self.held_by(holder))
         self.held = {}
@@ -200,18 +225,20 @@ class Chaos(RuleBasedStateMachine):
             return
         for holder in [*HOLDERS, "C"]:
             self.forget(holder, engine_died=False)
-        for _ in range(self.scheduler.prompts * COUNTS.max * 2 + 4 * len(self.killers)):
-            if self.scheduler.all_settled:
+        self.left = inf
+        self.scheduler.allowance.set(inf)
+        for _ in range(self.scheduler.prompts * NEED.max * 2 + 4 * len(self.killers)):
+            if self.scheduler.finished:
                 break
             self.work_undisturbed()
-        assert self.scheduler.all_settled
+        assert self.scheduler.finished
         assert self.scheduler.settled_below == self.scheduler.prompts
         for prompt in range(self.scheduler.prompts):
             self.assert_the_one_outcome(prompt)
 
     def work_undisturbed(self) -> None:
         for key in sorted(self.waiting):
-            self.scheduler.judged(key, kept=self.kept(key))
+            self.scheduler.judged(key, kept=self.kept(key), wrong=self.wrong(key))
         self.waiting = set()
         self.take("D", 3)
         if self.held_by("D") & self.killers - self.condemned:
@@ -223,13 +250,17 @@ class Chaos(RuleBasedStateMachine):
         mine = {key for key in self.delivered if key.prompt == prompt}
         if mine & self.condemned:
             return  # how many siblings came through before depends on the order of events
-        found = eligible_prefix(bits(mine), bits({key for key in mine if truth(key)}), COUNTS)
-        everything = bits({Key(prompt, i) for i in range(COUNTS.max) if truth(Key(prompt, i))})
-        assert found == eligible_prefix(2**COUNTS.max - 1, everything, COUNTS)
+        assert outcome(mine) == outcome({Key(prompt, index) for index in range(NEED.max)})
 
 
 Chaos.TestCase.settings = settings(max_examples=250, stateful_step_count=50, deadline=None)
 TestChaos = Chaos.TestCase
+
+
+def outcome(judged: set[Key]) -> Prefix:
+    """Of a prompt of which these are judged."""
+    kept, wrong = filter(truth, judged), filter(fallacy, judged)
+    return eligible_prefix(bits(judged), bits(set(kept)), bits(set(wrong)), NEED)
 
 
 def leased(scheduler: Scheduler, holder: str, count: int) -> list[Key]:
@@ -241,13 +272,13 @@ def condemned(scheduler: Scheduler, holder: str, count: int) -> dict[Key, bool]:
 
 
 def test_siblings_are_leased_next_to_each_other() -> None:
-    scheduler = Scheduler(COUNTS, 3)
+    scheduler = Scheduler(KEPT_ONLY, 3)
     assert leased(scheduler, "A", 5) == [Key(0, 0), Key(0, 1), Key(1, 0), Key(1, 1), Key(2, 0)]
     assert leased(scheduler, "B", 5) == [Key(2, 1)]
 
 
 def test_no_more_run_than_are_missing() -> None:
-    scheduler = Scheduler(SampleCounts(probe=2, max=6, enough=3), 1)
+    scheduler = Scheduler(Goal(Need(probe=2, max=6, kept=3)), 1)
     for key in leased(scheduler, "A", 9):
         scheduler.delivered("A", key)
         scheduler.judged(key, kept=True)
@@ -258,13 +289,13 @@ def test_no_more_run_than_are_missing() -> None:
 
 
 def test_known_samples_are_not_drawn_again() -> None:
-    scheduler = restored(COUNTS, Bits(0b011, 0b011, 0b001), Bits(0b11, 0b11, 0b11))
+    scheduler = restored(KEPT_ONLY, Bits(0b011, 0b011, 0b001), Bits(0b11, 0b11, 0b11))
     assert scheduler.settled == 1
     assert leased(scheduler, "A", 9) == [Key(0, 2)]
 
 
 def test_a_verdict_for_a_known_sample_is_taken_before_its_prompt_is_worked_on() -> None:
-    scheduler = restored(COUNTS, Bits(), Bits(0b11, 0b01, 0b01))
+    scheduler = restored(KEPT_ONLY, Bits(), Bits(0b11, 0b01, 0b01))
     scheduler.judged(Key(1, 1), kept=True)
     assert scheduler.settled == 1
 
@@ -277,24 +308,24 @@ def test_settled_prompts_are_passed_over() -> None:
     for number in (3, 1):
         scheduler.delivered("A", Key(number, 0))
         scheduler.judged(Key(number, 0), kept=False)
-    assert scheduler.all_settled
+    assert scheduler.finished
     assert scheduler.settled_below == 4
 
 
 def test_nothing_to_draw_is_settled() -> None:
-    assert Scheduler(COUNTS, 0).all_settled
-    assert Scheduler(COUNTS, 0).lease("A", 1) == []
+    assert Scheduler(GOAL, 0).finished
+    assert Scheduler(GOAL, 0).lease("A", 1) == []
 
 
 def test_a_second_verdict_is_passed_over() -> None:
-    scheduler = Scheduler(SampleCounts(probe=2, max=2, enough=1), 1)
+    scheduler = Scheduler(Goal(Need(probe=2, max=2, kept=1)), 1)
     for key in leased(scheduler, "A", 2):
         scheduler.delivered("A", key)
     scheduler.judged(Key(0, 0), kept=False)
     scheduler.judged(Key(0, 0), kept=True)
-    assert not scheduler.all_settled
+    assert not scheduler.finished
     scheduler.judged(Key(0, 1), kept=False)
-    assert scheduler.all_settled
+    assert scheduler.finished
     scheduler.judged(Key(0, 1), kept=True)
     assert scheduler.settled == 1
 
@@ -331,7 +362,7 @@ def test_what_is_not_needed_is_not_taken_up_again() -> None:
     ahead = leased(scheduler, "B", 9)
     scheduler.delivered("A", first)
     scheduler.judged(first, kept=True)
-    assert scheduler.all_settled
+    assert scheduler.finished
     assert scheduler.in_flight == len(ahead) > 0
     scheduler.lost("B")
     assert scheduler.in_flight == 0
@@ -342,7 +373,7 @@ def test_what_is_not_needed_is_not_taken_up_again() -> None:
 def test_failed_tries_are_capped(prompts: int) -> None:
     scheduler = Scheduler(ONE, prompts)
     tries = 0
-    while not scheduler.all_settled:
+    while not scheduler.finished:
         for key, number, _ in scheduler.lease("A", 7):
             tries += 1
             if not scheduler.failed("A", key):
@@ -360,7 +391,7 @@ def test_a_lost_holder_costs_no_try() -> None:
 
 
 def test_a_successor_adopts_what_is_held() -> None:
-    scheduler = restored(COUNTS, Bits(), Bits(0b01, 0b01, 0), Bits(0b11, 0b11, 0b11))
+    scheduler = restored(KEPT_ONLY, Bits(), Bits(0b01, 0b01, 0), Bits(0b11, 0b11, 0b11))
     held = [Key(0, 1), Key(1, 0), Key(1, 1), Key(2, 0)]
     assert scheduler.adopt("A", held) == [Key(1, 0), Key(2, 0)], "done already"
     assert scheduler.adopt("B", [Key(0, 1)]) == [Key(0, 1)], "somebody else's"
@@ -370,7 +401,7 @@ def test_a_successor_adopts_what_is_held() -> None:
 
 
 def test_a_sample_that_kills_alone_is_poisoned_with_its_prompt() -> None:
-    scheduler = Scheduler(SampleCounts(probe=1, max=3, enough=1), 1)
+    scheduler = Scheduler(Goal(Need(probe=1, max=3, kept=1)), 1)
     for holder in "ABCD":
         assert condemned(scheduler, holder, 1) == {Key(0, 0): False}
         scheduler.lost(holder, engine_died=True)
@@ -378,7 +409,7 @@ def test_a_sample_that_kills_alone_is_poisoned_with_its_prompt() -> None:
         assert condemned(scheduler, "E", 9) == {Key(0, index): True}
         scheduler.delivered("E", Key(0, index))
         scheduler.judged(Key(0, index), kept=False)
-    assert scheduler.all_settled
+    assert scheduler.finished
 
 
 def test_a_killed_process_condemns_nobody() -> None:

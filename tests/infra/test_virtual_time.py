@@ -8,13 +8,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from infra.sampling import eligible_prefix
+from infra.goal import Goal
+from infra.sampling import Need, eligible_prefix
 from infra.step_time import StepTime
 from infra.virtual_time import Outage, Outcome, Run, Workload
-from schemas.recipe import SampleCounts
+from schemas.recipe import PolicyName
 
 STEP = StepTime(base_s=0.01, per_sequence_s=0.001, slots=8)
-COUNTS = SampleCounts(probe=4, max=16, enough=4)
+GOAL = Goal(Need(probe=4, max=16, kept=4))
 
 
 def workload(prompts: int, seed: int = 0) -> Workload:
@@ -24,23 +25,23 @@ def workload(prompts: int, seed: int = 0) -> Workload:
     return Workload(tokens, random.random((prompts, 16)) < rates)
 
 
-def prefixes(work: Workload, counts: SampleCounts) -> list[int]:
+def prefixes(work: Workload, need: Need) -> list[int]:
     """How many samples each prompt needs."""
     bits = [sum(1 << int(index) for index in np.flatnonzero(kept)) for kept in work.kept]
-    return [eligible_prefix(2**counts.max - 1, kept, counts).length for kept in bits]
+    return [eligible_prefix(2**need.max - 1, kept, 0, need).length for kept in bits]
 
 
 def needed_tokens(work: Workload) -> int:
     return sum(
         int(tokens[:length].sum())
-        for tokens, length in zip(work.tokens, prefixes(work, COUNTS), strict=True)
+        for tokens, length in zip(work.tokens, prefixes(work, GOAL.need), strict=True)
     )
 
 
 def test_one_slot_decodes_one_after_the_other() -> None:
     work = Workload(np.array([[10], [30]]), np.ones((2, 1), bool), prompt_tokens=100)
     step = StepTime(base_s=0.01, per_sequence_s=0, per_prefill_token_s=0.001, slots=1)
-    outcome = Run(work, SampleCounts(probe=1, max=1, enough=1), step, [5.0], verdict_s=0).play()
+    outcome = Run(work, Goal(Need(probe=1, max=1, kept=1)), step, [5.0], verdict_s=0).play()
     assert isclose(outcome.paid_s, outcome.end_s - 5)
     assert 40 * 0.01 + 2 * 0.1 <= outcome.paid_s <= 40 * 0.01 + 2 * 0.1 + 5, "verdicts in groups"
     assert (outcome.tokens, outcome.drawn, outcome.wasted_tokens) == (40, 2, 0)
@@ -49,8 +50,8 @@ def test_one_slot_decodes_one_after_the_other() -> None:
 def test_a_full_cache_takes_no_more() -> None:
     work = workload(20)
     step = StepTime(base_s=0.02, per_sequence_s=0, per_prefill_token_s=1e-6, slots=8)
-    plenty = Run(work, COUNTS, step, [0.0]).play()
-    scarce = Run(work, COUNTS, replace(step, kv_tokens=1000), [0.0]).play()
+    plenty = Run(work, GOAL, step, [0.0]).play()
+    scarce = Run(work, GOAL, replace(step, kv_tokens=1000), [0.0]).play()
     assert scarce.end_s > 1.3 * plenty.end_s
     assert scarce.tokens >= needed_tokens(work)
 
@@ -63,23 +64,22 @@ def test_a_full_cache_takes_no_more() -> None:
     st.sampled_from(["enough", "posterior"]),
 )
 def test_whatever_happens_every_prompt_gets_what_it_needs(
-    prompts: int, arrivals: list[float], lost: list[tuple[float, int]], policy: str
+    prompts: int, arrivals: list[float], lost: list[tuple[float, int]], policy: PolicyName
 ) -> None:
     work = workload(prompts)
-    counts = SampleCounts.model_validate(COUNTS.model_dump() | {"policy": policy})
     outages = [Outage(at, number % len(arrivals)) for at, number in lost]
-    run = Run(work, counts, STEP, arrivals, outages=outages)
+    run = Run(work, replace(GOAL, policy=policy), STEP, arrivals, outages=outages)
     outcome = run.play()
-    assert run.scheduler.all_settled
+    assert run.scheduler.finished
     assert outcome.tokens >= needed_tokens(work)
-    assert outcome.drawn + outcome.cancelled >= sum(prefixes(work, COUNTS))
+    assert outcome.drawn + outcome.cancelled >= sum(prefixes(work, GOAL.need))
     assert outcome.paid_s <= len(arrivals) * outcome.end_s
 
 
 def test_at_the_end_replicas_are_given_back() -> None:
     random = np.random.default_rng(0)
     tokens = np.clip(random.lognormal(5, 1, (60, 4)), 8, 5000).astype(np.int64)
-    counts = SampleCounts(probe=4, max=4, enough=4)
+    counts = Goal(Need(probe=4, max=4, kept=4))
     step = StepTime(0.01, 0.0, per_prefill_token_s=1e-6, slots=8)
     outcome = Run(Workload(tokens, tokens > 0), counts, step, [0.0] * 6).play()
     assert outcome.drawn == tokens.size
@@ -88,9 +88,8 @@ def test_at_the_end_replicas_are_given_back() -> None:
     assert outcome.paid_s < 0.7 * 6 * outcome.end_s
 
 
-def play(policy: str, work: Workload) -> Outcome:
-    counts = SampleCounts.model_validate(COUNTS.model_dump() | {"policy": policy})
-    return Run(work, counts, STEP, [0.0, 0.0]).play()
+def play(policy: PolicyName, work: Workload) -> Outcome:
+    return Run(work, replace(GOAL, policy=policy), STEP, [0.0, 0.0]).play()
 
 
 def test_what_is_drawn_ahead_costs_little() -> None:
@@ -106,8 +105,8 @@ def test_pass_rates_of_the_probe_are_unbiased() -> None:
     random = np.random.default_rng(3)
     rates = random.beta(1.5, 1.0, 4000)
     kept = random.random((4000, 16)) < rates[:, None]
-    lengths = prefixes(Workload(np.ones(kept.shape, np.int64), kept), COUNTS)
-    error = kept[:, : COUNTS.probe].mean(axis=1) - rates
+    lengths = prefixes(Workload(np.ones(kept.shape, np.int64), kept), GOAL.need)
+    error = kept[:, : GOAL.need.probe].mean(axis=1) - rates
     naive = np.array([row[:n].mean() for row, n in zip(kept, lengths, strict=True)]) - rates
     assert abs(error.mean()) < 3 * error.std() / 4000**0.5
     assert naive.mean() == pytest.approx(0, abs=0.1)

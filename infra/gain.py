@@ -25,7 +25,8 @@ def gain_per_sample(need: Need, rows: int, prior: Outlook, bits: Bits) -> float:
         met_kept = _chance(chance.kept, need.kept - has_kept, after)
         return min(1.0, 2 - met_kept - _chance(chance.wrong, need.wrong - has_wrong, after))
 
-    cost = sure + sum(unmet(after) for after in range(sure, left))
+    # At least one: what is needed may be there behind a gap.
+    cost = max(1.0, sure + sum(unmet(after) for after in range(sure, left)))
     gain = sum(
         # Beyond what is needed a kept sample is there only if it is one of the probe's.
         _chance(chance.kept, more, left if has_kept + more <= need.kept else sure)

@@ -32,7 +32,7 @@ class VllmEngine:
     def __init__(self, teacher: Teacher, *, thinking_budget: bool = False) -> None:
         """`thinking_budget`: its requests have one."""
         self._teacher = teacher
-        self._thinking_budget = thinking_budget
+        self.thinking_budget = thinking_budget
         self._engine: AsyncLLM | None = None
         self._tokenizer: Any = None
         self._tokens = 0
@@ -62,7 +62,7 @@ class VllmEngine:
         config = self._engine.vllm_config
         try:
             self._check_tokenizer(config.model_config)
-            if self._thinking_budget:
+            if self.thinking_budget:
                 self._check_thinking_budget(config)
         except EngineError:
             self.close()
@@ -129,7 +129,7 @@ class VllmEngine:
             "disable_log_stats": True,
             **self._teacher.engine_args,
         }
-        if self._thinking_budget and "reasoning_parser" not in own:
+        if self.thinking_budget and "reasoning_parser" not in own:
             own.setdefault(
                 "reasoning_config",
                 ReasoningConfig(reasoning_start_str=OPEN, reasoning_end_str=CLOSE),

@@ -22,6 +22,7 @@ SAMPLE_COLUMNS: dict[str, pl.DataType] = {
     "domain": pl.String(),
     "source": pl.String(),
     "finish_reason": pl.String(),
+    "thinking_cut": pl.Boolean(),
     "sample_index": pl.Int32(),
     "prompt_tokens": pl.Int32(),
     "reasoning_tokens": pl.Int32(),

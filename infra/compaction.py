@@ -8,7 +8,6 @@ readers of an older version of the table, until they are collected.
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import chain
 from pathlib import Path
 from typing import Final
 
@@ -82,22 +81,28 @@ def _group(files: Sequence[DataFile], many: int) -> tuple[DataFile, ...]:
 def merge(folder: Path, files: Sequence[DataFile], name: str) -> DataFile:
     """Writes the rows of all files into one, in row groups of some size, each in the order of its
     keys. Memory is that of a few row groups, whatever the files hold."""
-    groups = _row_groups([folder / file.name for file in files])
-    first = next(groups)
-    return write_tables(folder / name, first.schema, map(_sorted, chain([first], groups)))
+    paths = [folder / file.name for file in files]
+    # Files differ where a column was added to the table between them.
+    schema = pa.unify_schemas([pq.read_schema(path) for path in paths])
+    return write_tables(folder / name, schema, map(_sorted, _row_groups(paths, schema)))
 
 
-def _row_groups(paths: Sequence[Path]) -> Iterator[pa.Table]:
+def _row_groups(paths: Sequence[Path], schema: pa.Schema) -> Iterator[pa.Table]:
     waiting: list[pa.Table] = []
     for path in paths:
         with pq.ParquetFile(path) as file:
             for number in range(file.num_row_groups):
                 waiting.append(file.read_row_group(number))
                 if sum(table.nbytes for table in waiting) >= ROW_GROUP_BYTES:
-                    yield pa.concat_tables(waiting)
+                    yield _joined(waiting, schema)
                     waiting = []
     if waiting:
-        yield pa.concat_tables(waiting)
+        yield _joined(waiting, schema)
+
+
+def _joined(tables: Sequence[pa.Table], schema: pa.Schema) -> pa.Table:
+    """The rows of all tables, null in the columns that theirs lacks."""
+    return pa.concat_tables([schema.empty_table(), *tables], promote_options="default")
 
 
 def _sorted(table: pa.Table) -> pa.Table:

@@ -16,11 +16,11 @@ from urllib.parse import unquote
 
 import pyarrow as pa
 import pyarrow.parquet as pq
-from deltalake import CommitProperties, DeltaTable, Transaction
+from deltalake import CommitProperties, DeltaTable, Schema, Transaction
 from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundError
 from deltalake.transaction import AddAction, RemoveAction
 
-from infra.data_file import DataFile
+from infra.data_file import DataFile, scan_file
 from schemas.arrow import FORMAT, TABLES
 from schemas.errors import BusyError, StoreError, StoreUnavailableError
 
@@ -79,10 +79,9 @@ class Pool:
         if not files:
             empty = pl.LazyFrame(schema=pl.Schema(TABLES[name]))
             return empty.with_columns(path=pl.lit(None, pl.String), row=pl.lit(None, pl.UInt32))
-        # Row numbers must not depend on which columns are read, or they name other rows.
         return pl.concat(
-            pl.scan_parquet(path, row_index_name="row", glob=False).with_columns(path=pl.lit(path))
-            for path in (str(self.folder(name) / file.name) for file in files)
+            scan_file(path, TABLES[name]).with_columns(path=pl.lit(str(path)))
+            for path in (self.folder(name) / file.name for file in files)
         )
 
     def files(self, name: str, version: int | None = None) -> list[DataFile]:
@@ -179,6 +178,7 @@ class PoolWriter:
         }
         for name in TABLES:
             self._fence(name)
+            self._add_columns(name)
 
     def _fence(self, name: str) -> None:
         """An empty commit of this epoch: from here on an older writer's commits are refused."""
@@ -189,6 +189,22 @@ class PoolWriter:
             except BusyError:
                 self._refresh(name)  # the predecessor committed in between; a newer epoch is final
         raise BusyError(f"pool {self.pool.name}: another writer keeps committing to {name}")
+
+    def _add_columns(self, name: str) -> None:
+        """Has the log of a table name the columns that it was not created with, for readers that go
+        by the log."""
+        self._refresh(name)
+        table = self._tables[name]
+        there = {field.name for field in table.schema().fields}
+        fields = [f for f in Schema.from_arrow(TABLES[name]).fields if f.name not in there]
+        if fields:
+            self.pool.writing(
+                name,
+                lambda: table.alter.add_columns(fields, commit_properties=self._properties()),
+            )
+
+    def _properties(self) -> CommitProperties:
+        return CommitProperties(app_transactions=[Transaction(WRITER, self.epoch)])
 
     def commit(
         self, name: str, files: Sequence[DataFile], replaced: Sequence[DataFile] = ()
@@ -208,11 +224,13 @@ class PoolWriter:
         now = int(time.time() * 1000)
         actions: list[AddAction | RemoveAction] = [_add_action(file, now) for file in files]
         actions += [RemoveAction(file.name, False, now, file.bytes) for file in replaced]
-        properties = CommitProperties(app_transactions=[Transaction(WRITER, self.epoch)])
         self.pool.writing(
             name,
             lambda: table.create_write_transaction(
-                actions, mode="append", schema=table.schema(), commit_properties=properties
+                actions,
+                mode="append",
+                schema=table.schema(),
+                commit_properties=self._properties(),
             ),
         )
 

@@ -27,7 +27,6 @@ from infra.spool import Batch, Files, Spool
 from schemas.arrow import SAMPLES
 from schemas.errors import RequestError
 from schemas.ports import ABORTED, Begun, Completion, Engine, EngineFacts
-from schemas.recipe import Teacher
 
 BEAT_S = 1.0
 LONG_POLL_S = 10.0
@@ -53,7 +52,7 @@ class Replica:
     def __init__(self, name: str, settings: ReplicaSettings) -> None:
         self._name = name
         self._settings = settings
-        self._engine: Engine = _engine(settings.teacher)
+        self._engine: Engine = _engine(settings)
         self._link = Link(settings.coordinator, self._rejoin)
         self._held: dict[Key, Work] = {}
         """What it has leased and not delivered. A key may be leased again before the answer comes
@@ -285,5 +284,8 @@ def _begun(completion: Completion) -> Begun:
     )
 
 
-def _engine(teacher: Teacher) -> Engine:
-    return SimulatedEngine(teacher) if teacher.engine == "simulated" else VllmEngine(teacher)
+def _engine(settings: ReplicaSettings) -> Engine:
+    if settings.teacher.engine == "simulated":
+        return SimulatedEngine(settings.teacher)
+    budget = settings.sampling.thinking_token_budget
+    return VllmEngine(settings.teacher, thinking_budget=budget is not None)

@@ -133,6 +133,7 @@ def _completed(completion: Completion, thinking_open: bool, facts: EngineFacts) 
         "answer": split.answer,
         "finish_reason": completion.finish_reason,
         "stop_reason": completion.stop_reason,
+        "thinking_cut": completion.thinking_cut,
         "reasoning_tokens": reasoning_tokens,
         "answer_tokens": None if reasoning_tokens is None else len(ids) - reasoning_tokens,
         "mean_logprob": completion.mean_logprob,

@@ -10,14 +10,14 @@ from typing import Any, Protocol
 
 import polars as pl
 
-from infra.data_file import DataFile
+from infra.data_file import DataFile, scan_file
 from infra.link import Link
 from infra.messages import Judged, ScoreTask
 from infra.patience import Patience
 from infra.prompts import read_prompt
 from infra.revision import assert_same_code
 from infra.spool import Files, Spool
-from schemas.arrow import SCORES
+from schemas.arrow import SAMPLES, SCORES
 from schemas.prompt import Prompt
 from schemas.recipe import Flush
 from schemas.sample import Sample
@@ -118,7 +118,7 @@ class ScorerWorker:
 @lru_cache(maxsize=2)
 def _read_samples(path: str) -> pl.DataFrame:
     """A file's samples; consecutive tasks read from the same one."""
-    return pl.read_parquet(path, glob=False)
+    return scan_file(Path(path), SAMPLES).collect()
 
 
 def _read_items(task: ScoreTask) -> list[Item]:

@@ -27,6 +27,7 @@ JUDGED_COLUMNS = [
     "outcome",
     "failure_reason",
     "finish_reason",
+    "thinking_cut",
     "prompt_tokens",
     "reasoning_tokens",
     "answer_tokens",

@@ -56,6 +56,7 @@ def _whole(job: Job, prompts: PromptList, row: dict[str, Any]) -> dict[str, Any]
         "fate": row["fate"],
         "reason": row["reason"],
         "finish_reason": row["finish_reason"],
+        "thinking_cut": row["thinking_cut"],
         "prompt": prompt["messages"][-1]["content"],
         "reference": prompt["reference"],
         **texts,

@@ -16,6 +16,7 @@ from filters.rules import compile_rules, rule_columns
 from filters.scorer import Scorer, scorer_id
 from filters.scorers import build_scorers
 from infra.engines.simulated import SimulatedArgs
+from infra.engines.tokenizer import tags_without_token
 from infra.goal import Goal
 from infra.pool import Pool
 from infra.sampling import Prefix, eligible_prefix
@@ -24,6 +25,7 @@ from infra.weights import folder_digest
 from schemas.errors import RecipeError
 from schemas.identity import identity
 from schemas.ports import Sampling
+from schemas.reasoning import CLOSE, OPEN
 from schemas.recipe import Recipe
 
 SCHEDULING_ONLY = frozenset(
@@ -69,6 +71,7 @@ class Job:
     def of(cls, recipe: Recipe) -> "Job":
         """Compiles scorers, rules and choosing; RecipeError for what does not fit together."""
         _check_simulated(recipe)
+        _check_thinking_budget(recipe)
         scorers = build_scorers(name for names in recipe.scorers.values() for name in names)
         columns = rule_columns(scorers)
         _check_pairs(recipe, scorers)
@@ -92,7 +95,7 @@ class Job:
     @cached_property
     def sampling(self) -> Sampling:
         """The recipe's sampling, as engines take it."""
-        return Sampling(**self.recipe.sampling.model_dump())
+        return Sampling(**dict(self.recipe.sampling))
 
     @cached_property
     def model(self) -> dict[str, Any]:
@@ -118,7 +121,8 @@ class Job:
     def teacher_id(self) -> str:
         """What the samples depend on. Not: how many, `max_tokens`, how they are scheduled."""
         teacher = self.recipe.teacher
-        sampling = self.recipe.sampling.model_dump(exclude={"max_tokens"})
+        # Without the controls that are off, or new ones would make other teachers of all of them.
+        sampling = self.recipe.sampling.model_dump(exclude={"max_tokens"}, exclude_none=True)
         arguments = {k: v for k, v in teacher.engine_args.items() if k not in SCHEDULING_ONLY}
         return identity("t", [teacher.engine, self.model, teacher.system, arguments, sampling])
 
@@ -181,6 +185,36 @@ def _check_simulated(recipe: Recipe) -> None:
         field = ".".join(["teacher", "engine_args", *map(str, problem["loc"])])
         known = ", ".join(SimulatedArgs.model_fields)
         raise RecipeError(f"{field}: {problem['msg']}; the simulated engine has {known}") from error
+
+
+def _check_thinking_budget(recipe: Recipe) -> None:
+    """What is known without vLLM of whether it can keep to a budget; it checks the rest itself when
+    it starts."""
+    teacher = recipe.teacher
+    if recipe.sampling.thinking_token_budget is None or teacher.engine != "vllm":
+        return
+    given = teacher.engine_args.get("reasoning_config")
+    if given is not None and not _names_the_tags(given):
+        raise RecipeError(
+            "teacher.engine_args.reasoning_config: with a thinking_token_budget it must have "
+            f"{OPEN} as reasoning_start_str and a reasoning_end_str that ends with {CLOSE}, or a "
+            "reasoning_parser that knows them; without a reasoning_config, the two tags are used"
+        )
+    tokenizer = Path(teacher.engine_args.get("tokenizer", teacher.model))
+    if missing := tags_without_token(tokenizer):
+        raise RecipeError(
+            f"sampling.thinking_token_budget: {tokenizer} has no single token for "
+            f"{' and '.join(missing)}, so that vLLM cannot tell where thinking begins and ends"
+        )
+
+
+def _names_the_tags(config: Any) -> bool:
+    if not isinstance(config, dict):
+        return False
+    parsed = bool(config.get("reasoning_parser"))
+    start = config.get("reasoning_start_str") or (OPEN if parsed else "")
+    end = config.get("reasoning_end_str") or (CLOSE if parsed else "")
+    return start == OPEN and str(end).endswith(CLOSE)
 
 
 def _read(path: Path) -> str:

@@ -1,6 +1,7 @@
 """Arrow schemas of the pool's tables and of the published outputs.
 
-`FORMAT` grows when a column changes its meaning or goes; a reader refuses a newer one.
+`FORMAT` grows when a column changes its meaning or goes; a reader refuses a newer one. A column
+that is added must be nullable: it is null in what was written before.
 """
 
 from typing import Final
@@ -40,6 +41,7 @@ SAMPLES: Final = pa.schema(
         pa.field("thinking_open", pa.bool_(), nullable=False),
         ("finish_reason", pa.string()),
         ("stop_reason", pa.string()),
+        ("thinking_cut", pa.bool_()),
         ("prompt_tokens", pa.int32()),
         ("reasoning_tokens", pa.int32()),
         ("answer_tokens", pa.int32()),

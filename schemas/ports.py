@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from schemas.identity import Messages
+from schemas.recipe import RepetitionDetection
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +19,8 @@ class Sampling:
     repetition_penalty: float
     stop: tuple[str, ...]
     max_tokens: int
+    repetition_detection: RepetitionDetection | None = None
+    thinking_token_budget: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +44,8 @@ class Begun:
 
 ABORTED = "abort"
 """Finish reason of a request that was interrupted."""
+REPETITION = "repetition"
+"""Finish reason of one that repetition detection ended."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,11 +55,15 @@ class Completion:
     text: str
     token_ids: Sequence[int]
     finish_reason: str
-    """`stop`, `length`, or what else the engine says; the only truth about truncation."""
+    """`stop`, `length`, `repetition`, or what else the engine says; the only truth about
+    truncation."""
     stop_reason: str | None
     mean_logprob: float | None
     """Mean natural log-probability of the generated tokens under the model's own distribution,
     before temperature and top_p."""
+    thinking_cut: bool | None = False
+    """Whether the thinking ended because its budget was used up; null where that cannot be told.
+    The forced tag counts in `mean_logprob` with what the model gave it."""
 
 
 @dataclass(frozen=True, slots=True)

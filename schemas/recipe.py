@@ -99,6 +99,31 @@ class Teacher(Part):
         return self
 
 
+class RepetitionDetection(Part):
+    """Ends a sample that goes round in circles: one whose last tokens are the same few, again and
+    again. Its row then says `finish_reason: repetition`, and it is never `format.complete`.
+
+    Sizes and count must let honest text pass: `1 + 1 + 1 +` has a pattern of a few tokens three
+    times, and a row of dashes one token many times.
+    """
+
+    max_pattern_size: Count
+    """Tokens of the longest pattern that is looked for, at every token anew."""
+    min_pattern_size: Count = 1
+    """Tokens of the shortest one."""
+    min_count: int = Field(ge=2)
+    """So many times in a row ends the sample."""
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Self:
+        if self.min_pattern_size > self.max_pattern_size:
+            raise ValueError(
+                f"min_pattern_size ({self.min_pattern_size}) is greater than max_pattern_size "
+                f"({self.max_pattern_size})"
+            )
+        return self
+
+
 class SamplingParameters(Part):
     """How tokens are drawn. DeepSeek-R1's own advice is temperature 0.5-0.7 and top_p 0.95."""
 
@@ -112,6 +137,23 @@ class SamplingParameters(Part):
     max_tokens: Count = 32768
     """A longer sample is cut and its row says `finish_reason: length`. Not part of the teacher's
     identity."""
+    repetition_detection: RepetitionDetection | None = None
+    """Null: samples run until they end or are truncated."""
+    thinking_token_budget: Count | None = None
+    """After so many tokens of thinking the closing tag is forced, and the model goes on with its
+    answer. What the chat template writes behind the opening tag counts too; R1's writes one token.
+    The row of such a sample says `thinking_cut`. It may well be `format.complete`; the rule
+    `not thinking_cut` keeps only thinking that the model ended by itself. Null: no budget."""
+
+    @model_validator(mode="after")
+    def _budget_before_the_end(self) -> Self:
+        budget = self.thinking_token_budget
+        if budget is not None and budget >= self.max_tokens:
+            raise ValueError(
+                f"thinking_token_budget ({budget}) must be less than max_tokens "
+                f"({self.max_tokens}), or no answer can follow"
+            )
+        return self
 
 
 PolicyName = Literal["posterior", "enough"]

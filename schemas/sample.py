@@ -36,6 +36,9 @@ class Sample:
     """The rendered prompt ended inside `<think>`."""
     finish_reason: str | None
     stop_reason: str | None
+    thinking_cut: bool | None
+    """The thinking ended because `thinking_token_budget` was used up. Null where that cannot be
+    told, and in rows from before there was such a budget."""
     prompt_tokens: int | None
     reasoning_tokens: int | None
     answer_tokens: int | None

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+import pyarrow as pa
+
 from schemas.identity import messages_json, prompt_id, reference_id, text_digest
 from schemas.prompt import Prompt
 from schemas.sample import DONE, Sample
@@ -18,6 +20,11 @@ def make_prompt(
         reference=reference,
         **{"domain": "math", "source": None, "license": None, **more},
     )
+
+
+def without_column(schema: pa.Schema, column: str) -> pa.Schema:
+    """A table as it was before it got a column."""
+    return schema.remove(schema.get_field_index(column))
 
 
 def make_sample(text: str = "one and one\n</think>\n\n\\boxed{2}", **more: Any) -> Sample:
@@ -37,6 +44,7 @@ def make_sample(text: str = "one and one\n</think>\n\n\\boxed{2}", **more: Any) 
         "thinking_open": True,
         "finish_reason": "stop",
         "stop_reason": None,
+        "thinking_cut": False,
         "prompt_tokens": 5,
         "reasoning_tokens": 4,
         "answer_tokens": 3,

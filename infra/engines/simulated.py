@@ -16,9 +16,17 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from schemas.errors import EngineError, RequestError
 from schemas.identity import Messages
-from schemas.ports import ABORTED, Begun, Completion, EngineFacts, RenderedPrompt, Sampling
+from schemas.ports import (
+    ABORTED,
+    REPETITION,
+    Begun,
+    Completion,
+    EngineFacts,
+    RenderedPrompt,
+    Sampling,
+)
 from schemas.reasoning import CLOSE
-from schemas.recipe import Teacher
+from schemas.recipe import RepetitionDetection, Teacher
 
 QUESTION = re.compile(r"What is (-?\d+) \+ (-?\d+)\?")
 THOUGHTS = (
@@ -46,6 +54,8 @@ class SimulatedArgs(BaseModel):
     accuracy: float = Field(0.6, ge=0, le=1)
     unclosed: float = Field(0.02, ge=0, le=1)
     """Share of samples whose thinking never closes."""
+    loops: float = Field(0, ge=0, le=1)
+    """Share of samples whose thinking goes round in circles and never closes."""
     tokens_per_second: float = Field(0, ge=0)
     """Of one slot; 0 answers at once."""
     transient_errors: float = Field(0, ge=0, le=1)
@@ -102,15 +112,14 @@ class SimulatedEngine:
         if len(prompt.token_ids) >= self._args.max_model_len:
             raise RequestError("rejected", "prompt_too_long", f"{len(prompt.token_ids)} tokens")
         self._fail_on_purpose(prompt.text, seed)
-        tokens = self._write(prompt.text, random.Random(seed))
-        finish_reason = "stop" if len(tokens) <= sampling.max_tokens else "length"
-        tokens = tokens[: sampling.max_tokens]
+        tokens, cut = self._write(prompt.text, seed, sampling)
+        tokens, finish_reason = _ended(tokens, sampling)
         done = 0 if begun is None else len(begun.token_ids)
         done += await self._decode(request_id, len(tokens) - done)
         if done < len(tokens):
             tokens, finish_reason = tokens[:done], ABORTED
         ids = tuple(THINK_END_TOKEN if token == CLOSE else 0 for token in tokens)
-        return Completion("".join(tokens), ids, finish_reason, None, -0.3)
+        return Completion("".join(tokens), ids, finish_reason, None, -0.3, CLOSE in tokens and cut)
 
     async def interrupt(self, request_id: str) -> None:
         if request_id in self._interrupted:
@@ -149,15 +158,29 @@ class SimulatedEngine:
             self._failed_once.add(seed)
             raise RequestError("transient", "simulated_error", "fails the first time")
 
-    def _write(self, prompt: str, rng: random.Random) -> list[str]:
-        """The tokens of a completion: words with the blank before them."""
+    def _write(self, prompt: str, seed: int, sampling: Sampling) -> tuple[list[str], bool]:
+        """The tokens of a completion, words with the blank before them, and whether its thinking
+        was cut."""
+        rng = random.Random(seed)
+        thoughts, closes = self._think(rng, seed, sampling.max_tokens)
+        budget = sampling.thinking_token_budget
+        cut = budget is not None and len(thoughts) >= budget
+        if not closes and not cut:
+            return thoughts, False
+        answer = f"\n\nThe answer is \\boxed{{{self._answer(prompt, rng)}}}."
+        return [*thoughts[:budget], CLOSE, *_words(answer)], cut
+
+    def _think(self, rng: random.Random, seed: int, max_tokens: int) -> tuple[list[str], bool]:
+        """The thinking, and whether it comes to an end by itself."""
         mu = math.log(self._args.mean_tokens) - SIGMA**2 / 2
         length = max(8, int(rng.lognormvariate(mu, SIGMA)))
         thoughts = " ".join(rng.choice(THOUGHTS) for _ in range(length // 6 + 1))
+        if _uniform(f"loop {seed}") < self._args.loops:
+            circle = _words(f" {rng.choice(THOUGHTS)}")
+            return [*_words(thoughts), *circle * (max_tokens // len(circle) + 1)], False
         if rng.random() < self._args.unclosed:
-            return _words(thoughts)
-        answer = f"\n\nThe answer is \\boxed{{{self._answer(prompt, rng)}}}."
-        return [*_words(f"{thoughts}\n"), CLOSE, *_words(answer)]
+            return _words(thoughts), False
+        return _words(f"{thoughts}\n"), True
 
     def _answer(self, prompt: str, rng: random.Random) -> int:
         question = QUESTION.search(prompt)
@@ -166,6 +189,29 @@ class SimulatedEngine:
 
     def close(self) -> None:
         return None
+
+
+def _ended(tokens: list[str], sampling: Sampling) -> tuple[list[str], str]:
+    """The tokens up to where the engine ends them, and its reason."""
+    finish_reason = "stop" if len(tokens) <= sampling.max_tokens else "length"
+    tokens = tokens[: sampling.max_tokens]
+    loops = sampling.repetition_detection
+    circled = None if loops is None else _first_repetition(tokens, loops)
+    if circled is None or circled == sampling.max_tokens:
+        return tokens, finish_reason
+    return tokens[:circled], REPETITION
+
+
+def _first_repetition(tokens: list[str], detection: RepetitionDetection) -> int | None:
+    """After how many tokens the last ones are a pattern, repeated often enough."""
+    same = dict.fromkeys(range(detection.min_pattern_size, detection.max_pattern_size + 1), 0)
+    for place, token in enumerate(tokens):
+        for size in same:
+            repeats = place >= size and tokens[place - size] == token
+            same[size] = same[size] + 1 if repeats else 0
+            if same[size] == size * (detection.min_count - 1):
+                return place + 1
+    return None
 
 
 def _words(text: str) -> list[str]:

@@ -1,8 +1,10 @@
 """Whether the tokenizer that was loaded is the one the model was trained with."""
 
+from pathlib import Path
 from typing import Any
 
 from schemas.errors import EngineError
+from schemas.reasoning import CLOSE, OPEN
 
 PROBE = (
     "Solve 12.5% of 3,480 + (7x-2)^2 = \\frac{1}{3}, it's 1024\n\n"
@@ -50,3 +52,15 @@ def check_tokenizer(tokenizer: Any, name: str, revision: str | None = None) -> N
         "Name a repaired copy in teacher.engine_args.tokenizer, or install the transformers that "
         "the model was released with"
     )
+
+
+def tags_without_token(folder: Path) -> list[str]:
+    """Those of the two thinking tags that the tokenizer in a model folder cuts into pieces; none
+    where there is no such folder here."""
+    from tokenizers import Tokenizer
+
+    path = folder / "tokenizer.json"
+    if not path.is_file():
+        return []
+    tokenizer = Tokenizer.from_file(str(path))
+    return [tag for tag in (OPEN, CLOSE) if tokenizer.token_to_id(tag) is None]

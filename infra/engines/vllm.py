@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from infra.engines.thinking import thinking_was_cut
 from infra.engines.tokenizer import check_tokenizer
 from schemas.errors import EngineError, RequestError
 from schemas.identity import Messages
@@ -16,7 +17,7 @@ from schemas.recipe import Teacher
 
 if TYPE_CHECKING:
     from vllm import SamplingParams
-    from vllm.config import ModelConfig
+    from vllm.config import ModelConfig, VllmConfig
     from vllm.v1.engine.async_llm import AsyncLLM
 
 DEFAULT_SLOTS = 128
@@ -28,12 +29,16 @@ class VllmEngine:
     """The engine of a recipe's teacher. One request is one sample (n=1); only finished outputs
     are sent (FINAL_ONLY), which halves the frontend's work."""
 
-    def __init__(self, teacher: Teacher) -> None:
+    def __init__(self, teacher: Teacher, *, thinking_budget: bool = False) -> None:
+        """`thinking_budget`: its requests have one."""
         self._teacher = teacher
+        self.thinking_budget = thinking_budget
         self._engine: AsyncLLM | None = None
         self._tokenizer: Any = None
         self._read = 0
         self._generated = 0
+        self._tags: tuple[int, int] | None = None
+        """Token ids of the thinking tags, where requests have a budget."""
 
     async def start(self) -> EngineFacts:
         """Loads the model; EngineError with vLLM's own message where it cannot."""
@@ -58,6 +63,8 @@ class VllmEngine:
         config = self._engine.vllm_config
         try:
             self._check_tokenizer(config.model_config)
+            if self.thinking_budget:
+                self._check_thinking_budget(config)
         except EngineError:
             self.close()
             raise
@@ -85,8 +92,37 @@ class VllmEngine:
             raise EngineError(f"{self._teacher.model!r} has no chat template in its tokenizer")
         check_tokenizer(self._tokenizer, str(model.tokenizer), model.tokenizer_revision)
 
+    def _check_thinking_budget(self, config: "VllmConfig") -> None:
+        """EngineError where vLLM would not see where thinking begins and ends."""
+        opening, closing = self._single_token(OPEN), self._single_token(CLOSE)
+        if opening is None or closing is None:
+            raise EngineError(
+                f"sampling.thinking_token_budget: the tokenizer of {self._teacher.model!r} has no "
+                f"single token for {OPEN} or {CLOSE}"
+            )
+        reasoning = config.reasoning_config
+        if (
+            reasoning is None
+            or reasoning.reasoning_start_token_ids != [opening]
+            or reasoning.natural_reasoning_end_token_ids != [closing]
+        ):
+            raise EngineError(
+                f"sampling.thinking_token_budget: vLLM sees other tags than {OPEN} and {CLOSE} in "
+                f"{reasoning}. Take reasoning_config out of teacher.engine_args, or name a "
+                "reasoning_parser of this model in it"
+            )
+        # Its older model runner looks for the whole forced text as the end of the thinking, and
+        # would write it into the answer of a sample that closed its thinking by itself.
+        if not config.use_v2_model_runner and reasoning.reasoning_end_token_ids != [closing]:
+            raise EngineError(
+                "sampling.thinking_token_budget: on this machine vLLM's V1 model runner can only "
+                f"force {CLOSE} alone, and reasoning_end_str is {reasoning.reasoning_end_str!r}"
+            )
+        self._tags = opening, closing
+
     def _engine_args(self) -> Any:
         from vllm import AsyncEngineArgs
+        from vllm.config import ReasoningConfig
         from vllm.platforms import current_platform
 
         # AsyncLLM falls back to 128 requests and 2,048 tokens a step on every GPU, so both are
@@ -98,6 +134,11 @@ class VllmEngine:
             "disable_log_stats": True,
             **self._teacher.engine_args,
         }
+        if self.thinking_budget and "reasoning_parser" not in own:
+            own.setdefault(
+                "reasoning_config",
+                ReasoningConfig(reasoning_start_str=OPEN, reasoning_end_str=CLOSE),
+            )
         if current_platform.is_cpu():
             # A seeded request that is prefilled in chunks kills the CPU engine ("CPU Generator
             # does not use offset"), so that a whole prompt must fit into one step.
@@ -147,7 +188,8 @@ class VllmEngine:
         done = () if begun is None else begun.token_ids
         room = min(sampling.max_tokens, limit - len(prompt.token_ids))
         if begun is not None and len(done) >= room:
-            return self._joined(begun, Completion("", (), "length", None, 0.0))
+            completion = self._joined(begun, Completion("", (), "length", None, 0.0))
+            return self._told_whether_cut(completion, prompt, sampling)
         tokens = TokensPrompt(prompt_token_ids=[*prompt.token_ids, *done])
         try:
             # Another seed, or the same random numbers would be used again.
@@ -162,7 +204,9 @@ class VllmEngine:
         except (VLLMClientError, ValueError) as error:
             raise RequestError("rejected", "request_refused", str(error)) from error
         completion = _completion(final)
-        return completion if begun is None else self._joined(begun, completion)
+        if begun is not None:
+            completion = self._joined(begun, completion)
+        return self._told_whether_cut(completion, prompt, sampling)
 
     async def interrupt(self, request_id: str) -> None:
         """vLLM then ends the request with what it has, also where only finished ones are sent."""
@@ -181,11 +225,22 @@ class VllmEngine:
             mean = total / len(token_ids)
         return replace(rest, text=text, token_ids=token_ids, mean_logprob=mean)
 
+    def _told_whether_cut(
+        self, completion: Completion, prompt: RenderedPrompt, sampling: Sampling
+    ) -> Completion:
+        budget = sampling.thinking_token_budget
+        if budget is None:
+            return completion
+        assert self._tags is not None
+        cut = thinking_was_cut(prompt.token_ids, completion.token_ids, budget, *self._tags)
+        return replace(completion, thinking_cut=cut)
+
     def parameters(self, sampling: Sampling, seed: int) -> "SamplingParams":
         """Sampling as vLLM takes it; ValueError for what it refuses."""
         from vllm import SamplingParams
-        from vllm.sampling_params import RequestOutputKind
+        from vllm.sampling_params import RepetitionDetectionParams, RequestOutputKind
 
+        loops = sampling.repetition_detection
         return SamplingParams(
             temperature=sampling.temperature,
             top_p=sampling.top_p,
@@ -194,6 +249,10 @@ class VllmEngine:
             repetition_penalty=sampling.repetition_penalty,
             stop=list(sampling.stop),
             max_tokens=sampling.max_tokens,
+            repetition_detection=(
+                None if loops is None else RepetitionDetectionParams(**loops.model_dump())
+            ),
+            thinking_token_budget=sampling.thinking_token_budget,
             seed=seed,
             logprobs=0,
             output_kind=RequestOutputKind.FINAL_ONLY,

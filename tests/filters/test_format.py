@@ -42,3 +42,8 @@ def test_finish_reason_is_the_only_truth_about_truncation() -> None:
     assert judge("never closed", finish_reason="length") == (False, "truncated")
     assert judge("a</think>b", finish_reason="abort") == (False, "stopped_early")
     assert judge("a</think>b", finish_reason=None) == (True, None)
+
+
+@pytest.mark.parametrize("text", ["a a a a", "a</think>b b b b", "a</think>\\boxed{2}."])
+def test_what_repetition_detection_ended_is_not_complete(text: str) -> None:
+    assert judge(text, finish_reason="repetition")[0] is False

@@ -13,7 +13,7 @@ from infra.pool import Pool, PoolWriter
 from infra.spool import write_file
 from schemas.arrow import SAMPLES, SCORES
 from schemas.score import Score, ScoreRow
-from tests.builders import make_sample
+from tests.builders import make_sample, without_column
 
 KEY = ["prompt_id", "teacher_id", "sample_index"]
 
@@ -74,6 +74,19 @@ def test_a_large_merge_is_written_in_row_groups(
     groups = [file.read_row_group(i)["sample_index"].to_pylist() for i in range(3)]
     assert groups == [[7, 8, 9], [4, 5, 6], [1, 2, 3]]
     assert merged.rows == 9
+
+
+def test_files_from_before_and_after_a_column_was_added(tmp_path: Path) -> None:
+    before = without_column(SAMPLES, "thinking_cut")
+    files = [
+        write_file(tmp_path / f"{n}.parquet", schema, [make_sample(sample_index=n).to_row()])
+        for n, schema in enumerate([before, SAMPLES, before])
+    ]
+    merge(tmp_path, files, "merged.parquet")
+    table = pq.read_table(tmp_path / "merged.parquet")
+    assert sorted(table.schema.names) == sorted(SAMPLES.names)
+    assert table["sample_index"].to_pylist() == [0, 1, 2]
+    assert table["thinking_cut"].to_pylist() == [None, False, None]
 
 
 def test_a_merge_that_fails_leaves_nothing(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 from deltalake import DeltaTable
 
@@ -12,7 +13,7 @@ from infra.pool import Pool, PoolWriter, reading
 from infra.spool import write_file
 from schemas.arrow import SAMPLES, TABLES
 from schemas.errors import BusyError, StoreError, StoreUnavailableError
-from tests.builders import make_sample
+from tests.builders import make_sample, without_column
 
 
 def write_samples(pool: Pool, name: str, *indexes: int) -> DataFile:
@@ -250,3 +251,58 @@ def test_a_damaged_log_is_named(tmp_path: Path) -> None:
         entry.write_text("{torn")
     with pytest.raises(StoreError, match="samples"):
         pool.versions()
+
+
+def old_pool(root: Path, monkeypatch: pytest.MonkeyPatch) -> Pool:
+    """A pool from before samples had `thinking_cut`, with one sample."""
+    before = without_column(SAMPLES, "thinking_cut")
+    pool = Pool(root)
+    with monkeypatch.context() as then:
+        then.setitem(TABLES, "samples", before)
+        writer = PoolWriter(pool, epoch=1)
+        row = make_sample(sample_index=0).to_row()
+        path = pool.folder("samples") / "old.parquet"
+        writer.commit("samples", [write_file(path, before, [row])])
+    return pool
+
+
+def test_a_column_that_was_added_is_null_in_older_files(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pool = old_pool(tmp_path, monkeypatch)
+    assert pool.scan("samples").collect()["thinking_cut"].to_list() == [None]
+    add_samples(PoolWriter(pool, epoch=2), "new", 1)
+    rows = pool.scan("samples").select("sample_index", "thinking_cut", "row").collect()
+    assert sorted(rows.iter_rows()) == [(0, None, 0), (1, False, 0)]
+
+
+def test_the_log_names_a_column_that_was_added(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pool = old_pool(tmp_path, monkeypatch)
+    PoolWriter(pool, epoch=2)
+    version = pool.versions()["samples"]
+    table = DeltaTable(pool.folder("samples"))
+    assert {field.name for field in table.schema().fields} == set(SAMPLES.names)
+    PoolWriter(pool, epoch=2)
+    assert pool.versions()["samples"] == (version or 0) + 1, "only the fence was committed"
+
+
+def test_a_writer_of_before_the_column_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pool = old_pool(tmp_path, monkeypatch)
+    before = PoolWriter(pool, epoch=2)
+    PoolWriter(pool, epoch=3)
+    with pytest.raises(BusyError):
+        add_samples(before, "late", 1)
+
+
+def test_a_column_of_a_later_version_is_passed_over(tmp_path: Path) -> None:
+    pool = Pool(tmp_path)
+    writer = PoolWriter(pool, epoch=1)
+    later = SAMPLES.append(pa.field("mood", pa.string()))
+    row = make_sample().to_row() | {"mood": "good"}
+    file = write_file(pool.folder("samples") / "later.parquet", later, [row])
+    writer.commit("samples", [file])
+    assert pool.scan("samples").collect().columns == ["row", *SAMPLES.names, "path"]

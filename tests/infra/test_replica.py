@@ -3,6 +3,7 @@
 import asyncio
 import random
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import pytest
 
 from infra.coordinator import Coordinator
 from infra.engines.simulated import SimulatedEngine
+from infra.engines.vllm import VllmEngine
 from infra.goal import Goal
 from infra.messages import Judged, Known, Progress
 from infra.pool import Pool
@@ -76,6 +78,18 @@ def replica_of(
         code=code_digest(),
     )
     return Replica(name, settings)
+
+
+@pytest.mark.parametrize(("budget", "told"), [(None, False), (64, True)])
+def test_vllm_is_told_of_a_budget_before_it_starts(
+    budget: int | None, *, told: bool, tmp_path: Path
+) -> None:
+    """It must be started with the thinking tags, or would refuse every request."""
+    settings = replica_of(tmp_path)._settings
+    sampling = replace(settings.sampling, thinking_token_budget=budget)
+    replica = Replica("r0", replace(settings, teacher=Teacher(model="m"), sampling=sampling))
+    assert isinstance(replica._engine, VllmEngine)
+    assert replica._engine.thinking_budget is told
 
 
 async def score(coordinator: Coordinator, reason: str | None = "wrong") -> None:

@@ -1,6 +1,6 @@
 """What becomes of a finished request: a row that says all, and null where nothing is known."""
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -102,6 +102,23 @@ def test_a_truncated_sample_can_be_continued() -> None:
     assert picked(row, "reasoning_tokens", "answer_tokens") == (2, 0)
 
 
+@pytest.mark.parametrize("cut", [True, False, None])
+def test_thinking_that_was_cut(cut: bool | None) -> None:
+    outcome = replace(completion("so</think>four", (0, 1, 0)), thinking_cut=cut)
+    assert picked(row_of(outcome), "finish_reason", "thinking_cut") == ("stop", cut)
+
+
+def test_a_sample_that_repetition_detection_ended() -> None:
+    outcome = Completion("so so so", (4, 4, 4), "repetition", "repetition_detected", -0.1)
+    row = row_of(outcome)
+    assert picked(row, "outcome", "finish_reason", "stop_reason", "thinking_cut") == (
+        "done",
+        "repetition",
+        "repetition_detected",
+        False,
+    )
+
+
 def test_without_thinking_all_is_answer() -> None:
     closed = RenderedPrompt("<user>What?", (5,), thinking_open=False)
     row = row_of(completion("four", (8, 9)), closed)
@@ -131,6 +148,7 @@ def test_a_rejected_sample() -> None:
         "9000 tokens",
     )
     assert picked(row, "text", "text_digest", "finish_reason", "reasoning") == (None,) * 4
+    assert row["thinking_cut"] is None
     assert row["prompt_tokens"] == 3, "what was asked is known"
 
 

@@ -1,14 +1,15 @@
 """The simulated engine keeps to its rates, and to its seed."""
 
 import asyncio
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from infra.engines.simulated import SimulatedEngine
+from infra.engines.simulated import THINK_END_TOKEN, SimulatedEngine
 from schemas.errors import EngineError, RequestError
 from schemas.ports import Completion, Sampling
-from schemas.recipe import Teacher
+from schemas.recipe import RepetitionDetection, Teacher
 
 SAMPLING = Sampling(0.6, 0.95, 0, 0.0, 1.0, (), 512)
 
@@ -137,3 +138,43 @@ def test_a_prompt_that_is_too_long_is_rejected() -> None:
 def test_unknown_arguments_are_refused() -> None:
     with pytest.raises(ValueError, match="accuracyy"):
         engine(accuracyy=1)
+
+
+def test_thinking_is_cut_at_its_budget() -> None:
+    budget = 30
+    free = draw(engine(unclosed=0.2), 200)
+    held = draw(engine(unclosed=0.2), 200, replace(SAMPLING, thinking_token_budget=budget))
+    for before, after in zip(free, held, strict=True):
+        thought = before.text.partition("</think>")[0]
+        if after.thinking_cut:
+            assert after.token_ids.index(THINK_END_TOKEN) == budget
+            assert thought.startswith(after.text.partition("</think>")[0])
+            assert "boxed" in after.text
+        else:
+            assert after == before
+    cut = sum(bool(sample.thinking_cut) for sample in held)
+    assert 50 < cut < 150
+    assert not any(sample.thinking_cut for sample in free)
+
+
+def test_loops_run_until_they_are_noticed() -> None:
+    sampling = replace(SAMPLING, max_tokens=4096)
+    loops = draw(engine(loops=0.5), 200, sampling)
+    endless = [sample.finish_reason == "length" for sample in loops]
+    assert 70 < sum(endless) < 130
+    detection = RepetitionDetection(max_pattern_size=9, min_count=4)
+    ended = draw(engine(loops=0.5), 200, replace(sampling, repetition_detection=detection))
+    for looped, before, after in zip(endless, loops, ended, strict=True):
+        if looped:
+            assert after.finish_reason == "repetition"
+            assert before.text.startswith(after.text)
+            words = after.text.split()
+            assert any(words[-size:] * 4 == words[-4 * size :] for size in range(1, 10))
+            shorter = after.text.rsplit(maxsplit=1)[0].split()
+            assert not any(shorter[-size:] * 4 == shorter[-4 * size :] for size in range(1, 10))
+    assert sum(one.finish_reason == "repetition" for one in ended) < 1.2 * sum(endless)
+
+
+def test_a_budget_ends_a_loop() -> None:
+    held = draw(engine(loops=1.0), 20, replace(SAMPLING, thinking_token_budget=40))
+    assert {(sample.thinking_cut, sample.finish_reason) for sample in held} == {(True, "stop")}

@@ -5,7 +5,8 @@ import json
 import os
 import signal
 import threading
-from collections.abc import Coroutine, Iterator
+from collections.abc import Coroutine, Iterator, Sequence
+from dataclasses import replace
 from typing import Any, TypeVar
 
 import psutil
@@ -14,8 +15,8 @@ import torch
 
 from infra.engines.vllm import VllmEngine
 from schemas.errors import EngineError, RequestError
-from schemas.ports import ABORTED, Begun, Completion, EngineFacts, Sampling
-from schemas.recipe import Teacher
+from schemas.ports import ABORTED, REPETITION, Begun, Completion, EngineFacts, Sampling
+from schemas.recipe import RepetitionDetection, Teacher
 from tests.conftest import ROOT
 
 pytestmark = [
@@ -34,11 +35,11 @@ Result = TypeVar("Result")
 class EngineInThread:
     """A started engine on an event loop of its own, for tests that are not asynchronous."""
 
-    def __init__(self, teacher: Teacher) -> None:
+    def __init__(self, teacher: Teacher, *, thinking_budget: bool = False) -> None:
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
         self._thread.start()
-        self.engine = VllmEngine(teacher)
+        self.engine = VllmEngine(teacher, thinking_budget=thinking_budget)
         self.facts: EngineFacts = self.wait(self.engine.start())
 
     def wait(self, work: Coroutine[Any, Any, Result]) -> Result:
@@ -66,7 +67,7 @@ class EngineInThread:
 @pytest.fixture(scope="module")
 def tiny() -> Iterator[EngineInThread]:
     args = {"dtype": "float32", "enforce_eager": True, "max_num_seqs": 64}
-    running = EngineInThread(Teacher(model=str(MODEL), engine_args=args))
+    running = EngineInThread(Teacher(model=str(MODEL), engine_args=args), thinking_budget=True)
     yield running
     running.close()
 
@@ -168,6 +169,82 @@ def test_seeded_samples_with_logprobs(tiny: EngineInThread) -> None:
         assert sample.finish_reason in ("stop", "length")
         assert sample.mean_logprob is not None
         assert sample.mean_logprob < 0
+
+
+DETECTION = RepetitionDetection(max_pattern_size=8, min_pattern_size=2, min_count=2)
+
+
+def repeats(ids: Sequence[int]) -> bool:
+    """Whether the last tokens are one of the patterns that `DETECTION` looks for."""
+    return any(list(ids[-n:]) == list(ids[-2 * n : -n]) for n in range(2, 9))
+
+
+def test_repetition_ends_a_sample_and_is_named(tiny: EngineInThread) -> None:
+    samples = tiny.draw(questions(60), replace(RANDOM, repetition_detection=DETECTION))
+    ended = [one for one in samples if one.finish_reason == REPETITION]
+    assert 3 < len(ended) < 60
+    assert {one.stop_reason for one in ended} == {"repetition_detected"}
+    for one in samples:
+        assert repeats(one.token_ids) or one not in ended
+        assert not any(repeats(one.token_ids[:n]) for n in range(4, len(one.token_ids)))
+    assert all(one.finish_reason in ("stop", "length") for one in samples if one not in ended)
+
+
+BUDGET = 60
+"""About half of the tiny teacher's samples think longer; their prompts end one token behind the
+opening tag, which counts."""
+
+
+def thinking_tokens(tiny: EngineInThread, sample: Completion) -> int | None:
+    end = tiny.facts.think_end_token
+    return sample.token_ids.index(end) + 1 if end in sample.token_ids else None
+
+
+def test_thinking_is_cut_at_its_budget_and_said_to_be(tiny: EngineInThread) -> None:
+    prompts = questions(60)
+    free = tiny.draw(prompts, GREEDY)
+    held = tiny.draw(prompts, replace(GREEDY, thinking_token_budget=BUDGET))
+    assert not any(one.thinking_cut for one in free)
+    same = 0
+    for before, after in zip(free, held, strict=True):
+        thought = thinking_tokens(tiny, after)
+        if after.thinking_cut:
+            assert thought == BUDGET
+            assert after.token_ids[thought:], "an answer follows"
+            same += after.token_ids[: BUDGET - 1] == before.token_ids[: BUDGET - 1]
+        else:
+            assert after.thinking_cut is False
+            assert thought is None or thought < BUDGET
+            same += after.token_ids == before.token_ids
+    assert same >= 0.9 * len(prompts), "but for close calls of the numerics"
+    assert 5 < sum(bool(one.thinking_cut) for one in held) < 60
+    assert any(one.thinking_cut is False for one in held)
+
+
+@pytest.mark.parametrize(("taken", "cut"), [(10, True), (BUDGET - 1, True), (BUDGET + 2, True)])
+def test_a_budget_goes_on_where_a_sample_is_handed_over(
+    taken: int, cut: bool, tiny: EngineInThread
+) -> None:
+    held = replace(GREEDY, thinking_token_budget=BUDGET)
+    prompts = questions(60)
+    wholes = tiny.draw(prompts, held)
+    place = next(i for i, one in enumerate(wholes) if one.thinking_cut and len(one.token_ids) > 70)
+    rendered = tiny.engine.render([{"role": "user", "content": prompts[place]}])
+    begun = Begun(tuple(wholes[place].token_ids[:taken]), None)
+    ended = tiny.wait(tiny.engine.generate(f"moved-{taken}", rendered, held, 1, begun=begun))
+    assert ended.thinking_cut is cut
+    assert thinking_tokens(tiny, ended) == BUDGET
+
+
+@pytest.mark.slow
+def test_a_budget_that_vllm_would_spend_on_the_answer_is_refused() -> None:
+    """Without Triton vLLM takes its V1 model runner."""
+    forced = {"reasoning_start_str": "<think>", "reasoning_end_str": "Enough.</think>"}
+    for config in (forced, {"reasoning_parser": "deepseek_r1", **forced}):
+        args = {"dtype": "float32", "enforce_eager": True, "reasoning_config": config}
+        teacher = Teacher(model=str(MODEL), engine_args=args)
+        with pytest.raises(EngineError, match=r"sampling\.thinking_token_budget: .*Enough"):
+            asyncio.run(VllmEngine(teacher, thinking_budget=True).start())
 
 
 def test_a_prompt_beyond_the_context_is_rejected_alone(tiny: EngineInThread) -> None:

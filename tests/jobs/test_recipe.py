@@ -1,13 +1,16 @@
 """A recipe is checked whole, and its errors say where, what and what to do."""
 
+import json
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from jobs.recipe import load_job
+from jobs.recipe import Job, load_job
 from schemas.errors import RecipeError
+from schemas.recipe import Recipe, RepetitionDetection
 from tests.conftest import ROOT, MakeJob
+from tests.models import make_random_llama
 
 RECIPE = """\
 name: sums
@@ -55,6 +58,27 @@ def test_shipped_recipes_are_sound() -> None:
         ("name: sums\n", "", r"recipe.yaml:1: name: Field required"),
         ("prompts:", "prompts: [", r"not YAML"),
         ("  model: sim", "  model: sim\n  engine_args: {seed: 1}", r"must not set \['seed'\]"),
+        (
+            "samples:",
+            "sampling: {thinking_token_budget: 64, max_tokens: 64}\nsamples:",
+            r"recipe.yaml:9: sampling: thinking_token_budget \(64\) must be less than max_tokens",
+        ),
+        (
+            "samples:",
+            "sampling: {repetition_detection: {max_pattern_size: 2, min_patern_size: 1}}\nsamples:",
+            r"recipe.yaml:9: .*min_patern_size: unknown field; did you mean 'min_pattern_size'",
+        ),
+        (
+            "samples:",
+            "sampling: {repetition_detection: {max_pattern_size: 2, min_count: 1}}\nsamples:",
+            r"repetition_detection.min_count: .*greater than or equal to 2",
+        ),
+        (
+            "samples:",
+            "sampling:\n  repetition_detection: "
+            "{max_pattern_size: 2, min_pattern_size: 3, min_count: 4}\nsamples:",
+            r"recipe.yaml:10: .*min_pattern_size \(3\) is greater than max_pattern_size \(2\)",
+        ),
         (
             "    domain: math",
             "    template: 'no place'",
@@ -125,11 +149,81 @@ def test_the_teacher_is_what_its_samples_depend_on(make_job: MakeJob) -> None:
     others = {
         teacher_id({"temperature": 0.7}),
         teacher_id({"stop": ["x"]}),
+        teacher_id({"thinking_token_budget": 64}),
+        teacher_id({"thinking_token_budget": 65}),
+        teacher_id({"repetition_detection": {"max_pattern_size": 9, "min_count": 4}}),
+        teacher_id({"repetition_detection": {"max_pattern_size": 9, "min_count": 5}}),
         teacher_id(system="Be brief."),
         teacher_id(model="other"),
         teacher_id(engine_args={"accuracy": 0.9}),
     }
-    assert len(others | {same}) == 6
+    assert len(others | {same}) == 10
+    assert teacher_id({"thinking_token_budget": None, "repetition_detection": None}) == same
+
+
+def test_a_teacher_is_the_same_as_before_it_could_be_controlled(make_job: MakeJob) -> None:
+    """What version 0.1 made of these: another identity would draw every sample of a pool again."""
+    hub = {
+        "model": "a/b",
+        "revision": "c" * 40,
+        "system": "Be brief.",
+        "engine_args": {"dtype": "float32", "max_num_seqs": 4},
+    }
+    assert make_job().teacher_id == "t1_caf4d510941ee4661394dbe6351e71c4"
+    sampling = {"temperature": 0.7, "stop": ["x"], "max_tokens": 512}
+    controlled = make_job(teacher=hub, sampling=sampling)
+    assert controlled.teacher_id == "t1_de57dc267ea3a767f0fc3ef9d6cb3245"
+
+
+def test_engines_are_told_of_the_controls(make_job: MakeJob) -> None:
+    detection = {"max_pattern_size": 9, "min_count": 4}
+    job = make_job(sampling={"thinking_token_budget": 64, "repetition_detection": detection})
+    assert job.sampling.thinking_token_budget == 64
+    assert job.sampling.repetition_detection == RepetitionDetection(**detection)
+    assert load_back(job) == job.recipe
+
+
+def load_back(job: Job) -> Recipe:
+    return Recipe.model_validate_json(json.dumps(job.resolved))
+
+
+@pytest.mark.parametrize(
+    ("config", "sound"),
+    [
+        ({"reasoning_start_str": "<think>", "reasoning_end_str": "</think>"}, True),
+        ({"reasoning_start_str": "<think>", "reasoning_end_str": "Enough.</think>"}, True),
+        ({"reasoning_parser": "deepseek_r1", "reasoning_end_str": "Enough.</think>"}, True),
+        ({"reasoning_parser": "deepseek_r1"}, True),
+        ({"reasoning_parser": "deepseek_r1", "reasoning_end_str": "Enough."}, False),
+        ({"reasoning_start_str": "<think>"}, False),
+        ({"reasoning_end_str": "</think>"}, False),
+        ({"reasoning_start_str": "[THINK]", "reasoning_end_str": "</think>"}, False),
+        ({}, False),
+        ("deepseek_r1", False),
+    ],
+)
+def test_a_budget_needs_the_tags(config: Any, sound: bool, make_job: MakeJob) -> None:
+    teacher = {"model": "a/b", "revision": "c", "engine_args": {"reasoning_config": config}}
+    assert make_job(teacher=teacher), "without a budget vLLM may see to it"
+    budget = {"thinking_token_budget": 64}
+    if sound:
+        assert make_job(teacher=teacher, sampling=budget)
+    else:
+        with pytest.raises(
+            RecipeError, match=r"engine_args\.reasoning_config: with a thinking_tok"
+        ):
+            make_job(teacher=teacher, sampling=budget)
+
+
+def test_a_budget_needs_a_tokenizer_that_has_them(make_job: MakeJob, tmp_path: Path) -> None:
+    tiny = ROOT / "examples" / "tiny_r1" / "model"
+    other = make_random_llama(tmp_path / "model")
+    budget = {"thinking_token_budget": 64}
+    assert make_job(teacher={"model": str(tiny)}, sampling=budget)
+    repaired = {"model": str(other), "engine_args": {"tokenizer": str(tiny)}}
+    assert make_job(teacher=repaired, sampling=budget)
+    with pytest.raises(RecipeError, match=r"has no single token for <think> and </think>"):
+        make_job(teacher={"model": str(other)}, sampling=budget)
 
 
 def test_models_are_named_or_refused(make_job: MakeJob, tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """The whole path on real Ray actors, with the simulated engine."""
 
 import json
+import shutil
 from collections import Counter
 from pathlib import Path
 
@@ -9,13 +10,17 @@ import pytest
 
 from filters.choose import PUBLISHED
 from infra.catalog import Catalog
+from infra.pool import PoolWriter
+from infra.spool import write_file
 from jobs.build import build, decide
 from jobs.generate import fill_scores, generate
 from jobs.prompts import read_prompts
 from jobs.publish import publish
 from jobs.recipe import Job
 from jobs.run import Ran, run
+from schemas.arrow import SAMPLES, TABLES
 from schemas.errors import RecipeError, RunError
+from tests.builders import without_column
 from tests.conftest import MakeJob
 
 pytestmark = pytest.mark.usefixtures("ray_here")
@@ -162,6 +167,59 @@ def test_errors_and_rejects_are_rows_with_reasons(make_job: MakeJob) -> None:
     assert set(samples.filter(pl.col("outcome") == "done")["tries"]) == {1, 2}
     assert decided.funnel["not_finished"] > 0
     assert PUBLISHED in decided.funnel
+
+
+def test_early_ends_are_in_the_rows_and_rules_see_them(make_job: MakeJob) -> None:
+    looping = {"loops": 0.3, "max_num_seqs": 8}
+    detection = {"max_pattern_size": 10, "min_count": 3}
+    job = make_job(
+        teacher={"model": "sim", "engine": "simulated", "engine_args": looping},
+        sampling={
+            "max_tokens": 512,
+            "thinking_token_budget": 60,
+            "repetition_detection": detection,
+        },
+        keep={"finished": "format.complete", "whole": "not thinking_cut"},
+    )
+    decided = run_all(job).decided
+    samples = decided.samples
+    assert set(samples["finish_reason"]) == {"stop", "repetition"}
+    looped, cut = pl.col("finish_reason") == "repetition", pl.col("thinking_cut")
+    assert samples.filter(looped).height > 0
+    assert set(samples.filter(looped)["reason"]) == {"not_finished"}
+    assert samples.filter(cut)["reasoning_tokens"].unique().to_list() == [61]
+    assert samples.filter(cut)["reason"].is_in(["not_finished", "not_whole"]).all()
+    assert decided.funnel["not_whole"] > 0
+    assert set(samples["thinking_cut"]) == {True, False}
+
+
+def test_a_pool_goes_on_that_was_written_before_a_column_was_added(
+    make_job: MakeJob, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bare = make_job(scorers={"math": ["math"], "*": ["format"]})
+    run_all(bare)
+    as_before_the_column(bare, "thinking_cut", monkeypatch)
+    old = pool_samples(bare).height
+    job = make_job(samples={"probe": 5, "max": 6, "enough": 2})
+    assert run_all(job).generated.drawn > 0
+    rows = pool_samples(job)
+    assert rows["thinking_cut"].null_count() == old < rows.height
+    decided = decide(job, read_prompts(job.recipe))
+    assert decided.samples["language.share"].null_count() == 0, "the old ones are scored too"
+    assert decided.unsettled == 0
+
+
+def as_before_the_column(job: Job, column: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Writes the pool's samples anew, as a table that never had the column."""
+    before = without_column(SAMPLES, column)
+    rows = pool_samples(job).select(before.names).to_dicts()
+    folder = job.pool.folder("samples")
+    shutil.rmtree(folder)
+    epoch = json.loads((job.pool.root / "writer.json").read_text())["epoch"]
+    with monkeypatch.context() as then:
+        then.setitem(TABLES, "samples", before)
+        writer = PoolWriter(job.pool, epoch)
+        writer.commit("samples", [write_file(folder / "old.parquet", before, rows)])
 
 
 def test_two_replicas_and_other_timing_give_the_same_bytes(

@@ -69,11 +69,7 @@ class Built:
 def decide(job: Job, prompts: PromptList) -> Decided:
     """Fixes a cut and gives every sample in it a fate."""
     versions = job.pool.versions()
-    samples = narrow_samples(job, prompts, versions)
-    samples = with_eligible(samples, job.eligible)
-    samples = with_groups(samples, job.recipe.samples.probe)
-    samples = samples.with_columns(id=_sample_ids(samples))
-    samples = with_fates(samples, job.chooser)
+    samples = fated(job, narrow_samples(job, prompts, versions))
     prefix = None
     if (wanted := job.recipe.target.published) is not None:
         ids = prompts.frame["prompt_id"]
@@ -86,6 +82,14 @@ def decide(job: Job, prompts: PromptList) -> Decided:
         code=code_digest(),
     )
     return Decided(cut, samples, prompts.frame.height, prompts.frame.height - settled, prefix)
+
+
+def fated(job: Job, samples: pl.DataFrame) -> pl.DataFrame:
+    """What becomes of samples with scores and reasons, by the rules of the recipe."""
+    samples = with_eligible(samples, job.eligible)
+    samples = with_groups(samples, job.recipe.samples.probe)
+    samples = samples.with_columns(id=_sample_ids(samples))
+    return with_fates(samples, job.chooser)
 
 
 def _sample_ids(samples: pl.DataFrame) -> pl.Series:

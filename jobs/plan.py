@@ -4,18 +4,21 @@ from typing import Any
 
 import polars as pl
 
+from filters.choose import PUBLISHED
 from infra.catalog import Catalog
-from jobs.build import generator_name
+from jobs.budget import cost
+from jobs.build import fated, generator_name
+from jobs.estimate import estimate, estimate_lines, measured
 from jobs.prompts import PromptList
 from jobs.recipe import Job
-from jobs.survey import MEASURED_FROM, Survey, survey
+from jobs.survey import Survey, survey
 from schemas.manifest import Manifest
-from schemas.sample import DONE
 
 
 def plan(job: Job, prompts: PromptList) -> dict[str, Any]:
     """Everything that a run would rest on, as JSON values."""
     found = survey(job, prompts)
+    samples = fated(job, found.samples.with_columns(pl.col("prompt_id").cast(pl.String)))
     last = Catalog(job.store, job.recipe.name).latest()
     return {
         "recipe": job.recipe.name,
@@ -30,41 +33,34 @@ def plan(job: Job, prompts: PromptList) -> dict[str, Any]:
         "settled": found.settled,
         "samples_exist": found.samples.height,
         "samples_unscored": found.unscored,
-        "estimate": _estimate(job, prompts, found),
+        "bounds": _bounds(job, prompts, found, samples),
+        "estimate": estimate(job, measured(prompts, samples), settled_rows=_settled_rows(samples)),
+        "replicas": job.recipe.teacher.replicas.max,
+        "spent": cost(job),
+        "budget": job.resolved["budget"] if job.recipe.budget.limited else None,
         "last_version": last and last.version,
         "changed": _changed(job, last),
     }
 
 
-def _estimate(job: Job, prompts: PromptList, found: Survey) -> dict[str, Any]:
+def _bounds(
+    job: Job, prompts: PromptList, found: Survey, samples: pl.DataFrame
+) -> dict[str, int | None]:
     """Samples and tokens still to be drawn: at least, and at most."""
     open_prompts = prompts.frame.height - found.settled
-    drawn_of_open = found.samples.height - _samples_of_settled(job, found)
+    drawn_of_open = samples.filter(~pl.col("settled")).height
     most = max(found.missing, open_prompts * job.recipe.samples.max - drawn_of_open)
-    done = found.samples.filter(pl.col("outcome") == DONE)
-    tokens = done.select((pl.col("reasoning_tokens") + pl.col("answer_tokens")).mean()).item()
-    if done.height >= MEASURED_FROM and tokens:
-        basis = f"mean length of {done.height:,} samples in the pool"
-    else:
-        tokens = None
-        basis = "no samples to measure yet: every sample may take max_tokens; try --limit 50 first"
-    each = tokens or job.recipe.sampling.max_tokens
+    length = found.tokens_per_sample
     return {
         "samples_at_least": found.missing,
         "samples_at_most": most,
-        "tokens_at_least": round(found.missing * each) if tokens else None,
-        "tokens_at_most": round(most * each),
-        "tokens_per_sample": tokens and round(tokens, 1),
-        "rests_on": basis,
+        "tokens_at_least": None if length is None else round(found.missing * length),
+        "tokens_at_most": round(most * (length or job.recipe.sampling.max_tokens)),
     }
 
 
-def _samples_of_settled(job: Job, found: Survey) -> int:
-    """Samples of prompts that need nothing more."""
-    from filters.choose import with_eligible
-
-    marked = with_eligible(found.samples, job.eligible)
-    return marked.filter(pl.col("settled")).height
+def _settled_rows(samples: pl.DataFrame) -> int:
+    return samples.filter(pl.col("settled") & (pl.col("fate") == PUBLISHED)).height
 
 
 def _changed(job: Job, last: Manifest | None) -> list[str]:
@@ -85,20 +81,37 @@ def _changed(job: Job, last: Manifest | None) -> list[str]:
     return changed
 
 
+def _spent_text(spent: dict[str, Any], budget: dict[str, Any] | None) -> str:
+    """What was spent of what, with what there is no limit for at the end."""
+    limits = budget or {}
+    parts = []
+    for name, unit in (("tokens", "tokens"), ("gpu_hours", "GPU-hours"), ("usd", "US dollars")):
+        if spent[name] is not None:
+            limit = limits.get(name)
+            of = "" if limit is None else f" of {limit:,.10g}"
+            parts.append(f"{spent[name]:,}{of} {unit}")
+    return ", ".join(parts)
+
+
 def plan_text(found: dict[str, Any]) -> str:
     """The plan for a person."""
-    estimate = found["estimate"]
+    bounds = found["bounds"]
     dropped = ", ".join(f"{n:,} {reason}" for reason, n in found["rows_dropped"].items())
-    at_least = estimate["tokens_at_least"]
+    at_least = bounds["tokens_at_least"]
     lines = [
         f"recipe    {found['recipe']} (pool {found['pool']} in {found['store']})",
         f"teacher   {found['teacher']['name']}  ({found['teacher']['id']})",
         f"prompts   {found['prompts']:,}" + (f" (dropped: {dropped})" if dropped else ""),
         f"exist     {found['samples_exist']:,} samples, {found['samples_unscored']:,} of them "
         f"lack scores; {found['settled']:,} prompts are settled",
-        f"missing   {estimate['samples_at_least']:,} to {estimate['samples_at_most']:,} samples",
-        f"tokens    {'?' if at_least is None else f'{at_least:,}'} to "
-        f"{estimate['tokens_at_most']:,} ({estimate['rests_on']})",
+        f"missing   {bounds['samples_at_least']:,} to {bounds['samples_at_most']:,} samples, "
+        f"{'?' if at_least is None else f'{at_least:,}'} to {bounds['tokens_at_most']:,} tokens",
+        *(
+            estimate_lines(found["estimate"], found["replicas"])
+            if bounds["samples_at_most"]
+            else ()
+        ),
+        f"spent     {_spent_text(found['spent'], found['budget'])}",
         f"published {found['last_version'] or 'nothing yet'}",
         *(f"changed   {change}" for change in found["changed"]),
     ]

@@ -26,9 +26,9 @@ def test_plan_touches_nothing(
     assert main(["plan", recipe, "--json"]) == 0
     plan = json.loads(capsys.readouterr().out)
     assert (plan["prompts"], plan["samples_exist"]) == (12, 0)
-    assert plan["estimate"]["samples_at_least"] == 36
-    assert plan["estimate"]["samples_at_most"] == 72
-    assert plan["estimate"]["tokens_at_most"] == 72 * 512
+    assert plan["bounds"]["samples_at_least"] == 36
+    assert plan["bounds"]["samples_at_most"] == 72
+    assert plan["bounds"]["tokens_at_most"] == 72 * 512
     assert not (tmp_path / "store").exists()
     assert main(["run", recipe, "--dry-run"]) == 0
     assert not (tmp_path / "store").exists()
@@ -50,7 +50,7 @@ def test_a_dataset_by_the_command_line(
     assert main(["plan", recipe, "--json"]) == 0
     plan = json.loads(capsys.readouterr().out)
     assert plan["settled"] == plan["prompts"] == 12
-    assert plan["estimate"]["samples_at_most"] == 0
+    assert plan["bounds"]["samples_at_most"] == 0
 
     assert main(["build", recipe, "--set", "choose.per_prompt=1", "--dry-run", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["published"] <= 12

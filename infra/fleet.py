@@ -149,9 +149,14 @@ class Fleet:
                 slot.seen = news
 
     def resume(self, now: float) -> None:
-        """Nobody was watched for a while; all clocks of the working begin anew."""
+        """Nobody was watched for a while; all clocks of the working begin anew. There is work
+        (again): where everybody has left, all come back."""
         for slot in self._slots:
             slot.since = slot.seen_at = slot.moved_at = now
+        if all(slot.state in (State.LEFT, State.QUARANTINED) for slot in self._slots):
+            for slot in self._slots:
+                if slot.state is State.LEFT:
+                    slot.enter(State.IDLE, now)
 
     def overdue(self, now: float) -> dict[str, "Overdue"]:
         """Replicas to be killed."""

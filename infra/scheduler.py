@@ -96,7 +96,7 @@ class Scheduler:
     @property
     def unaffordable(self) -> bool:
         """What is left of the budget is not enough for one sample more, and none is under way."""
-        return self.allowance.room(0) == 0 and not self.in_flight
+        return self.allowance.closed and not self.in_flight
 
     @property
     def settled_below(self) -> int:

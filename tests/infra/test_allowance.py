@@ -23,11 +23,25 @@ def test_what_runs_is_paid_for_first() -> None:
     allowance = Allowance(100)
     allowance.set(1000)
     assert [allowance.room(running) for running in (0, 9, 10, 50)] == [10, 1, 0, 0]
-    allowance.drawn(950)
+    allowance.set(50)
     assert allowance.room(0) == 0
     assert not allowance.overdrawn
-    allowance.drawn(50)
+    allowance.set(0)
     assert allowance.overdrawn
+
+
+def test_what_is_closed_stays_closed() -> None:
+    """Replicas have left by then: room that a better guess finds would wait for nobody, as a run
+    did for ever."""
+    allowance = Allowance(100)
+    allowance.set(100)
+    assert not allowance.closed
+    allowance.set(99)
+    assert allowance.closed
+    for _ in range(1000):
+        allowance.drawn(10)
+    allowance.set(1000)
+    assert allowance.room(0) == 0
 
 
 def test_the_length_is_learned_and_the_first_do_not_decide_it() -> None:
@@ -57,4 +71,5 @@ def test_a_budget_is_not_overdrawn_by_more_than_what_was_not_foreseen(
         elif running:
             spent += running[0]
             allowance.drawn(running.pop(0))
+            allowance.set(budget - spent)
     assert spent + sum(running) <= budget + slots * 2000

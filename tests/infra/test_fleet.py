@@ -231,6 +231,18 @@ def test_nobody_is_given_up_for_a_time_when_nobody_watched() -> None:
     assert fleet.overdue(10_001 + SILENT_S) != {}
 
 
+def test_where_everybody_has_left_a_resumed_run_has_them_back() -> None:
+    fleet = fleet_of(2)
+    names = [start(fleet, 0), start(fleet, 10)]
+    fleet.left(names[0], 20)
+    fleet.resume(20)
+    assert fleet.to_place(20) == [], "one works on"
+    fleet.left(names[1], 30)
+    assert fleet.to_place(30) == [], "nothing is left to do"
+    fleet.resume(40)
+    assert fleet.to_place(40) == ["r0.2", "r1.2"]
+
+
 def test_news_of_an_earlier_start_are_passed_over() -> None:
     fleet = fleet_of(1)
     old = start(fleet, 0)

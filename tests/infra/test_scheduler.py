@@ -94,6 +94,7 @@ class Chaos(RuleBasedStateMachine):
         assert self.scheduler.accepts(holder, key)
         self.scheduler.delivered(holder, key, 1)
         self.left -= 1
+        self.scheduler.allowance.set(self.left)
         assert not self.scheduler.accepts(holder, key)
         self.delivered.add(key)
         self.waiting.add(key)
@@ -166,8 +167,8 @@ class Chaos(RuleBasedStateMachine):
 
     @rule(samples=st.integers(0, 6))
     def afford(self, samples: int) -> None:
-        self.left = samples
         self.scheduler.allowance.set(samples)
+        self.left = 0 if self.scheduler.allowance.closed else samples
 
     @rule()
     def succeed(self) -> None:
@@ -225,6 +226,8 @@ class Chaos(RuleBasedStateMachine):
             return
         for holder in [*HOLDERS, "C"]:
             self.forget(holder, engine_died=False)
+        if self.scheduler.allowance.closed:
+            self.succeed()
         self.left = inf
         self.scheduler.allowance.set(inf)
         for _ in range(self.scheduler.prompts * NEED.max * 2 + 4 * len(self.killers)):

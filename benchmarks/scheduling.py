@@ -19,9 +19,10 @@ from typing import Any
 
 import numpy as np
 
+from infra.decoding import Decoder, Request
 from infra.scheduler import Key
 from infra.step_time import StepTime
-from infra.virtual_time import Outage, Outcome, Replica, Run, Workload
+from infra.virtual_time import Outage, Outcome, Run, Workload
 from schemas.recipe import SampleCounts
 
 SIBLINGS = 16
@@ -59,11 +60,10 @@ class Batches:
 
     def play(self) -> Outcome:
         """To the end; all replicas are paid until then."""
-        self._engines = [Replica(f"r{number}", STEP) for number in range(self.replicas)]
+        self._engines: list[Decoder[Key]] = [Decoder(STEP) for _ in range(self.replicas)]
+        self._plans = [0] * self.replicas
         self._batches: list[list[set[Key]]] = [[] for _ in self._engines]
-        self._waiting: list[deque[Key]] = [deque() for _ in self._engines]
         self._up = [False] * self.replicas
-        self._seen: set[int] = set()
         outcome, left = Outcome(), int(self.workload.tokens.size)
         for number, at in enumerate(self.arrivals):
             self._at(at, "arrive", number)
@@ -74,17 +74,18 @@ class Batches:
             now, _, what, (about, *plan) = heappop(self._events)
             if what == "arrive":
                 self._up[about] = True
-                self._engines[about].now = now
+                self._engines[about] = Decoder(STEP)
+                self._engines[about].advance(now)
                 self._take(about)
             elif what == "lose":
                 down += self._lose(now, about)
-            elif plan == [self._engines[about].plan]:
+            elif plan == [self._plans[about]]:
                 self._engines[about].advance(now)
-                for key in self._engines[about].ended():
-                    outcome.tokens += int(self.workload.tokens[key])
+                for request in self._engines[about].ended():
+                    outcome.tokens += request.tokens
                     left -= 1
                     for batch in self._batches[about]:
-                        batch.discard(key)
+                        batch.discard(request.key)
                 self._take(about)
         outcome.end_s = now
         outcome.paid_s = sum(now - min(at, now) for at in self.arrivals) - down
@@ -99,12 +100,10 @@ class Batches:
         if not self._up[number]:
             return 0.0
         self._up[number] = False
-        self._engines[number].advance(now)
-        self._engines[number].clear()
-        self._engines[number].plan += 1
+        self._plans[number] += 1
         queue = self.queues[number % len(self.queues)]
         queue.extend(key for batch in self._batches[number] for key in batch)
-        self._batches[number], self._waiting[number] = [], deque()
+        self._batches[number] = []
         self._at(now + outage.restart_s, "arrive", number)
         return outage.restart_s
 
@@ -114,15 +113,12 @@ class Batches:
         while queue and len(batches) < self.concurrent:
             batch = [queue.popleft() for _ in range(min(self.size, len(queue)))]
             batches.append(set(batch))
-            self._waiting[number].extend(batch)
-        while self._waiting[number] and engine.room:
-            key = self._waiting[number].popleft()
-            prefill = 0 if key.prompt in self._seen else self.workload.prompt_tokens
-            self._seen.add(key.prompt)
-            engine.add(key, int(self.workload.tokens[key]), prefill)
-        engine.plan += 1
+            for key in batch:
+                tokens = int(self.workload.tokens[key])
+                engine.add(Request(key, tokens, key.prompt, self.workload.prompt_tokens))
+        self._plans[number] += 1
         if (at := engine.next_event()) is not None:
-            self._at(at, "step", number, engine.plan)
+            self._at(at, "step", number, self._plans[number])
 
 
 def keys(work: Workload) -> list[Key]:

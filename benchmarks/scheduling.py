@@ -19,27 +19,27 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks.calibration import CALIBRATION
 from infra.decoding import Decoder, Request
 from infra.scheduler import Key
-from infra.step_time import StepTime
 from infra.virtual_time import Outage, Outcome, Run, Workload
 from schemas.recipe import SampleCounts
 
 SIBLINGS = 16
 COUNTS = SampleCounts(probe=SIBLINGS, max=SIBLINGS, enough=SIBLINGS)
-# Prefill is five times as fast as decoding, as DeepSeek published of R1 (73.7k tokens/s in, 14.8k
-# out a node, open-infra-index day 6).
-STEP = StepTime(base_s=0.025, per_sequence_s=0.0001, per_prefill_token_s=1 / 25_000, slots=256)
-MEAN_TOKENS, CAP, SIGMA = 6400, 32768, 0.83
+STEP = CALIBRATION.step_time.with_slots(int(CALIBRATION.step_time.slots.value))
+LENGTHS = CALIBRATION.lengths
 STAGGER_S = 1800.0
 RESTART_S = 300.0
 
 
 def workload(samples: int) -> Workload:
-    """R1-like lengths: lognormal with a mean of 6.4k, cut at 32k."""
+    """R1-like lengths: lognormal, cut at the longest."""
     shape = (samples // SIBLINGS, SIBLINGS)
-    tokens = np.random.default_rng(0).lognormal(log(MEAN_TOKENS) - SIGMA**2 / 2, SIGMA, shape)
-    return Workload(np.clip(tokens, 8, CAP).astype(np.int64), np.ones(shape, np.bool_))
+    mean, sigma = LENGTHS.mean_tokens.value, LENGTHS.sigma.value
+    tokens = np.random.default_rng(0).lognormal(log(mean) - sigma**2 / 2, sigma, shape)
+    lengths = np.clip(tokens, 8, LENGTHS.cap_tokens.value).astype(np.int64)
+    return Workload(lengths, np.ones(shape, np.bool_), int(LENGTHS.prompt_tokens.value))
 
 
 @dataclass
@@ -137,11 +137,14 @@ def schedulers(
         queues = [deque(shard) for shard in shards]
         return Batches(work, queues, replicas, size, concurrent, arrivals, outages).play
 
+    ray = CALIBRATION.ray_data_llm
+    default = int(ray.batch_size.value), int(ray.concurrent_batches.value)
+    tuned = int(ray.tuned_batch_size.value), int(ray.tuned_concurrent_batches.value)
     return {
         "ours": Run(work, COUNTS, STEP, arrivals, outages=outages).play,
         "plain pull": batches(1, STEP.slots),
-        "ray.data.llm, defaults (32 x 8)": batches(32, 8),
-        "ray.data.llm, tuned (16 x 64)": batches(16, 64),
+        f"ray.data.llm, defaults ({default[0]} x {default[1]})": batches(*default),
+        f"ray.data.llm, tuned ({tuned[0]} x {tuned[1]})": batches(*tuned),
         "static shards": batches(1, STEP.slots, static=True),
     }
 

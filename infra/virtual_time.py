@@ -33,7 +33,7 @@ class Workload:
     """(prompts, max): the length of each."""
     kept: NDArray[np.bool_]
     """(prompts, max): whether the rules keep it."""
-    prompt_tokens: int = 200
+    prompt_tokens: int = 0
 
 
 class Outage(NamedTuple):

@@ -14,25 +14,15 @@ from math import log
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmarks.calibration import CALIBRATION
 from infra.goal import Goal
 from infra.policy import Beta
 from infra.sampling import Need, eligible_prefix
-from infra.step_time import StepTime
 from infra.virtual_time import Outcome, Run, Workload
 
-RATES = {
-    # 55 % of 400,000 problems had a right one among R1's two traces (Open-R1 update 2, 2025-02).
-    "OpenR1-Math": Beta(0.272, 0.328),
-    # 2.7 of 4.2 million of R1's traces were kept (Moshkov et al. 2025, arXiv 2504.16891).
-    "OpenMathReasoning": Beta(0.386, 0.214),
-}
-"""Pass rates over prompts. The means are the published ones; that a + b = 0.6, which says how many
-prompts are almost always or almost never solved, is assumed."""
-STEP = StepTime(base_s=0.025, per_sequence_s=0.0001, slots=16)
-REPLICAS = 4
-MEAN_TOKENS, CAP, SIGMA = 6400, 32768, 0.83
-WRONG_ARE_LONGER = 1.5
-"""R1's wrong answers are longer than its right ones."""
+REPLICAS, SLOTS = 4, 16
+STEP = CALIBRATION.step_time.with_slots(SLOTS)
+LENGTHS = CALIBRATION.lengths
 
 
 GOALS = {
@@ -45,10 +35,13 @@ def workload(rates: Beta, prompts: int) -> Workload:
     """Lengths are lognormal and vary between a prompt's samples as well as between prompts."""
     random = np.random.default_rng(0)
     kept = random.random((prompts, 16)) < random.beta(*rates, (prompts, 1))
-    spread = SIGMA / 2**0.5
+    mean, sigma = LENGTHS.mean_tokens.value, LENGTHS.sigma.value
+    spread = sigma / 2**0.5
     noise = random.normal(0, spread, (prompts, 1)) + random.normal(0, spread, (prompts, 16))
-    tokens = np.exp(log(MEAN_TOKENS) - SIGMA**2 / 2 + noise) * np.where(kept, 1, WRONG_ARE_LONGER)
-    return Workload(np.clip(tokens, 16, CAP).astype(np.int64), kept)
+    longer = np.where(kept, 1, LENGTHS.wrong_are_longer.value)
+    tokens = np.exp(log(mean) - sigma**2 / 2 + noise) * longer
+    lengths = np.clip(tokens, 16, LENGTHS.cap_tokens.value).astype(np.int64)
+    return Workload(lengths, kept, int(LENGTHS.prompt_tokens.value))
 
 
 @dataclass(frozen=True)
@@ -112,8 +105,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--prompts", type=int, default=20_000)
     prompts = parser.parse_args().prompts
-    for name, rates in RATES.items():
-        work = workload(rates, prompts)
+    for name, rates in CALIBRATION.pass_rates.items():
+        work = workload(rates.beta, prompts)
         for title, goal in GOALS.items():
             print(f"\n{name}, {title}, {prompts} prompts\n")
             print(

@@ -19,27 +19,28 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks.calibration import CALIBRATION
+from infra.decoding import Decoder, Request
 from infra.goal import Goal
 from infra.sampling import Need
 from infra.scheduler import Key
-from infra.step_time import StepTime
-from infra.virtual_time import Outage, Outcome, Replica, Run, Workload
+from infra.virtual_time import Outage, Outcome, Run, Workload
 
 SIBLINGS = 16
 GOAL = Goal(Need(probe=SIBLINGS, max=SIBLINGS, kept=SIBLINGS))
-# Prefill is five times as fast as decoding, as DeepSeek published of R1 (73.7k tokens/s in, 14.8k
-# out a node, open-infra-index day 6).
-STEP = StepTime(base_s=0.025, per_sequence_s=0.0001, per_prefill_token_s=1 / 25_000, slots=256)
-MEAN_TOKENS, CAP, SIGMA = 6400, 32768, 0.83
+STEP = CALIBRATION.step_time.with_slots(int(CALIBRATION.step_time.slots.value))
+LENGTHS = CALIBRATION.lengths
 STAGGER_S = 1800.0
 RESTART_S = 300.0
 
 
 def workload(samples: int) -> Workload:
-    """R1-like lengths: lognormal with a mean of 6.4k, cut at 32k."""
+    """R1-like lengths: lognormal, cut at the longest."""
     shape = (samples // SIBLINGS, SIBLINGS)
-    tokens = np.random.default_rng(0).lognormal(log(MEAN_TOKENS) - SIGMA**2 / 2, SIGMA, shape)
-    return Workload(np.clip(tokens, 8, CAP).astype(np.int64), np.ones(shape, np.bool_))
+    mean, sigma = LENGTHS.mean_tokens.value, LENGTHS.sigma.value
+    tokens = np.random.default_rng(0).lognormal(log(mean) - sigma**2 / 2, sigma, shape)
+    lengths = np.clip(tokens, 8, LENGTHS.cap_tokens.value).astype(np.int64)
+    return Workload(lengths, np.ones(shape, np.bool_), int(LENGTHS.prompt_tokens.value))
 
 
 @dataclass
@@ -60,11 +61,10 @@ class Batches:
 
     def play(self) -> Outcome:
         """To the end; all replicas are paid until then."""
-        self._engines = [Replica(f"r{number}", STEP) for number in range(self.replicas)]
+        self._engines: list[Decoder[Key]] = [Decoder(STEP) for _ in range(self.replicas)]
+        self._plans = [0] * self.replicas
         self._batches: list[list[set[Key]]] = [[] for _ in self._engines]
-        self._waiting: list[deque[Key]] = [deque() for _ in self._engines]
         self._up = [False] * self.replicas
-        self._seen: set[int] = set()
         outcome, left = Outcome(), int(self.workload.tokens.size)
         for number, at in enumerate(self.arrivals):
             self._at(at, "arrive", number)
@@ -75,17 +75,18 @@ class Batches:
             now, _, what, (about, *plan) = heappop(self._events)
             if what == "arrive":
                 self._up[about] = True
-                self._engines[about].now = now
+                self._engines[about] = Decoder(STEP)
+                self._engines[about].advance(now)
                 self._take(about)
             elif what == "lose":
                 down += self._lose(now, about)
-            elif plan == [self._engines[about].plan]:
+            elif plan == [self._plans[about]]:
                 self._engines[about].advance(now)
-                for key in self._engines[about].ended():
-                    outcome.tokens += int(self.workload.tokens[key])
+                for request in self._engines[about].ended():
+                    outcome.tokens += request.tokens
                     left -= 1
                     for batch in self._batches[about]:
-                        batch.discard(key)
+                        batch.discard(request.key)
                 self._take(about)
         outcome.end_s = now
         outcome.paid_s = sum(now - min(at, now) for at in self.arrivals) - down
@@ -100,12 +101,10 @@ class Batches:
         if not self._up[number]:
             return 0.0
         self._up[number] = False
-        self._engines[number].advance(now)
-        self._engines[number].clear()
-        self._engines[number].plan += 1
+        self._plans[number] += 1
         queue = self.queues[number % len(self.queues)]
         queue.extend(key for batch in self._batches[number] for key in batch)
-        self._batches[number], self._waiting[number] = [], deque()
+        self._batches[number] = []
         self._at(now + outage.restart_s, "arrive", number)
         return outage.restart_s
 
@@ -115,15 +114,12 @@ class Batches:
         while queue and len(batches) < self.concurrent:
             batch = [queue.popleft() for _ in range(min(self.size, len(queue)))]
             batches.append(set(batch))
-            self._waiting[number].extend(batch)
-        while self._waiting[number] and engine.room:
-            key = self._waiting[number].popleft()
-            prefill = 0 if key.prompt in self._seen else self.workload.prompt_tokens
-            self._seen.add(key.prompt)
-            engine.add(key, int(self.workload.tokens[key]), prefill)
-        engine.plan += 1
+            for key in batch:
+                tokens = int(self.workload.tokens[key])
+                engine.add(Request(key, tokens, key.prompt, self.workload.prompt_tokens))
+        self._plans[number] += 1
         if (at := engine.next_event()) is not None:
-            self._at(at, "step", number, engine.plan)
+            self._at(at, "step", number, self._plans[number])
 
 
 def keys(work: Workload) -> list[Key]:
@@ -142,11 +138,14 @@ def schedulers(
         queues = [deque(shard) for shard in shards]
         return Batches(work, queues, replicas, size, concurrent, arrivals, outages).play
 
+    ray = CALIBRATION.ray_data_llm
+    default = int(ray.batch_size.value), int(ray.concurrent_batches.value)
+    tuned = int(ray.tuned_batch_size.value), int(ray.tuned_concurrent_batches.value)
     return {
         "ours": Run(work, GOAL, STEP, arrivals, outages=outages).play,
         "plain pull": batches(1, STEP.slots),
-        "ray.data.llm, defaults (32 x 8)": batches(32, 8),
-        "ray.data.llm, tuned (16 x 64)": batches(16, 64),
+        f"ray.data.llm, defaults ({default[0]} x {default[1]})": batches(*default),
+        f"ray.data.llm, tuned ({tuned[0]} x {tuned[1]})": batches(*tuned),
         "static shards": batches(1, STEP.slots, static=True),
     }
 

@@ -19,7 +19,7 @@ from typing import Any
 
 import infra.placement
 from infra.engines.vllm import VllmEngine
-from infra.replica import PREFETCH_SHARE, Replica
+from infra.replica import Replica, requests_at_once
 from infra.settings import ReplicaSettings
 from jobs.generate import generate
 from jobs.prompts import PromptList, read_prompts
@@ -51,7 +51,7 @@ async def bare(job: Job, prompts: PromptList) -> float:
     """Tokens per second of a bare engine."""
     engine = FixedLengthEngine(job.recipe.teacher)
     facts = await engine.start()
-    gate = asyncio.Semaphore(facts.slots + max(1, facts.slots // PREFETCH_SHARE))
+    gate = asyncio.Semaphore(requests_at_once(facts.slots))
 
     async def draw(prompt_id: str, messages: list[dict[str, str]], index: int) -> int:
         async with gate:

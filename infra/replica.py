@@ -46,6 +46,11 @@ BACKLOG_FILES = 4
 log = logging.getLogger(__name__)
 
 
+def requests_at_once(slots: int) -> int:
+    """How many samples a replica has in an engine with so many slots."""
+    return slots + max(1, slots // PREFETCH_SHARE)
+
+
 class Replica:
     """Runs until there is nothing left to draw; raises EngineError when its engine dies."""
 
@@ -177,7 +182,7 @@ class Replica:
         """How many samples more the engine takes, with a few that wait for a slot in it."""
         if self._spool.fill() >= BACKLOG_FILES:
             return 0
-        return self._facts.slots + max(1, self._facts.slots // PREFETCH_SHARE) - len(self._running)
+        return requests_at_once(self._facts.slots) - len(self._running)
 
     def _raise_dead(self) -> None:
         """Forgets finished samples; the error of a dead engine, of a flush or of a beat ends the

@@ -1,13 +1,13 @@
 """Discrete events in virtual time, around the production scheduling core.
 
-Hours of a large run take seconds: a replica is a heap of sequences on a clock of tokens, since all
-that run in it advance alike, and the core is the one of `infra/coordinator.py`, asked as replicas
-ask it. Left out: calls and files, whose time is part of `verdict_s`, and speculative decoding.
+Hours of a large run take seconds: an engine is a clock of tokens (`infra/decoding.py`), and the
+core is the one of `infra/coordinator.py`, asked as replicas ask it. Left out: calls and files,
+whose time is part of `verdict_s`, and speculative decoding.
 """
 
 import heapq
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import count
 from math import ceil
 from typing import Any, NamedTuple
@@ -16,13 +16,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from infra.consolidation import Load, to_give_back
+from infra.decoding import Decoder, Request
 from infra.goal import Goal
+from infra.replica import requests_at_once
 from infra.scheduler import Key, Scheduler
 from infra.step_time import StepTime
 
 VERDICTS_EVERY_S = 5.0
-FREE_SHARE = 0.1
-"""So much of the free cache stays free when a sequence comes back; it is to stay for a while."""
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class Workload:
     """(prompts, max): the length of each."""
     kept: NDArray[np.bool_]
     """(prompts, max): whether the rules keep it."""
-    prompt_tokens: int = 200
+    prompt_tokens: int = 0
 
 
 class Outage(NamedTuple):
@@ -46,114 +46,18 @@ class Outage(NamedTuple):
 
 @dataclass
 class Replica:
-    """An engine that decodes: `_running` is ordered by the tick at which a sequence ends."""
+    """An engine with the samples that it has leased."""
 
     name: str
-    step: StepTime
-    now: float = 0.0
+    engine: Decoder[Key]
     arrived: float | None = None
-    paid_s: float = 0.0
     plan: int = 0
     """Events of earlier plans are void."""
-    _tick: float = 0.0
-    _kv: float = 0.0
-    _running: list[tuple[float, Key]] = field(default_factory=list)
-    _began: dict[Key, tuple[float, int]] = field(default_factory=dict)
-    """The tick at which each sequence began, and what was prefilled for it."""
-
-    _preempted: list[tuple[Key, float, int]] = field(default_factory=list)
-    """Sequences that wait for room in the cache: the tokens that they lack, and those they have."""
 
     @property
     def room(self) -> int:
-        """Free slots; none while sequences wait for room in the cache."""
-        return 0 if self._preempted else self.step.slots - len(self._running)
-
-    @property
-    def running(self) -> int:
-        """Sequences in work."""
-        return len(self._running)
-
-    def advance(self, now: float) -> None:
-        """Decodes until then."""
-        if now > self.now:
-            steps = self.step.decoded(now - self.now, len(self._running), self._kv)
-            self._tick += steps
-            self._kv += steps * len(self._running)
-            self.now = now
-
-    def add(self, key: Key, tokens: float, prefill: int) -> None:
-        """Begins a sequence; the others wait for its prefill."""
-        self.now += prefill * self.step.per_prefill_token_s
-        self._kv += prefill
-        self._began[key] = self._tick, prefill
-        heapq.heappush(self._running, (self._tick + tokens, key))
-
-    def next_event(self) -> float | None:
-        """When the next sequence ends, or the cache is full, if nothing is added before."""
-        if not self._running:
-            return None
-        steps = max(0.0, self._running[0][0] - self._tick)
-        if len(self._running) > 1:
-            full = (self.step.kv_tokens - self._kv) / len(self._running)
-            steps = min(steps, max(0.0, full))
-        return self.now + self.step.decode_s(steps, len(self._running), self._kv)
-
-    def fit_cache(self) -> None:
-        """Takes the youngest sequences out of a full cache, and back where there is room: as vLLM
-        does, by computing all of their tokens anew."""
-        while len(self._running) > 1 and self._kv >= self.step.kv_tokens - 1e-6:
-            end, key = max(self._running, key=lambda entry: self._began[entry[1]])
-            began, prefill = self._began[key]
-            has = prefill + round(self._tick - began)
-            self._preempted.append((key, end - self._tick, has))
-            self._running.remove((end, key))
-            heapq.heapify(self._running)
-            self._remove(key)
-        while self._preempted and self._fits(self._preempted[-1][2]):
-            key, lacks, has = self._preempted.pop()
-            self.add(key, lacks, has)
-
-    def _fits(self, tokens: int) -> bool:
-        if not self._running:
-            return True
-        free = self.step.kv_tokens - self._kv
-        return len(self._running) < self.step.slots and tokens + FREE_SHARE * free < free
-
-    def ended(self) -> list[Key]:
-        """Takes out the sequences that are at their end."""
-        keys = []
-        while self._running and self._running[0][0] <= self._tick + 1e-6:
-            keys.append(self._remove(heapq.heappop(self._running)[1]))
-        return keys
-
-    def hand_over(self) -> dict[Key, float]:
-        """Takes everything out; returns how many tokens each has that was begun here."""
-        has = {key: self._tick - began for key, (began, _) in self._began.items()}
-        has |= {key: 0.0 for key, *_ in self._preempted}
-        self.clear()
-        return has
-
-    def cancel(self, keys: Sequence[Key]) -> float:
-        """Ends sequences before their end; returns how many tokens they had."""
-        self._preempted = [entry for entry in self._preempted if entry[0] not in keys]
-        gone = self._began.keys() & set(keys)
-        tokens = sum(self._tick - self._began[key][0] for key in gone)
-        self._running = [entry for entry in self._running if entry[1] not in gone]
-        heapq.heapify(self._running)
-        for key in gone:
-            self._remove(key)
-        return tokens
-
-    def clear(self) -> float:
-        """Loses everything; returns how many tokens that were."""
-        self._preempted = []
-        return self.cancel([*self._began])
-
-    def _remove(self, key: Key) -> Key:
-        began, prefill = self._began.pop(key)
-        self._kv = max(0.0, self._kv - prefill - (self._tick - began))
-        return key
+        """How many samples it leases now."""
+        return requests_at_once(self.engine.step.slots) - self.engine.held
 
 
 @dataclass
@@ -170,7 +74,10 @@ class Outcome:
     """Left to another replica half drawn."""
     paid_s: float = 0.0
     """Of all replicas, from their arrival to their leave."""
+    last_end_s: float = 0.0
+    """When the last sample came to its end."""
     end_s: float = 0.0
+    """When all prompts were settled."""
     decisions: int = 0
     """Leases, deliveries, verdicts and cancellations."""
 
@@ -192,9 +99,7 @@ class Run:
         self.outcome = Outcome()
         self._workload = workload
         self._verdict_s = verdict_s
-        self._replicas = [Replica(f"r{number}", step) for number in range(len(arrivals))]
-        self._seen: set[int] = set()
-        """Prompts that have been prefilled somewhere."""
+        self._replicas = [Replica(f"r{number}", Decoder(step)) for number in range(len(arrivals))]
         self._has: dict[Key, float] = {}
         """Tokens of samples that were begun elsewhere."""
         self._hungry: set[int] = set()
@@ -222,20 +127,22 @@ class Run:
 
     def _arrive(self, now: float, number: int) -> None:
         replica = self._replicas[number]
-        replica.now = replica.arrived = now
+        replica.arrived = now
+        replica.engine = Decoder(replica.engine.step)
+        replica.engine.advance(now)
         self._fill(number)
 
     def _leave(self, replica: Replica, now: float) -> None:
         assert replica.arrived is not None
         self.outcome.paid_s += now - replica.arrived
-        self.outcome.wasted_tokens += replica.clear()
+        self.outcome.wasted_tokens += replica.engine.clear()
         replica.arrived = None
 
     def _lose(self, now: float, outage: Outage) -> None:
         replica = self._replicas[outage.replica]
         if replica.arrived is None:
             return
-        replica.advance(now)
+        replica.engine.advance(now)
         self.scheduler.lost(replica.name)
         self._leave(replica, now)
         replica.plan += 1
@@ -250,11 +157,15 @@ class Run:
         leases = self.scheduler.lease(replica.name, room)
         self.outcome.decisions += len(leases)
         for key, *_ in leases:
-            has = self._has.get(key, 0.0)
-            first = key.prompt not in self._seen
-            prefill = self._workload.prompt_tokens if first or has else 0
-            self._seen.add(key.prompt)
-            replica.add(key, int(self._workload.tokens[key]) - has, prefill + round(has))
+            replica.engine.add(
+                Request(
+                    key,
+                    int(self._workload.tokens[key]),
+                    key.prompt,
+                    self._workload.prompt_tokens,
+                    self._has.get(key, 0.0),
+                )
+            )
         if len(leases) < room:
             self._hungry.add(number)
         else:
@@ -264,7 +175,7 @@ class Run:
     def _plan(self, number: int) -> None:
         replica = self._replicas[number]
         replica.plan += 1
-        if (at := replica.next_event()) is not None:
+        if (at := replica.engine.next_event()) is not None:
             self._at(at, self._step, number, replica.plan)
 
     def _feed(self, now: float) -> None:
@@ -275,18 +186,18 @@ class Run:
 
     def _share(self, now: float) -> None:
         """Gives what there is to those that wait for it, the emptiest first."""
-        replicas = self._replicas
-        for number in sorted(self._hungry, key=lambda number: replicas[number].running):
-            replicas[number].advance(now)
-            before = replicas[number].running
+        engines = [replica.engine for replica in self._replicas]
+        for number in sorted(self._hungry, key=lambda number: engines[number].held):
+            engines[number].advance(now)
+            before = engines[number].held
             self._fill(number)
-            if replicas[number].running == before:
+            if engines[number].held == before:
                 return
 
     def _give_back(self, now: float) -> bool:
         """The emptiest replica leaves, if the others have room for what it holds."""
         loads = {
-            replica.name: Load(self.scheduler.held(replica.name), replica.step.slots)
+            replica.name: Load(self.scheduler.held(replica.name), replica.engine.step.slots)
             for replica in self._replicas
             if replica.arrived is not None
         }
@@ -295,9 +206,8 @@ class Run:
             return False
         number = next(n for n, replica in enumerate(self._replicas) if replica.name == name)
         replica = self._replicas[number]
-        replica.advance(now)
-        for key, has in replica.hand_over().items():
-            self._has[key] = self._has.get(key, 0.0) + has
+        replica.engine.advance(now)
+        self._has |= replica.engine.hand_over()
         self.outcome.handed_over += self.scheduler.held(name)
         self.scheduler.lost(name)
         self._leave(replica, now)
@@ -309,13 +219,12 @@ class Run:
         replica = self._replicas[number]
         if plan != replica.plan:
             return
-        replica.advance(now)
-        ended = replica.ended()
-        replica.fit_cache()
-        for key in ended:
-            tokens = int(self._workload.tokens[key])
-            self.scheduler.delivered(replica.name, key, tokens)
-            self.outcome.tokens += tokens
+        replica.engine.advance(now)
+        ended = replica.engine.ended()
+        for request in ended:
+            self.scheduler.delivered(replica.name, request.key, request.tokens)
+            self.outcome.tokens += request.tokens
+            self.outcome.last_end_s = now
         self.outcome.drawn += len(ended)
         self.outcome.decisions += len(ended)
         self._fill(number)
@@ -325,7 +234,7 @@ class Run:
         due = VERDICTS_EVERY_S * ceil((now + self._verdict_s) / VERDICTS_EVERY_S)
         if due not in self._verdicts:
             self._at(due, self._judge)
-        self._verdicts.setdefault(due, []).extend(ended)
+        self._verdicts.setdefault(due, []).extend(request.key for request in ended)
 
     def _judge(self, now: float) -> None:
         keys = self._verdicts.pop(now)
@@ -334,8 +243,8 @@ class Run:
         self.outcome.decisions += len(keys)
         for number, replica in enumerate(self._replicas):
             if surplus := self.scheduler.surplus(replica.name):
-                replica.advance(now)
-                self.outcome.wasted_tokens += replica.cancel(surplus)
+                replica.engine.advance(now)
+                self.outcome.wasted_tokens += replica.engine.cancel(surplus)
                 self.outcome.cancelled += len(surplus)
                 self.scheduler.cancelled(replica.name, surplus)
                 self._fill(number)

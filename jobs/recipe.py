@@ -45,6 +45,8 @@ SCHEDULING_ONLY = frozenset(
         "load_format",
         "disable_log_stats",
         "tokens_per_second",
+        "step_time",
+        "speed",
         "dies_after",
         "hangs_after",
         "poisoned",

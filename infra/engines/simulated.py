@@ -3,7 +3,7 @@
 It writes R1-shaped text at any speed: lognormal lengths, right and wrong answers, request errors
 and deaths, all from a seed. It can really answer questions of the form "What is 17 + 25?", at the
 rate that it is told. Its samples have a teacher identity of their own and are never published
-unasked.
+unasked. How long it takes is the step-time model's say, in real or in compressed time.
 """
 
 import asyncio
@@ -11,9 +11,13 @@ import hashlib
 import math
 import random
 import re
+from typing import Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from infra.decoding import Request
+from infra.engines.real_time import RealTimeDecoder
+from infra.step_time import StepTime
 from schemas.errors import EngineError, RequestError
 from schemas.identity import Messages
 from schemas.ports import (
@@ -38,9 +42,21 @@ THOUGHTS = (
     "Both ways lead to the same place.",
 )
 THINK_END_TOKEN = 1
-STEP_S = 0.25
 SIGMA = 0.8
 """Spread of the lognormal lengths; R1's own have a coefficient of variation near 1."""
+
+
+class StepTimeArgs(BaseModel):
+    """`step_time` of the simulated engine: `infra.step_time.StepTime` without its slots, which are
+    `max_num_seqs`."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    base_s: float = Field(gt=0)
+    per_sequence_s: float = Field(0, ge=0)
+    per_kv_token_s: float = Field(0, ge=0)
+    per_prefill_token_s: float = Field(0, ge=0)
+    kv_tokens: float = Field(math.inf, gt=0)
 
 
 class SimulatedArgs(BaseModel):
@@ -57,7 +73,11 @@ class SimulatedArgs(BaseModel):
     loops: float = Field(0, ge=0, le=1)
     """Share of samples whose thinking goes round in circles and never closes."""
     tokens_per_second: float = Field(0, ge=0)
-    """Of one slot; 0 answers at once."""
+    """Of one slot, however many are full; 0, without `step_time`, answers at once."""
+    step_time: StepTimeArgs | None = None
+    """How long a step takes, in place of `tokens_per_second`."""
+    speed: float = Field(1, gt=0)
+    """Simulated seconds that pass in a real one."""
     transient_errors: float = Field(0, ge=0, le=1)
     """Share of samples whose first try fails."""
     rejects: float = Field(0, ge=0, le=1)
@@ -69,7 +89,22 @@ class SimulatedArgs(BaseModel):
     poisoned: float = Field(0, ge=0, le=1)
     """Share of prompts that kill the engine every time."""
     start_seconds: float = Field(0, ge=0)
-    """How long the engine takes to be ready."""
+    """How long the engine takes to be ready, in real time."""
+
+    @model_validator(mode="after")
+    def _one_rate(self) -> Self:
+        if self.step_time is not None and self.tokens_per_second:
+            raise ValueError("tokens_per_second and step_time exclude each other")
+        return self
+
+    @property
+    def step(self) -> StepTime | None:
+        """Null: it takes no time at all."""
+        if self.step_time is not None:
+            return StepTime(**self.step_time.model_dump(), slots=self.max_num_seqs)
+        if self.tokens_per_second:
+            return StepTime(1 / self.tokens_per_second, 0.0, slots=self.max_num_seqs)
+        return None
 
 
 class SimulatedEngine:
@@ -78,10 +113,10 @@ class SimulatedEngine:
     def __init__(self, teacher: Teacher) -> None:
         self._args = SimulatedArgs(**teacher.engine_args)
         self._started = 0
-        self._tokens = 0
+        self._tokens_at_once = 0
         self._failed_once: set[int] = set()
-        self._interrupted: dict[str, bool] = {}
-        """Of each request that runs."""
+        step = self._args.step
+        self._decoder = None if step is None else RealTimeDecoder(step, self._args.speed)
 
     async def start(self) -> EngineFacts:
         await asyncio.sleep(self._args.start_seconds)
@@ -114,39 +149,37 @@ class SimulatedEngine:
         self._fail_on_purpose(prompt.text, seed)
         tokens, cut = self._write(prompt.text, seed, sampling)
         tokens, finish_reason = _ended(tokens, sampling)
-        done = 0 if begun is None else len(begun.token_ids)
-        done += await self._decode(request_id, len(tokens) - done)
+        request = Request(
+            request_id,
+            len(tokens),
+            hash(prompt.text),
+            len(prompt.token_ids),
+            0 if begun is None else len(begun.token_ids),
+        )
+        done = await self._decode(request)
         if done < len(tokens):
             tokens, finish_reason = tokens[:done], ABORTED
         ids = tuple(THINK_END_TOKEN if token == CLOSE else 0 for token in tokens)
         return Completion("".join(tokens), ids, finish_reason, None, -0.3, CLOSE in tokens and cut)
 
     async def interrupt(self, request_id: str) -> None:
-        if request_id in self._interrupted:
-            self._interrupted[request_id] = True
+        if self._decoder is not None:
+            self._decoder.interrupt(request_id)
 
-    async def _decode(self, request_id: str, tokens: int) -> int:
-        """Takes its time, a piece after the other, so that it is seen to make tokens; how many it
-        has made before it was interrupted."""
+    async def _decode(self, request: Request[str]) -> int:
+        """Takes its time; the tokens that the sample has then, fewer where it was interrupted."""
         if self._args.hangs_after and self._started >= self._args.hangs_after:
             await asyncio.Event().wait()
-        piece = math.ceil(self._args.tokens_per_second * STEP_S) or tokens
-        self._interrupted[request_id] = False
-        made = 0
-        while made < tokens and not self._interrupted[request_id]:
-            count = min(piece, tokens - made)
-            if self._args.tokens_per_second:
-                await asyncio.sleep(count / self._args.tokens_per_second)
-            self._tokens += count
-            made += count
-        del self._interrupted[request_id]
-        return made
+        if self._decoder is not None:
+            return await self._decoder.decode(request)
+        self._tokens_at_once += request.tokens - int(request.begun)
+        return request.tokens
 
     def tokens(self) -> int:
-        return self._tokens
+        return self._tokens_at_once if self._decoder is None else self._decoder.tokens()
 
     def generated(self) -> int:
-        return self._tokens
+        return self.tokens()
 
     def _fail_on_purpose(self, prompt: str, seed: int) -> None:
         if _uniform(f"poison {prompt}") < self._args.poisoned:

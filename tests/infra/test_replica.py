@@ -150,7 +150,7 @@ def test_what_is_not_needed_any_more_is_not_drawn_to_its_end(tmp_path: Path) -> 
     async def run() -> None:
         hard = Goal(Need(probe=12, max=32, kept=1))
         coordinator = await coordinator_of(tmp_path, hard, Bits(2**12 - 1, 2**12 - 1, 0))
-        replica = replica_of(tmp_path, max_num_seqs=9, tokens_per_second=50)
+        replica = replica_of(tmp_path, max_num_seqs=9, tokens_per_second=20)
         replica._link = LateAnswers(coordinator, 1)  # type: ignore[assignment]
         await coordinator.join("r0", [])
         scoring = asyncio.create_task(score(coordinator, None))

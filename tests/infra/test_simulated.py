@@ -1,14 +1,17 @@
 """The simulated engine keeps to its rates, and to its seed."""
 
 import asyncio
+import time
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from infra.decoding import Decoder, Request
 from infra.engines.simulated import THINK_END_TOKEN, SimulatedEngine
+from infra.step_time import StepTime
 from schemas.errors import EngineError, RequestError
-from schemas.ports import Completion, Sampling
+from schemas.ports import ABORTED, Begun, Completion, Sampling
 from schemas.recipe import RepetitionDetection, Teacher
 
 SAMPLING = Sampling(0.6, 0.95, 0, 0.0, 1.0, (), 512)
@@ -119,6 +122,64 @@ def test_tokens_grow_while_it_writes() -> None:
         request.cancel()
 
     asyncio.run(watch())
+
+
+STEP_TIME = {"base_s": 0.02, "per_sequence_s": 0.001, "per_prefill_token_s": 0.001}
+
+
+def test_a_batch_takes_what_the_step_time_model_says() -> None:
+    """Six in four slots: two wait, the prompt is prefilled once, and all are what they would be
+    without a clock."""
+    speed = 100.0
+    made = engine(step_time=STEP_TIME, max_num_seqs=4, mean_tokens=400, speed=speed)
+    prompt = made.render([{"role": "user", "content": "What is 17 + 25?"}])
+    wanted = draw(engine(mean_tokens=400), 6)
+
+    async def all_at_once() -> tuple[list[Completion], float]:
+        began = time.monotonic()
+        requests = [made.generate(f"{i}", prompt, SAMPLING, seed=i) for i in range(6)]
+        samples = await asyncio.gather(*requests)
+        return samples, (time.monotonic() - began) * speed
+
+    samples, seconds = asyncio.run(all_at_once())
+    assert samples == wanted
+    assert made.tokens() == sum(len(sample.token_ids) for sample in wanted)
+    model: Decoder[int] = Decoder(StepTime(**STEP_TIME, slots=4))
+    for key, sample in enumerate(wanted):
+        model.add(Request(key, len(sample.token_ids), "prompt", len(prompt.token_ids)))
+    while (at := model.next_event()) is not None:
+        model.advance(at)
+        model.ended()
+    assert model.now - 1e-3 <= seconds < model.now + 0.2 * speed
+
+
+@pytest.mark.parametrize("pace", [{"step_time": STEP_TIME}, {"tokens_per_second": 50}])
+def test_who_is_interrupted_returns_the_tokens_so_far(pace: dict[str, Any]) -> None:
+    made = engine(**pace, max_num_seqs=1, mean_tokens=400, speed=20)
+    prompt = made.render([{"role": "user", "content": "What is 17 + 25?"}])
+    (whole,) = draw(engine(mean_tokens=400), 1)
+
+    async def run() -> None:
+        requests = [
+            asyncio.create_task(made.generate(f"{i}", prompt, SAMPLING, seed=0)) for i in range(2)
+        ]
+        await asyncio.sleep(0.1)
+        for i in range(2):
+            await made.interrupt(f"{i}")
+        half, waited = await asyncio.gather(*requests)
+        assert half.finish_reason == waited.finish_reason == ABORTED
+        assert 50 <= len(half.token_ids) < len(whole.token_ids)
+        assert whole.text.startswith(half.text)
+        assert waited.token_ids == ()
+        begun = Begun(tuple(half.token_ids), None)
+        assert await made.generate("2", prompt, SAMPLING, 0, begun) == whole
+
+    asyncio.run(run())
+
+
+def test_it_has_one_rate() -> None:
+    with pytest.raises(ValueError, match="exclude each other"):
+        engine(step_time=STEP_TIME, tokens_per_second=5)
 
 
 def test_it_is_ready_and_says_what_it_is() -> None:

@@ -165,7 +165,7 @@ def on_ray(job: Job, prompts: PromptList, work: Workload, speed: float) -> Timed
     """The service, and what it left in its store."""
     done: Generated = generate(job, prompts)
     store = Path(job.recipe.store)
-    replicas = [json.loads((store / f"r{n}.json").read_text()) for n in range(REPLICAS)]
+    replicas = [json.loads((store / f"r{n}.1.json").read_text()) for n in range(REPLICAS)]
     first = min(replica["came"] for replica in replicas)
     ended: dict[tuple[int, int], float] = {}
     for replica in replicas:

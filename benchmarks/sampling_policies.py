@@ -5,6 +5,9 @@
 In virtual time, with the production scheduling core: 4 replicas with 16 slots each, verdicts after
 20 s. Whatever was drawn is paid for, also what was cancelled and what is surplus. The oracle draws
 one sample after the other and stops at once, so that it wastes nothing and would take for ever.
+
+Then with half of the tokens that all prompts would take: in the order of gain, which puts off what
+brings little, and in the order of the prompts.
 """
 
 import argparse
@@ -17,12 +20,13 @@ from numpy.typing import NDArray
 from benchmarks.calibration import CALIBRATION
 from infra.goal import Goal
 from infra.policy import Beta
-from infra.sampling import Need, eligible_prefix
+from infra.sampling import Bits, Need, eligible_prefix
 from infra.virtual_time import Outcome, Run, Workload
 
 REPLICAS, SLOTS = 4, 16
 STEP = CALIBRATION.step_time.with_slots(SLOTS)
 LENGTHS = CALIBRATION.lengths
+ALL_ROWS = 10**9
 
 
 GOALS = {
@@ -101,6 +105,38 @@ def compare(work: Workload, goal: Goal) -> None:
         )
 
 
+def rows(run: Run, work: Workload, goal: Goal) -> NDArray[np.int64]:
+    """Of each prompt, by what was drawn of it."""
+
+    def bits(flags: NDArray[np.bool_]) -> int:
+        return sum(1 << int(index) for index in np.flatnonzero(flags))
+
+    drawn = zip(run.drawn, run.drawn & work.kept, strict=True)
+    return np.array([goal.rows_of(Bits(bits(d), bits(d), bits(k), 0)) for d, k in drawn])
+
+
+def compare_half(work: Workload, goal: Goal) -> None:
+    """Rows for half of the tokens that everything would take."""
+    everything = Run(work, goal, STEP, [0.0] * REPLICAS)
+    whole = paid_tokens(everything.play())
+    tokens_per_sample = float(work.tokens.mean())
+    goal = replace(goal, tokens_per_sample=tokens_per_sample)
+    orders = {
+        "prompts, fixed n = 16": replace(goal, need=goal.need._replace(probe=16), target=ALL_ROWS),
+        "prompts": replace(goal, target=ALL_ROWS),  # a target counts them in their order
+        "gain": goal,
+    }
+    all_rows = rows(everything, work, goal).sum()
+    for name, ordered in orders.items():
+        run = Run(work, ordered, STEP, [0.0] * REPLICAS, budget=whole / 2)
+        paid = paid_tokens(run.play())
+        mine = rows(run, work, ordered)
+        print(
+            f"| {name} | {mine.sum():,} | {mine.sum() / all_rows:.3f} | {paid / mine.sum():,.0f} "
+            f"| {(mine > 0).mean():.3f} | {2 * paid / whole:.3f} |"
+        )
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--prompts", type=int, default=20_000)
@@ -114,6 +150,12 @@ def main() -> None:
             )
             print("| --- | ---: | ---: | ---: | ---: | ---: | ---: |")
             compare(work, goal)
+            print("\nHalf of those tokens, in the order of\n")
+            print(
+                "| order | rows | of all | tokens / row | prompts with rows | spent of the budget |"
+            )
+            print("| --- | ---: | ---: | ---: | ---: | ---: |")
+            compare_half(work, goal)
 
 
 if __name__ == "__main__":

@@ -16,6 +16,8 @@ from schemas.recipe import Choose
 PUBLISHED = "published"
 SURPLUS = "surplus"
 NOT_SCORED = "not_scored"
+NOT_CONTINUED = "not_continued"
+"""Truncated at fewer tokens than the recipe lets it have."""
 BEYOND = "beyond_per_prompt"
 WHERE_NOT_MET = "where_not_met"
 
@@ -57,7 +59,7 @@ class Chooser:
 def with_eligible(samples: pl.DataFrame, eligible_count: EligibleCount) -> pl.DataFrame:
     """Adds `eligible` and `settled`, by replaying the stopping rule of the scheduler.
 
-    Needs `prompt_id, sample_index, judged, reason, wrong`; without a `reason` a sample is kept.
+    Needs what `index_bits` does.
     """
     bits = index_bits(samples)
     known = cache(eligible_count)  # most prompts went like many others
@@ -77,13 +79,15 @@ def with_eligible(samples: pl.DataFrame, eligible_count: EligibleCount) -> pl.Da
 
 
 def index_bits(samples: pl.DataFrame) -> dict[str, tuple[int, int, int, int]]:
-    """(done, judged, kept, wrong) of each prompt: bit sets over sample indexes.
+    """(done, judged, kept, wrong) of each prompt: bit sets over sample indexes. One that is
+    `extensible` is still to be drawn.
 
-    Needs `prompt_id, sample_index, judged, reason, wrong`; without a `reason` a sample is kept.
+    Needs `prompt_id, sample_index, extensible, judged, reason, wrong`; without a `reason` a sample
+    is kept.
     """
     judged, kept = pl.col("judged"), pl.col("judged") & pl.col("reason").is_null()
     samples = samples.select(
-        "prompt_id", "sample_index", "wrong", done=True, judged=judged, kept=kept
+        "prompt_id", "sample_index", "wrong", done=~pl.col("extensible"), judged=judged, kept=kept
     )
     index, highest = pl.col("sample_index"), samples["sample_index"].max() or 0
     assert isinstance(highest, int)
@@ -118,7 +122,9 @@ def with_fates(samples: pl.DataFrame, chooser: Chooser) -> pl.DataFrame:
     open_fate = pl.col("fate").is_null()
     where = chooser.where.fill_null(False)
     samples = samples.with_columns(
-        fate=pl.when(~pl.col("judged"))
+        fate=pl.when(pl.col("extensible") & ~pl.col("settled"))
+        .then(pl.lit(NOT_CONTINUED))
+        .when(~pl.col("judged") & ~pl.col("extensible"))
         .then(pl.lit(NOT_SCORED))
         .when(~pl.col("eligible"))
         .then(pl.lit(SURPLUS))

@@ -86,11 +86,16 @@ def _columns_of(scores: pl.DataFrame, scorer: Scorer) -> pl.DataFrame:
     return own.select(*TEXT_KEY, *columns)
 
 
-def with_reasons(samples: pl.DataFrame, rules: Mapping[str, pl.Expr]) -> pl.DataFrame:
-    """Adds `judged`, `reason` (null for a kept sample, and for one that is not judged yet) and
-    `wrong`: the sample came to its end, and with a wrong answer."""
+def with_reasons(
+    samples: pl.DataFrame, rules: Mapping[str, pl.Expr], max_tokens: int
+) -> pl.DataFrame:
+    """Adds `judged`, `reason` (null for a kept sample, and for one that is not judged yet),
+    `wrong`: the sample came to its end, and with a wrong answer, and `extensible`: it was truncated
+    at fewer than `max_tokens`, and what it would have become is not known."""
     failed = pl.col("outcome") != DONE
-    judged = failed | (pl.col("missing") == "")
+    extensible = (pl.col("finish_reason") == "length") & (pl.col("max_tokens") < max_tokens)
+    extensible = extensible.fill_null(value=False)
+    judged = (failed | (pl.col("missing") == "")) & ~extensible
     reason = (
         pl.when(failed)
         .then(pl.lit("failed_") + pl.col("failure_reason"))
@@ -101,5 +106,8 @@ def with_reasons(samples: pl.DataFrame, rules: Mapping[str, pl.Expr]) -> pl.Data
     if COMPLETE in samples.columns:
         wrong &= pl.col(COMPLETE)
     return samples.with_columns(
-        judged=judged, reason=reason, wrong=(judged & wrong).fill_null(value=False)
+        judged=judged,
+        reason=reason,
+        wrong=(judged & wrong).fill_null(value=False),
+        extensible=extensible,
     )

@@ -1,12 +1,14 @@
 """Samples that one engine began and another goes on with, from the tokens that they have.
 
-They lie in files of the samples table's folder that are never committed: to the table they do not
-exist, and where one is lost, its samples are drawn anew.
+Those that a replica hands over lie in files of the samples table's folder that are never committed:
+to the table they do not exist, and where one is lost, its samples are drawn anew. Those that were
+truncated are rows of the table.
 """
 
 from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -37,3 +39,18 @@ def read_begun(place: Place) -> Begun | None:
     except (FileNotFoundError, pa.ArrowInvalid):
         return None
     return Begun(tuple(row["token_ids"]), row["logprob"])
+
+
+def read_truncated(place: Place) -> Begun:
+    """A row of the samples table as what was begun. OSError where it cannot be read: a sample that
+    is drawn anew would more likely be a short one."""
+    columns = ["token_ids", "mean_logprob"]
+    row = pq.read_table(place.path, columns=columns).slice(place.row, 1).to_pylist()[0]
+    ids, mean = tuple(row["token_ids"]), row["mean_logprob"]
+    return Begun(ids, None if mean is None else mean * len(ids))
+
+
+def read_row(place: Place) -> dict[str, Any]:
+    """A row of the samples table as it is."""
+    row: dict[str, Any] = pq.read_table(place.path).slice(place.row, 1).to_pylist()[0]
+    return row

@@ -57,6 +57,12 @@ class Compaction:
         left = [entry for entry in self._small.get(table, ()) if entry[0].name not in names]
         self._small[table] = left + [(file, 0) for file in fresh if file.bytes < LARGE_BYTES]
 
+    def leave_alone(self, files: Sequence[DataFile]) -> None:
+        """Rows of these are going to be replaced, so that they are better small."""
+        names = {file.name for file in files}
+        for table, small in self._small.items():
+            self._small[table] = [entry for entry in small if entry[0].name not in names]
+
     def due(self, settled_below: int, *, last: bool) -> Merge | None:
         """What is to be merged now; asked once, it is not named again."""
         for table in TABLES:

@@ -8,11 +8,13 @@ workers join it with what they hold. What they deliver is acknowledged once it i
 import asyncio
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from math import inf
 
 from infra.committer import Committer
 from infra.compaction import Compaction, Merge
 from infra.consolidation import Consolidation
+from infra.continuation import Continuation
 from infra.data_file import DataFile
 from infra.failures import Failures
 from infra.loop_lag import LoopLag
@@ -60,7 +62,8 @@ class Coordinator:
         self._progress = Progress()
         self._failures = Failures(settings.max_failed)
         self._roster = Roster()
-        self._begun_at: dict[Key, Place] = {}
+        self._patience = Patience(settings.patience_s)
+        self._continuation = Continuation(f"continued-{settings.epoch:06d}", self._patience)
         self._consolidation = Consolidation()
         self._gone_workers: set[str] = set()
         self._changed = asyncio.Event()
@@ -79,7 +82,7 @@ class Coordinator:
         """
         assert_same_code(self._settings.code)
         writer = PoolWriter(self._pool, self._settings.epoch)
-        self._committer = Committer(writer, Patience(self._settings.patience_s))
+        self._committer = Committer(writer, self._patience)
         self._compaction = Compaction(self._pool)
         self._beside = [
             asyncio.create_task(self._committer.work(self._notify)),
@@ -126,6 +129,8 @@ class Coordinator:
         self._scheduler = Scheduler(goal, len(known.rows), known.sources)
         self._scheduler.restore(known.before, known.before_of)
         self._scheduler.allowance.set(tokens_left)
+        self._continuation.begin(known.truncated, self._pool.files("samples"))
+        self._compaction.leave_alone(self._continuation.set_apart)
         self._roster.expect(replicas)
         self._begun.set()
         if replicas:
@@ -158,7 +163,7 @@ class Coordinator:
 
     async def hand_over(self, replica: str, begun: dict[Key, Place | None]) -> None:
         """The replica leaves these samples to others, and most of them half drawn."""
-        self._begun_at |= {key: place for key, place in begun.items() if place is not None}
+        self._continuation.handed_over(begun)
         self._scheduler.cancelled(replica, begun)
         self._progress.handed_over += len(begun)
         self._notify()
@@ -166,8 +171,7 @@ class Coordinator:
     async def cancelled(self, replica: str, keys: Sequence[Key]) -> None:
         """The replica has ended what it was told to."""
         self._scheduler.cancelled(replica, keys)
-        for key in keys:
-            self._begun_at.pop(key, None)
+        self._continuation.forget(keys)
         self._progress.cancelled += len(keys)
         self._notify()
 
@@ -186,19 +190,11 @@ class Coordinator:
         if self._roster.missing:
             return Grant((), leave=False)
         leases = self._scheduler.lease(replica, count)
-        return Grant(
-            tuple(
-                Work(
-                    key,
-                    tries,
-                    self._known.place(key.prompt),
-                    poisoned,
-                    self._begun_at.get(key),
-                )
-                for key, tries, poisoned in leases
-            ),
-            leave=False,
-        )
+        return Grant(tuple(self._work(*lease) for lease in leases), leave=False)
+
+    def _work(self, key: Key, tries: int, poisoned: bool) -> Work:
+        prompt = self._known.place(key.prompt)
+        return Work(key, tries, prompt, poisoned, *self._continuation.of(key))
 
     async def deliver(self, replica: str, batch: Batch[Drawn]) -> list[Key]:
         """Commits a file of samples; returns when it is durable.
@@ -214,8 +210,9 @@ class Coordinator:
         # its way to the table drawn again. If the commit fails, the whole run stops.
         for entry in batch.entries:
             self._scheduler.delivered(replica, entry.key, entry.tokens)
-            self._begun_at.pop(entry.key, None)
-        await self._committer.commit("samples", [batch.file], lambda: self._drawn(replica, batch))
+        async with self._continuation.ended([e.key for e in batch.entries]) as (left, gone):
+            files, then = [batch.file, *left], partial(self._drawn, replica, batch)
+            await self._committer.commit("samples", files, then, gone)
         return []
 
     async def failed(self, replica: str, key: Key) -> bool:

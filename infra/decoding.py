@@ -83,6 +83,10 @@ class Decoder(Generic[K]):
         """Tokens that were decoded here for a sequence."""
         return self.has(key) - self._sequences[key].request.begun
 
+    def made_by_all(self) -> float:
+        """Tokens that were decoded here for all that are here."""
+        return sum(self.made(key) for key in self._sequences)
+
     def advance(self, now: float) -> None:
         """Decodes until then, which must not be after the next event."""
         if now <= self.now:

@@ -33,6 +33,8 @@ class Work(NamedTuple):
     """Not to be drawn: to be delivered as failed."""
     begun: Place | None = None
     """What another replica has of it, to be gone on with."""
+    truncated: Place | None = None
+    """What the table has of it, which ended at a smaller `max_tokens`, to be gone on with."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +96,7 @@ class Drawn(NamedTuple):
     done: bool
     """False: it failed for good, and will not be scored."""
     tokens: int
+    """Without those that the table had of it already."""
     reason: str | None
     """Why it failed."""
 
@@ -144,6 +147,8 @@ class Known:
     """Of each prompt: the number of its bits in `before`."""
     tokens_per_sample: float | None = None
     """Mean length of the samples that there are, if they are many."""
+    truncated: Mapping[Key, Place] = field(default_factory=dict)
+    """Samples that are gone on with. Their bits are not in `before`."""
 
     @classmethod
     def of(
@@ -154,11 +159,14 @@ class Known:
         sources: NDArray[np.uint16],
         bits: Iterable[Bits],
         tokens_per_sample: float | None = None,
+        truncated: Mapping[Key, Place] | None = None,
     ) -> "Known":
         """From the bits of each prompt."""
         numbers: dict[Bits, int] = {}
         before_of = np.array([numbers.setdefault(own, len(numbers)) for own in bits], np.uint32)
-        return cls(paths, files, rows, sources, [*numbers], before_of, tokens_per_sample)
+        return cls(
+            paths, files, rows, sources, [*numbers], before_of, tokens_per_sample, truncated or {}
+        )
 
     @classmethod
     def nothing(cls) -> "Known":

@@ -20,7 +20,7 @@ from infra.loop_lag import LoopLag
 from infra.messages import Beat, Drawn, Grant, Place, Work
 from infra.patience import Patience
 from infra.revision import assert_same_code
-from infra.sample_row import Finished, Ready, prepare, sample_row
+from infra.sample_row import Finished, Ready, assert_longer, prepare, sample_row
 from infra.scheduler import Key
 from infra.settings import ReplicaSettings
 from infra.spool import Batch, Files, Spool
@@ -207,6 +207,7 @@ class Replica:
             if outcome.finish_reason == ABORTED:
                 self._interrupted.append((ready.work.key, outcome))
                 return
+            assert_longer(ready, outcome)
         except RequestError as error:
             key = ready.work.key
             if error.kind == "transient" and await self._link.call("failed", self._name, key):

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
-from infra.begun import read_begun
+from infra.begun import read_begun, read_row, read_truncated
 from infra.messages import Drawn, Work
 from infra.prompts import read_prompt
 from infra.settings import ReplicaSettings
@@ -29,6 +29,8 @@ class Ready:
     rendered: RenderedPrompt | RequestError
     seed: int
     begun: Begun | None = None
+    had: int = 0
+    """Tokens that the table has of it already."""
 
     @property
     def request_id(self) -> str:
@@ -52,9 +54,16 @@ class Finished:
 
     def told(self) -> Drawn:
         """What the coordinator is told."""
+        work = self.ready.work
         if isinstance(self.outcome, RequestError):
-            return Drawn(self.ready.work.key, False, 0, self.outcome.reason)
-        return Drawn(self.ready.work.key, True, len(self.outcome.token_ids), None)
+            return Drawn(work.key, False, 0, self.outcome.reason)
+        return Drawn(work.key, True, len(self.outcome.token_ids) - self.ready.had, None)
+
+
+def assert_longer(ready: Ready, completion: Completion) -> None:
+    """RequestError for a truncated sample that the engine could not go on with."""
+    if ready.had and len(completion.token_ids) <= ready.had:
+        raise RequestError("rejected", "context_full", f"no room beyond {ready.had} tokens")
 
 
 def prepare(work: tuple[Work, ...], engine: Engine, settings: ReplicaSettings) -> list[Ready]:
@@ -68,7 +77,10 @@ def prepare(work: tuple[Work, ...], engine: Engine, settings: ReplicaSettings) -
             rendered = _render(prompt, engine, settings.teacher.system)
         seed = sample_seed(prompt.prompt_id, settings.teacher_id, one.key.sample_index)
         begun = None if one.begun is None else read_begun(one.begun)
-        ready.append(Ready(one, prompt, POISONED if one.poisoned else rendered, seed, begun))
+        truncated = None if one.truncated is None else read_truncated(one.truncated)
+        had = 0 if truncated is None else len(truncated.token_ids)
+        rendered_or_poisoned = POISONED if one.poisoned else rendered
+        ready.append(Ready(one, prompt, rendered_or_poisoned, seed, begun or truncated, had))
     return ready
 
 
@@ -107,13 +119,15 @@ def sample_row(
         row["prompt_tokens"] = len(rendered.token_ids)
         row["prompt_digest"] = text_digest(rendered.text)
     if isinstance(finished.outcome, RequestError):
-        return row | _failed(finished.outcome)
+        if work.truncated is not None:  # what it has is paid for, and stays as it is
+            row |= read_row(work.truncated) | {"max_tokens": row["max_tokens"]}
+            return row | _failure(finished.outcome)
+        return row | {"outcome": FAILED} | _failure(finished.outcome)
     return row | _completed(finished.outcome, row["thinking_open"], facts)
 
 
-def _failed(error: RequestError) -> dict[str, Any]:
+def _failure(error: RequestError) -> dict[str, Any]:
     return {
-        "outcome": FAILED,
         "failure": error.kind,
         "failure_reason": error.reason,
         "failure_detail": error.detail,
@@ -123,12 +137,13 @@ def _failed(error: RequestError) -> dict[str, Any]:
 def _completed(completion: Completion, thinking_open: bool, facts: EngineFacts) -> dict[str, Any]:
     split = split_reasoning(completion.text, thinking_open=thinking_open)
     ids = tuple(completion.token_ids)
+    truncated = completion.finish_reason == "length"
     reasoning_tokens = _reasoning_tokens(ids, facts.think_end_token, split.reasoning, split.closed)
     return {
         "outcome": DONE,
         "text": completion.text,
-        "text_digest": text_digest(completion.text),
-        "token_ids": ids if completion.finish_reason == "length" else None,
+        "text_digest": text_digest(completion.text, truncated=truncated),
+        "token_ids": ids if truncated else None,
         "reasoning": split.reasoning,
         "answer": split.answer,
         "finish_reason": completion.finish_reason,

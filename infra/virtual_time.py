@@ -9,7 +9,7 @@ import heapq
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import count
-from math import ceil
+from math import ceil, inf
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -94,9 +94,15 @@ class Run:
         *,
         verdict_s: float = 20.0,
         outages: Sequence[Outage] = (),
+        budget: float = inf,
     ) -> None:
+        """`budget` is in tokens."""
         self.scheduler = Scheduler(goal, len(workload.tokens))
         self.outcome = Outcome()
+        self.drawn: NDArray[np.bool_] = np.zeros(workload.tokens.shape, np.bool_)
+        """(prompts, max): the samples that were drawn to their end."""
+        self._budget = budget
+        self.scheduler.allowance.set(budget)
         self._workload = workload
         self._verdict_s = verdict_s
         self._replicas = [Replica(f"r{number}", Decoder(step)) for number in range(len(arrivals))]
@@ -224,6 +230,7 @@ class Run:
         for request in ended:
             self.scheduler.delivered(replica.name, request.key, request.tokens)
             self.outcome.tokens += request.tokens
+            self.drawn[request.key] = True
             self.outcome.last_end_s = now
         self.outcome.drawn += len(ended)
         self.outcome.decisions += len(ended)
@@ -236,11 +243,21 @@ class Run:
             self._at(due, self._judge)
         self._verdicts.setdefault(due, []).extend(request.key for request in ended)
 
+    def _spend(self, now: float) -> None:
+        """Looks how much of the budget is left."""
+        spent = self.outcome.tokens + self.outcome.wasted_tokens
+        for replica in self._replicas:
+            replica.engine.advance(now)
+            spent += replica.engine.made_by_all()
+        self.scheduler.allowance.set(self._budget - spent)
+
     def _judge(self, now: float) -> None:
         keys = self._verdicts.pop(now)
         for key in keys:
             self.scheduler.judged(key, kept=bool(self._workload.kept[key]))
         self.outcome.decisions += len(keys)
+        if self._budget < inf:
+            self._spend(now)
         for number, replica in enumerate(self._replicas):
             if surplus := self.scheduler.surplus(replica.name):
                 replica.engine.advance(now)

@@ -29,6 +29,7 @@ from jobs.recipe import Job
 from jobs.repair import NO_REPAIRS, Repairs, needs_repair, repair
 from jobs.stopping import StopRequest, stop_requests
 from jobs.survey import POOL_KEY, Survey, fill_tasks, known, surely_incomplete, survey
+from jobs.truncated import set_apart, to_set_apart
 from schemas.arrow import PROMPTS
 from schemas.errors import Interrupted, StoreError, StoreUnavailableError
 
@@ -244,14 +245,7 @@ class Attempt:
                 repair(self._job, prompts, coordinator, repairs, prefix, self._display.say)
                 self._repaired = True
             self._add_prompts(coordinator, prompts)
-            found, known_now = self._look(prompts)
-            if found.unscored:
-                self._display.say(f"scoring {found.unscored:,} samples that lack a score")
-                tasks = fill_tasks(self._job, prompts, found.samples)
-                get(coordinator.score_old.remote(tasks))
-                self._crew.score()
-                self._done = replace(self._done, scored=self._done.scored + found.unscored)
-                found, known_now = self._look(prompts)
+            found, known_now = self._prepare(prompts, coordinator, draw=draw)
             if draw and not found.complete:
                 limit = _used_up(self._purse, found, self._goal)
                 if limit is not None:
@@ -265,6 +259,23 @@ class Attempt:
                 get(coordinator.begin.remote(known_now, self._crew.replicas_at_work, left.tokens))
                 self._count(self._crew.draw())
                 self._done = replace(self._done, limit=self._crew.limit)
+
+    def _prepare(self, prompts: PromptList, coordinator: Any, *, draw: bool) -> Look:
+        """What the pool has, once old samples have their scores and truncated ones, if they are to
+        be gone on with, are apart."""
+        found, known_now = self._look(prompts)
+        if found.unscored:
+            self._display.say(f"scoring {found.unscored:,} samples that lack a score")
+            tasks = fill_tasks(self._job, prompts, found.samples)
+            get(coordinator.score_old.remote(tasks))
+            self._crew.score()
+            self._done = replace(self._done, scored=self._done.scored + found.unscored)
+            found, known_now = self._look(prompts)
+        if draw and not (apart := to_set_apart(found)).is_empty():
+            self._display.say(f"setting {apart.height:,} truncated samples apart, to go on with")
+            set_apart(found, coordinator, f"{self.name}-t{self._lease.epoch:06d}")
+            found, known_now = self._look(prompts)
+        return found, known_now
 
     def _look(self, prompts: PromptList) -> Look:
         """What the pool has; its tables are there, or the store is out. (Anywhere else a pool

@@ -28,6 +28,7 @@ JUDGED_COLUMNS = [
     "failure_reason",
     "finish_reason",
     "thinking_cut",
+    "max_tokens",
     "prompt_tokens",
     "reasoning_tokens",
     "answer_tokens",
@@ -105,7 +106,8 @@ class RecipeJudge:
         samples = pl.DataFrame([_judged_row(item) for item in items], schema=JUDGED_SCHEMA)
         scores = pl.DataFrame([row.to_row() for row in rows], schema=SCORES_SCHEMA)
         wide = with_scores(samples, scores, self._job.scorers, self._job.recipe.scorers)
-        return with_reasons(wide, self._job.rules).select("reason", "wrong").rows()
+        limit = self._job.recipe.sampling.max_tokens
+        return with_reasons(wide, self._job.rules, limit).select("reason", "wrong").rows()
 
     def close(self) -> None:
         """Ends the processes of scorers with a deadline."""

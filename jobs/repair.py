@@ -7,12 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import polars as pl
-import pyarrow as pa
-import pyarrow.parquet as pq
 
 from infra.data_file import DataFile
 from infra.pool import reading
-from infra.spool import write_table
+from infra.rewriting import write_without
 from jobs.actors import get
 from jobs.prompts import PromptList
 from jobs.recipe import Job
@@ -107,9 +105,7 @@ class _Rewriter:
 
     def _rewrite(self, table: str, path: Path, gone: set[int]) -> None:
         (old,) = (file for file in self.job.pool.files(table) if file.name == path.name)
-        whole = pq.read_table(path)
-        left = whole.filter(pa.array([row not in gone for row in range(whole.num_rows)]))
         self.files += 1
-        name = f"{self.prefix}-{self.files:06d}.parquet"
-        fresh = [write_table(path.with_name(name), left)] if left.num_rows else []
+        left = write_without(path, gone, path.with_name(f"{self.prefix}-{self.files:06d}.parquet"))
+        fresh = [] if left is None else [left]
         get(self.coordinator.commit_files.remote(table, fresh, [old]))

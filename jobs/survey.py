@@ -34,18 +34,21 @@ class Survey:
 
     samples: pl.DataFrame
     """A row a sample: narrow columns, its place, all score columns, `missing`, `judged`,
-    `reason`."""
+    `reason`, `extensible`."""
     settled: int
     """Prompts that need nothing more."""
     missing: int
-    """Samples to be drawn at least: what is left of the probes, and one more of each other
-    prompt that is not settled."""
+    """Samples to be drawn, or to be gone on with, at least: what is left of the probes, and one
+    more of each other prompt that is not settled."""
     bits: Mapping[str, Bits]
     """Of each prompt with samples."""
     files: Mapping[str, Sequence[DataFile]]
     """Of each table, when it was read."""
     tokens_per_sample: float | None
     """Mean length of the finished samples, if they are many."""
+    truncated: pl.DataFrame
+    """Samples of prompts that are not settled, to be gone on with: `prompt_id, sample_index, path,
+    row`."""
 
     def is_still_true(self, job: Job) -> bool:
         """Whether nothing was added to the pool since, and nothing taken away."""
@@ -86,7 +89,19 @@ def survey(job: Job, prompts: PromptList, goal: Goal | None = None) -> Survey:
             missing += prompt_count * max(1, _left_of_probe(done, goal.need.probe))
     if goal.target is not None:
         missing = min(missing, _missing_to_target(prompts, bits, goal))
-    return Survey(samples, settled, missing, bits, files, _mean_length(samples))
+    truncated = _truncated(job, samples, bits)
+    return Survey(samples, settled, missing, bits, files, _mean_length(samples), truncated)
+
+
+def _truncated(job: Job, samples: pl.DataFrame, bits: Mapping[str, Bits]) -> pl.DataFrame:
+    own = samples.filter("extensible").select(
+        pl.col("prompt_id").cast(pl.String),
+        "sample_index",
+        "path",
+        "row",
+    )
+    settled = [job.eligible(*bits[prompt_id][1:]).settled for prompt_id in own["prompt_id"]]
+    return own.filter(~pl.Series(settled, dtype=pl.Boolean))
 
 
 def _missing_to_target(prompts: PromptList, bits: Mapping[str, Bits], goal: Goal) -> int:
@@ -155,7 +170,7 @@ def _samples(job: Job, prompts: PromptList, versions: Mapping[str, int | None]) 
     )
     scores = scores.filter(scores["reference_id"] == of_prompt("reference_id", scores))
     wide = with_scores(samples, scores, job.scorers, job.recipe.scorers)
-    return with_reasons(wide, job.rules)
+    return with_reasons(wide, job.rules, job.recipe.sampling.max_tokens)
 
 
 def known(job: Job, prompts: PromptList, found: Survey) -> Known:
@@ -174,7 +189,16 @@ def known(job: Job, prompts: PromptList, found: Survey) -> Known:
         (placed["source"].fill_null("").rank("dense") - 1).cast(pl.UInt16).to_numpy(),
         (found.bits.get(prompt_id, Bits()) for prompt_id in placed["prompt_id"]),
         found.tokens_per_sample,
+        _known_truncated(placed["prompt_id"], found.truncated),
     )
+
+
+def _known_truncated(prompt_ids: pl.Series, truncated: pl.DataFrame) -> dict[Key, Place]:
+    numbers = {prompt_id: number for number, prompt_id in enumerate(prompt_ids)}
+    return {
+        Key(numbers[prompt_id], index): Place(path, row)
+        for prompt_id, index, path, row in truncated.iter_rows()
+    }
 
 
 def _placed_prompts(job: Job, prompts: PromptList) -> pl.DataFrame:

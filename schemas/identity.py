@@ -51,9 +51,11 @@ def reference_id(reference: str | None) -> str:
     return _identity("r", b"null" if reference is None else quoted(reference).encode("ascii"))
 
 
-def text_digest(text: str) -> str:
-    """Digest of a generated text or of a rendered prompt."""
-    return f"x1_{hashlib.sha256(text.encode('utf-8', 'surrogatepass')).hexdigest()[:32]}"
+def text_digest(text: str, *, truncated: bool = False) -> str:
+    """Digest of a rendered prompt or of a generated text. That a text is `truncated` belongs to it:
+    when it is gone on with, and ends with nothing but its last token, its scores are others."""
+    own = f"truncated\0{text}" if truncated else text
+    return f"x1_{hashlib.sha256(own.encode('utf-8', 'surrogatepass')).hexdigest()[:32]}"
 
 
 def sample_seed(prompt: str, teacher: str, sample_index: int) -> int:

@@ -22,7 +22,8 @@ class Sample:
     outcome: str
     """`done`, or `failed` after its retries."""
     failure: str | None
-    """Class of a failure: `transient`, `rejected` or `poisoned` (it kills engines)."""
+    """Class of a failure: `transient`, `rejected` or `poisoned` (it kills engines). Of a truncated
+    sample that is `done`: why it could not be gone on with up to `max_tokens`."""
     failure_reason: str | None
     failure_detail: str | None
     text: str | None

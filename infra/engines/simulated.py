@@ -148,7 +148,8 @@ class SimulatedEngine:
             raise RequestError("rejected", "prompt_too_long", f"{len(prompt.token_ids)} tokens")
         self._fail_on_purpose(prompt.text, seed)
         tokens, cut = self._write(prompt.text, seed, sampling)
-        tokens, finish_reason = _ended(tokens, sampling)
+        room = self._args.max_model_len - len(prompt.token_ids)
+        tokens, finish_reason = _ended(tokens, sampling, room)
         request = Request(
             request_id,
             len(tokens),
@@ -224,10 +225,11 @@ class SimulatedEngine:
         return None
 
 
-def _ended(tokens: list[str], sampling: Sampling) -> tuple[list[str], str]:
+def _ended(tokens: list[str], sampling: Sampling, room: int) -> tuple[list[str], str]:
     """The tokens up to where the engine ends them, and its reason."""
-    finish_reason = "stop" if len(tokens) <= sampling.max_tokens else "length"
-    tokens = tokens[: sampling.max_tokens]
+    longest = min(sampling.max_tokens, room)
+    finish_reason = "stop" if len(tokens) <= longest else "length"
+    tokens = tokens[:longest]
     loops = sampling.repetition_detection
     circled = None if loops is None else _first_repetition(tokens, loops)
     if circled is None or circled == sampling.max_tokens:

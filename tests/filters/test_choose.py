@@ -26,6 +26,7 @@ def frame(rows: list[tuple[str, int, str | None, int]]) -> pl.DataFrame:
                 "prompt_id": prompt,
                 "sample_index": index,
                 "judged": True,
+                "extensible": False,
                 "reason": reason,
                 "correct": reason is None,
                 "wrong": reason == "wrong",
@@ -81,6 +82,17 @@ def test_every_fate() -> None:
         "published",
     ]
     assert found["settled"].to_list() == [True] * 4 + [False]
+
+
+def test_what_is_still_to_be_gone_on_with() -> None:
+    samples = frame([(p, i, None, 1) for p in "ab" for i in range(3)])
+    extensible = pl.Series([False, True, False, False, False, True])
+    samples = samples.with_columns(extensible=extensible, judged=~extensible)
+    assert index_bits(samples) == {"a": (5, 5, 5, 0), "b": (3, 3, 3, 0)}
+    found = fates(samples, Choose(per_prompt=2))
+    assert found["settled"].to_list() == [False] * 3 + [True] * 3
+    assert found["fate"][:3].to_list() == ["published", "not_continued", "surplus"]
+    assert found["fate"][3:].to_list() == ["published", "published", "surplus"]
 
 
 def test_descending_order_and_where() -> None:

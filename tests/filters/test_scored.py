@@ -13,12 +13,13 @@ from schemas.errors import StoreError
 NAMES = ("format", "math")
 USED = {name: SCORERS[name]() for name in NAMES}
 BY_DOMAIN = {"*": ("format",), "math": ("math",)}
+LIMIT = 100
 FORMAT = '{"complete": true}'
 
 
 def sample(prompt: str, domain: str = "math", outcome: str = "done") -> dict[str, Any]:
     about = {"domain": domain, "outcome": outcome, "failure_reason": None, "finish_reason": "stop"}
-    return {**key(prompt), **about}
+    return {**key(prompt), **about, "max_tokens": LIMIT}
 
 
 def key(prompt: str) -> dict[str, Any]:
@@ -64,7 +65,7 @@ def test_what_a_sample_lacks_is_named() -> None:
         sample("e", "math", "failed"),
     ]
     scores = [score("a", "format"), score("a", "math"), score("b", "math"), score("d", "format")]
-    found = with_reasons(scored(samples, scores), {})
+    found = with_reasons(scored(samples, scores), {}, LIMIT)
     assert found["missing"].to_list() == ["", "format", "format,math", "", ""]
     assert found["judged"].to_list() == [True, False, False, True, True]
     assert found["correct"].to_list() == [True, True, None, None, None]
@@ -76,7 +77,22 @@ def test_wrong_is_what_is_complete_and_not_right() -> None:
     scores = [score(prompt, "math", verdict="false") for prompt in "bcd"]
     scores += [score("a", "math"), *(score(prompt, "format") for prompt in "abc"), incomplete]
     found = scored([sample("a"), sample("b"), truncated, sample("d"), sample("e")], scores)
-    assert with_reasons(found, {})["wrong"].to_list() == [False, True, False, False, False]
+    assert with_reasons(found, {}, LIMIT)["wrong"].to_list() == [False, True, False, False, False]
+
+
+def test_what_was_truncated_too_soon_is_not_judged() -> None:
+    truncated = {"finish_reason": "length"}
+    samples = [
+        sample("a"),
+        {**sample("b"), **truncated},
+        {**sample("c"), **truncated, "max_tokens": LIMIT - 1},
+        {**sample("d"), "max_tokens": LIMIT - 1},
+        {**sample("e", "math", "failed"), "finish_reason": None, "max_tokens": LIMIT - 1},
+    ]
+    scores = [score(prompt, name) for prompt in "abcd" for name in NAMES]
+    found = with_reasons(scored(samples, scores), {}, LIMIT)
+    assert found["extensible"].to_list() == [False, False, True, False, False]
+    assert found["judged"].to_list() == [True, True, False, True, True]
 
 
 def test_values_become_columns() -> None:

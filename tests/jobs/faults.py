@@ -69,7 +69,7 @@ def assert_whole(job: Job, before: set[str], undisturbed: str) -> None:
     assert before <= set(rows["text_digest"]), "acknowledged and lost"
     assert rows.select(KEY).is_duplicated().sum() == 0
     scores = job.pool.scan("scores").collect()
-    assert scores.select([*KEY, "scorer_id"]).is_duplicated().sum() == 0
+    assert scores.select([*KEY, "text_digest", "scorer_id"]).is_duplicated().sum() == 0
     assert digest(job) == undisturbed
 
 

@@ -1,0 +1,38 @@
+"""Files of a table written again: without some of their rows, or with those alone.
+
+A row group at a time, so that memory is that of one, whatever the file holds.
+"""
+
+from collections.abc import Collection, Iterator
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from infra.data_file import DataFile
+from infra.spool import write_tables
+
+
+def write_without(path: Path, gone: Collection[int], target: Path) -> DataFile | None:
+    """Writes all rows but those into `target`; null where none is left."""
+    with pq.ParquetFile(path) as file:
+        if file.metadata.num_rows == len(gone):
+            return None
+        schema = file.schema_arrow
+        return write_tables(target, schema, _row_groups(file, gone, keep=False))
+
+
+def rows_at(path: Path, rows: Collection[int]) -> Iterator[pa.Table]:
+    """Those rows, in the order of the file, a row group's at a time."""
+    with pq.ParquetFile(path) as file:
+        yield from _row_groups(file, rows, keep=True)
+
+
+def _row_groups(file: pq.ParquetFile, rows: Collection[int], *, keep: bool) -> Iterator[pa.Table]:
+    first = 0
+    for number in range(file.num_row_groups):
+        count = file.metadata.row_group(number).num_rows
+        mask = [(row in rows) == keep for row in range(first, first + count)]
+        first += count
+        if any(mask):
+            yield file.read_row_group(number).filter(pa.array(mask))

@@ -46,14 +46,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--short", type=int, default=100)
     short = parser.parse_args().short
-    with (
-        tempfile.TemporaryDirectory() as one,
-        tempfile.TemporaryDirectory() as other,
-        ray_cluster(),
-    ):
-        both = draw(one, 2 * SAMPLES)
-        draw(other, SAMPLES, f"sampling.max_tokens={short}")
-        continued = draw(other, SAMPLES)
+    with tempfile.TemporaryDirectory() as store, ray_cluster():
+        both = draw(f"{store}/at_once", 2 * SAMPLES)
+        draw(f"{store}/cut", SAMPLES, f"sampling.max_tokens={short}")
+        continued = draw(f"{store}/cut", SAMPLES)
     first = both.filter(pl.col("sample_index") < SAMPLES)
     second = both.filter(pl.col("sample_index") >= SAMPLES)
     anew = first.with_columns(

@@ -33,6 +33,7 @@ def plan(job: Job, prompts: PromptList) -> dict[str, Any]:
         "settled": found.settled,
         "samples_exist": found.samples.height,
         "samples_unscored": found.unscored,
+        "samples_truncated": found.truncated.height,
         "bounds": _bounds(job, prompts, found, samples),
         "estimate": estimate(job, measured(prompts, samples), settled_rows=_settled_rows(samples)),
         "replicas": job.recipe.teacher.replicas.max,
@@ -48,7 +49,7 @@ def _bounds(
 ) -> dict[str, int | None]:
     """Samples and tokens still to be drawn: at least, and at most."""
     open_prompts = prompts.frame.height - found.settled
-    drawn_of_open = samples.filter(~pl.col("settled")).height
+    drawn_of_open = samples.filter(~pl.col("settled") & ~pl.col("extensible")).height
     most = max(found.missing, open_prompts * job.recipe.samples.max - drawn_of_open)
     length = found.tokens_per_sample
     return {
@@ -106,6 +107,11 @@ def plan_text(found: dict[str, Any]) -> str:
         f"lack scores; {found['settled']:,} prompts are settled",
         f"missing   {bounds['samples_at_least']:,} to {bounds['samples_at_most']:,} samples, "
         f"{'?' if at_least is None else f'{at_least:,}'} to {bounds['tokens_at_most']:,} tokens",
+        *(
+            [f"          {truncated:,} that were truncated at fewer tokens are gone on with"]
+            if (truncated := found["samples_truncated"])
+            else ()
+        ),
         *(
             estimate_lines(found["estimate"], found["replicas"])
             if bounds["samples_at_most"]

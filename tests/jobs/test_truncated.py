@@ -9,6 +9,7 @@ import pytest
 from infra.meter import spent_by
 from jobs.build import build, decide
 from jobs.generate import generate
+from jobs.plan import plan, plan_text
 from jobs.prompts import read_prompts
 from jobs.recipe import Job
 from jobs.survey import survey
@@ -49,6 +50,9 @@ def test_they_are_gone_on_with_and_nothing_else_is_drawn(
     begun = truncated(short)
     assert begun.height > 8
     assert decide(long, read_prompts(long.recipe)).funnel["not_continued"] > 0
+    found = plan(long, read_prompts(long.recipe))
+    assert 0 < found["samples_truncated"] <= found["bounds"]["samples_at_most"]
+    assert "were truncated at fewer tokens" in plan_text(found)
     spent = tokens(short)
 
     done = run_generate(long)

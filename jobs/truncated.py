@@ -23,9 +23,13 @@ ROWS_PER_FILE = 64
 def to_set_apart(found: Survey) -> pl.DataFrame:
     """Samples that are gone on with and lie among others, or with too many."""
     rows = {file.name: file.rows for file in found.files["samples"]}
-    in_file = pl.col("path").map_elements(lambda path: rows[Path(path).name], pl.Int64)
-    beside = found.truncated.with_columns(in_file=in_file, here=pl.len().over("path"))
-    return beside.filter((pl.col("here") != pl.col("in_file")) | (pl.col("here") > ROWS_PER_FILE))
+    here = found.truncated.group_by("path").len()
+    mixed = [
+        path
+        for path, count in here.iter_rows()
+        if count != rows[Path(path).name] or count > ROWS_PER_FILE
+    ]
+    return found.truncated.filter(pl.col("path").is_in(mixed))
 
 
 def set_apart(found: Survey, coordinator: Any, prefix: str) -> None:

@@ -54,6 +54,9 @@ bench: install  ## the benchmarks; results are in docs/benchmarks.md
 	$(BIN)/python -m benchmarks.service_against_bare_engine
 	$(BIN)/python -m benchmarks.sampling_policies
 	$(BIN)/python -m benchmarks.scheduling
+	$(BIN)/python -m benchmarks.compressed_time
+	$(BIN)/python -m benchmarks.longer_max_tokens
+	$(BIN)/python -m benchmarks.sampling_on_the_tiny_teacher
 
 lock: install  ## resolve requirements/*.txt again
 	$(BIN)/python -m pip install --quiet uv

@@ -244,12 +244,17 @@ class Run:
         self._verdicts.setdefault(due, []).extend(request.key for request in ended)
 
     def _spend(self, now: float) -> None:
-        """Looks how much of the budget is left."""
+        """Looks how much of the budget is left; where nothing is, all that runs is ended."""
         spent = self.outcome.tokens + self.outcome.wasted_tokens
         for replica in self._replicas:
             replica.engine.advance(now)
             spent += replica.engine.made_by_all()
         self.scheduler.allowance.set(self._budget - spent)
+        if self.scheduler.allowance.overdrawn:
+            for replica in self._replicas:
+                if replica.arrived is not None:
+                    self.scheduler.lost(replica.name)
+                    self._leave(replica, now)
 
     def _judge(self, now: float) -> None:
         keys = self._verdicts.pop(now)

@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 
 from infra.goal import Goal
-from infra.sampling import Need, eligible_prefix
+from infra.sampling import Bits, Need, eligible_prefix
 from infra.step_time import StepTime
 from infra.virtual_time import Outage, Outcome, Run, Workload
 from schemas.recipe import PolicyName
@@ -29,6 +30,13 @@ def prefixes(work: Workload, need: Need) -> list[int]:
     """How many samples each prompt needs."""
     bits = [sum(1 << int(index) for index in np.flatnonzero(kept)) for kept in work.kept]
     return [eligible_prefix(2**need.max - 1, kept, 0, need).length for kept in bits]
+
+
+def all_bits(drawn: NDArray[np.bool_], kept: NDArray[np.bool_]) -> list[Bits]:
+    def bits(flags: NDArray[np.bool_]) -> int:
+        return sum(1 << int(index) for index in np.flatnonzero(flags))
+
+    return [Bits(bits(d), bits(d), bits(d & k), 0) for d, k in zip(drawn, kept, strict=True)]
 
 
 def needed_tokens(work: Workload) -> int:
@@ -98,6 +106,26 @@ def test_what_is_drawn_ahead_costs_little() -> None:
     assert play("enough", work).tokens == needed, "nothing in vain"
     ahead = play("posterior", work)
     assert needed < ahead.tokens + ahead.wasted_tokens < 1.05 * needed
+
+
+def test_a_budget_is_kept_and_goes_further_in_the_order_of_gain() -> None:
+    work = workload(600)
+    budget = needed_tokens(work) / 2
+    goal = replace(GOAL, rows=4, tokens_per_sample=float(work.tokens.mean()))
+    rows = []
+    for ordered in (replace(goal, target=10**6), goal):
+        run = Run(work, ordered, STEP, [0.0, 0.0], budget=budget)
+        outcome = run.play()
+        assert 0.95 * budget < outcome.tokens + outcome.wasted_tokens < 1.05 * budget
+        assert run.drawn.sum() == outcome.drawn
+        rows.append(sum(map(goal.rows_of, all_bits(run.drawn, work.kept))))
+    assert rows[1] > 1.3 * rows[0], "not in the order of the prompts"
+
+
+def test_where_nothing_is_left_all_is_ended() -> None:
+    outcome = Run(workload(50), GOAL, STEP, [0.0], budget=100.0).play()
+    assert 0 < outcome.drawn < 8 * STEP.slots, "held to be short at first"
+    assert outcome.wasted_tokens > 0
 
 
 def test_pass_rates_of_the_probe_are_unbiased() -> None:

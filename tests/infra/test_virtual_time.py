@@ -123,7 +123,7 @@ def test_a_budget_is_kept_and_goes_further_in_the_order_of_gain() -> None:
 
 
 def test_where_nothing_is_left_all_is_ended() -> None:
-    outcome = Run(workload(50), GOAL, STEP, [0.0], budget=100.0).play()
+    outcome = Run(workload(50), GOAL, STEP, [0.0], verdict_s=0, budget=100.0).play()
     assert 0 < outcome.drawn < 8 * STEP.slots, "held to be short at first"
     assert outcome.wasted_tokens > 0
 

@@ -163,11 +163,6 @@ class _InOwnProcess:
         self._killable.start()  # it loads its libraries while the engine loads its model
 
     def __call__(self, response: Response) -> Score:
-        score = self._try(response)
-        # A second try in a fresh process: a machine under load is slow for once.
-        return self._try(response) if score.reason in ("timeout", "scorer_died") else score
-
-    def _try(self, response: Response) -> Score:
         try:
             return self._killable(response)
         except DeadlineExceeded:

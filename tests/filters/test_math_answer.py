@@ -1,8 +1,8 @@
-"""Verdicts on final answers; nothing undecided ever counts as right."""
+"""Verdicts on responses; nothing undecided ever counts as right."""
 
 import pytest
 
-from filters.math_answer import MathScorer, final_reference, last_boxed
+from filters.math_answer import MathScorer, final_reference
 from filters.scorer import Response
 
 
@@ -15,7 +15,12 @@ def verdict(gold: str | None, answer: str) -> tuple[str | None, str | None]:
     ("gold", "answer"),
     [
         ("72", r"so \boxed{72}."),
-        ("72", r"\boxed{071} no, \boxed{072}"),
+        ("72", r"\boxed{72}, that is \boxed{72.0}"),
+        ("72", "The answer is 72."),
+        ("72", "So it is.\n**Answer:** 72"),
+        ("B", "The answer is (B)."),
+        ("B", "The correct option is B"),
+        ("1, 2", r"either \boxed{2} or \boxed{1}"),
         ("1/2", r"\boxed{\frac{1}{2}}"),
         ("0.5", r"\boxed{\frac12}"),
         ("x+1", r"\boxed{1+x}"),
@@ -37,7 +42,6 @@ def test_right(gold: str, answer: str) -> None:
         ("72", r"\boxed{-72}"),
         ("1/2", r"\boxed{\frac{1}{3}}"),
         ("12", r"\boxed{3$ or $12}"),
-        ("5", r"\boxed{5} but rather \boxed{6}"),
     ],
 )
 def test_wrong(gold: str, answer: str) -> None:
@@ -45,12 +49,27 @@ def test_wrong(gold: str, answer: str) -> None:
 
 
 @pytest.mark.parametrize(
+    "answer",
+    [
+        r"\boxed{5} but rather \boxed{6}",
+        r"\boxed{6}, no: \boxed{5}",
+        r"\boxed{1} \boxed{2} \boxed{3} \boxed{4} \boxed{5}",
+    ],
+)
+def test_who_offers_several_answers_has_none(answer: str) -> None:
+    assert verdict("5", answer) == ("false", "several_answers")
+
+
+@pytest.mark.parametrize(
     ("answer", "reason"),
     [
-        ("the problem mentions 12 apples", "no_boxed_answer"),
-        (r"\boxed{}", "no_boxed_answer"),
-        (r"\boxed{ }", "no_boxed_answer"),
-        (r"\boxed{12", "no_boxed_answer"),
+        ("the problem mentions 12 apples", "no_final_answer"),
+        ("I cannot solve this. The problem mentions 12 apples.", "no_final_answer"),
+        ("The answer is 12, I first thought.\nBut I do not know.", "no_final_answer"),
+        ("", "no_final_answer"),
+        (r"\boxed{}", "no_final_answer"),
+        (r"\boxed{ }", "no_final_answer"),
+        (r"\boxed{12", "no_final_answer"),
         (r"\boxed{@@@}", "not_parsed"),
     ],
 )
@@ -63,12 +82,9 @@ def test_without_a_reference_there_is_no_verdict(gold: str | None) -> None:
     assert verdict(gold, r"\boxed{12}") == (None, "no_reference")
 
 
-def test_the_last_box_counts_with_its_braces_matched() -> None:
-    assert last_boxed(r"\boxed{1} \boxed{\frac{a}{\{b\}}} end") == r"\frac{a}{\{b\}}"
-
-
 def test_gsm8k_references_end_in_the_answer() -> None:
     assert final_reference("48/2 = 24\n#### 72") == "72"
+    assert final_reference(r"Half of it: $\boxed{\frac{1}{2}}$.") == r"\frac{1}{2}"
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,10 @@ def misbehave(what: str) -> str:
     if what == "hang":
         while True:
             pass
+    if what == "sleep":
+        time.sleep(1.5)
+    if what == "sleep for ever":
+        time.sleep(600)
     if what == "die":
         os._exit(9)
     if what == "eat":
@@ -51,6 +55,19 @@ def test_a_hang_is_killed_and_the_next_call_works(killable: Killable[str, str]) 
         killable("hang")
     assert time.monotonic() - started < 10
     assert killable("work") != before
+
+
+def test_time_in_which_it_does_not_compute_is_not_counted(killable: Killable[str, str]) -> None:
+    """As on a machine that is busy with something else."""
+    assert killable("sleep").startswith("sleep")
+
+
+def test_what_never_computes_is_killed_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("infra.killable.PATIENCE", 2.0)
+    one: Killable[str, str] = Killable(make, deadline_s=0.5)  # type: ignore[arg-type]
+    with pytest.raises(DeadlineExceeded):
+        one("sleep for ever")
+    one.close()
 
 
 def test_a_death_is_told_from_an_error(killable: Killable[str, str]) -> None:

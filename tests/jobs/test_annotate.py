@@ -35,7 +35,7 @@ def test_input_columns_plus_score_columns(suffix: str, source: str, tmp_path: Pa
     assert frame["math.correct"].to_list() == [True, False, None, None]
     assert frame["math.reason"].to_list()[1:] == [
         "wrong_answer",
-        "no_boxed_answer",
+        "no_final_answer",
         "no_reference",
     ]
     assert frame["format.complete"].to_list() == [True, True, False, True]

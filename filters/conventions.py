@@ -1,0 +1,128 @@
+"""What is right by convention: letters of a choice, words, numerals with a base, residues.
+
+Each tells whether two answers in one spelling say the same; null where they are none of its kind.
+"""
+
+import re
+
+from filters.math_text import TEXT, words
+from filters.quantity import exact
+
+CHOICE = re.compile(r"\(?\s*([A-Z])\s*\)?")
+BRACKETED_CHOICE = re.compile(r"\(\s*([A-H])\s*\)\s.*", re.DOTALL)
+CHOSEN = re.compile(
+    r"(?i:(?:option|choice|answer)\s)?\s*[\(\[]?\s*([A-Z])\s*(?:[\)\].:](?:\s.*)?|\s[-:]\s.*)?",
+    re.DOTALL,
+)
+BASE = re.compile(r"([0-9a-zA-Z]+)\s*_\s*\{(\d+)\}")
+MODULO = re.compile(
+    r"(.+?)\s*(?:\\pmod|\\pod|\(?\s*(?:\\bmod|\\mod|\bmod)\b)\s*\{?\s*(\d+)\s*\}?\s*\)?"
+)
+TIME = re.compile(r"(\d{1,2}):([0-5]\d)(?:\s*([ap])\.?\s*m\.?)?")
+POWER = re.compile(r"(\d+)(?:\s*\^\s*\{(.+)\})?")
+ASSIGNED = re.compile(
+    r"(\\?[a-zA-Z]{1,8}(?:_\{\w+\})?(?:\([a-z, ]*\))?|\\frac\{d[a-z]\}\{d[a-z]\}"
+    r"|\([a-z](?:\s*,\s*[a-z])+\))\s*(?:=|\\equiv|\\approx)\s*(.+)"
+)
+AND_OR = re.compile(r"\\text\s*\{\s*(?:,\s*)?(?:and|or)\s*\}|(?<![a-zA-Z\\])(?:and|or)(?![a-zA-Z])")
+
+
+def same_choice(gold: str, answer: str) -> bool | None:
+    """A letter of a multiple choice: either side may repeat what it stands for."""
+    plain = TEXT.sub(r" \1 ", gold).strip()
+    wanted = CHOICE.fullmatch(plain) or BRACKETED_CHOICE.fullmatch(plain)
+    if wanted is None:
+        return None
+    if re.fullmatch(r"\(?[a-e]\)?", answer):
+        answer = answer.upper()
+    given = CHOSEN.fullmatch(TEXT.sub(r" \1 ", answer).strip())
+    if given is None:
+        return None if CHOICE.fullmatch(answer) or "=" in answer else False
+    return wanted[1] == given[1]
+
+
+def same_words(gold: str, answer: str) -> bool | None:
+    """Answers in words, such as a day or a name."""
+    wanted = words(gold)
+    is_text = r"\text" in gold or re.fullmatch(r"no|[a-z]{3,}(?: [a-z]+)*", wanted)
+    if not is_text or "\\" in wanted or re.search(r"[\d=<>^+*/]", wanted):
+        return None
+    if not wanted or AND_OR.search(gold):
+        return None
+    given = words(answer)
+    if wanted == given or wanted.replace(" ", "") == given.replace(" ", ""):
+        return True
+    return False if re.fullmatch(r"[a-z' -]{2,}", given) else None
+
+
+def same_numeral(gold: str, answer: str) -> bool | None:
+    """Numerals with a base."""
+    gold, answer = TEXT.sub(r"\1", gold), TEXT.sub(r"\1", answer)
+    one, other = BASE.fullmatch(gold), BASE.fullmatch(answer)
+    if one is None and other is None:
+        return None
+    if one is not None and other is not None:
+        values = [_in_base(match) for match in (one, other)]
+        return None if None in values else one[2] == other[2] and values[0] == values[1]
+    digits, plain = (one[1], answer) if one is not None else (other[1], gold)  # type: ignore[index]
+    return True if digits == plain else None
+
+
+def _in_base(match: re.Match[str]) -> int | None:
+    base = int(match[2]) if len(match[2]) < 3 else 0
+    try:
+        return int(match[1], base) if 2 <= base <= 36 else None
+    except ValueError:
+        return None
+
+
+def same_residue(gold: str, answer: str) -> bool | None:
+    """Congruences, and what `a mod n` is."""
+    one, other = MODULO.fullmatch(gold), MODULO.fullmatch(answer)
+    if one is None and other is None:
+        return None
+    if one is not None and other is not None and one[2] != other[2]:
+        return False
+    modulus = int((one or other)[2])  # type: ignore[index]
+    values = [
+        _residue(match[1] if match else text, modulus)
+        for match, text in ((one, gold), (other, answer))
+    ]
+    if None in values or not modulus:
+        return None
+    if one is not None and other is not None:
+        return values[0] == values[1]
+    return values[0] == values[1] and 0 <= _integer(answer if one else gold, -1) < modulus
+
+
+def _residue(text: str, modulus: int) -> int | None:
+    match = ASSIGNED.fullmatch(text)
+    text = match[2] if match else text
+    power = POWER.fullmatch(text.strip())
+    if power is None:
+        value = exact(text)
+        return (
+            None if value is None or value.denominator != 1 or not modulus else int(value) % modulus
+        )
+    exponent = 1 if power[2] is None else _integer_power(power[2])
+    return None if exponent is None or not modulus else pow(int(power[1]), exponent, modulus)
+
+
+def _integer_power(text: str) -> int | None:
+    value = exact(text)
+    return int(value) if value is not None and value.denominator == 1 and value >= 0 else None
+
+
+def _integer(text: str, otherwise: int) -> int:
+    match = ASSIGNED.fullmatch(text)
+    value = exact(match[2] if match else text)
+    return int(value) if value is not None and value.denominator == 1 else otherwise
+
+
+def same_time(gold: str, answer: str) -> bool | None:
+    """Times of the day; its half may be left out."""
+    one, other = (TIME.fullmatch(TEXT.sub(r"\1", text).casefold()) for text in (gold, answer))
+    if one is None or other is None:
+        return None
+    halves = {half for half in (one[3], other[3]) if half}
+    return one[1].lstrip("0") == other[1].lstrip("0") and one[2] == other[2] and len(halves) < 2

@@ -1,0 +1,54 @@
+"""The final answer of a response: what it says in a box, or as its last word.
+
+An answer that offers several different boxes offers all of them: where one is asked for, that is
+no answer (a model would else be right by listing what it can think of).
+"""
+
+import re
+from collections.abc import Iterator
+
+LAST_WORD = re.compile(
+    r"(?:(?:final\s+|correct\s+)?answer\s*(?:is|:|=)|(?:correct\s+)?(?:option|choice)\s+is|####)"
+    r"[\s:]*(?P<answer>[^\n]{1,200}?)\s*\**\s*$",
+    re.IGNORECASE,
+)
+BRACES = re.compile(r"\\.|[{}]", re.DOTALL)
+BOX = re.compile(r"\\(?:boxed|fbox)\s*(?:\{|(?=[0-9a-zA-Z]))")
+LAST_LINE_CHARACTERS = 400
+
+
+def boxes(text: str) -> list[str]:
+    """Contents of all `\\boxed{…}` with their braces matched, the outer ones; one that is not
+    closed is none."""
+    return [content for content in _boxes(text) if content.strip()]
+
+
+def _boxes(text: str) -> Iterator[str]:
+    end = 0
+    for match in BOX.finditer(text):
+        if match.start() < end:
+            continue  # inside of another one
+        if not match.group().endswith("{"):
+            end = match.end() + 1
+            yield text[match.end() : end]
+            continue
+        depth = 1
+        for brace in BRACES.finditer(text, match.end()):
+            depth += {"{": 1, "}": -1}.get(brace.group(), 0)
+            if depth == 0:
+                end = brace.end()
+                yield text[match.end() : brace.start()]
+                break
+        else:
+            return
+
+
+def final_answers(text: str) -> list[str]:
+    """The different boxed contents in their order, or else what the last line names as the answer;
+    empty where it says none. A number in passing is none."""
+    if found := boxes(text):
+        return list(dict.fromkeys(content.strip() for content in found))
+    stripped = text.rstrip()
+    last = stripped[-LAST_LINE_CHARACTERS:].rpartition("\n")[2]
+    match = LAST_WORD.search(last.replace("**", ""))
+    return [] if match is None else [match["answer"].strip()]

@@ -21,6 +21,8 @@ class Response:
     finish_reason: str | None
     reference: str | None = None
     thinking_open: bool = False
+    opened: bool = True
+    """By the prompt or by the text."""
     closed: bool = True
 
     @classmethod
@@ -32,9 +34,10 @@ class Response:
         reference: str | None,
         finish_reason: str | None,
         thinking_open: bool,
+        closing_at: int | None = None,
     ) -> "Response":
-        """The response that a generated text is."""
-        split = split_reasoning(text, thinking_open=thinking_open)
+        """The response that a generated text is; `closing_at` as `split_reasoning` takes it."""
+        split = split_reasoning(text, thinking_open=thinking_open, closing_at=closing_at)
         return cls(
             prompt=prompt,
             reasoning=split.reasoning,
@@ -42,6 +45,7 @@ class Response:
             finish_reason=finish_reason,
             reference=reference,
             thinking_open=thinking_open,
+            opened=thinking_open or bool(split.before),
             closed=split.closed,
         )
 

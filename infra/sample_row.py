@@ -135,7 +135,9 @@ def _failure(error: RequestError) -> dict[str, Any]:
 
 
 def _completed(completion: Completion, thinking_open: bool, facts: EngineFacts) -> dict[str, Any]:
-    split = split_reasoning(completion.text, thinking_open=thinking_open)
+    split = split_reasoning(
+        completion.text, thinking_open=thinking_open, closing_at=completion.closing_at
+    )
     ids = tuple(completion.token_ids)
     truncated = completion.finish_reason == "length"
     reasoning_tokens = _reasoning_tokens(ids, facts.think_end_token, split.reasoning, split.closed)

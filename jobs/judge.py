@@ -15,6 +15,7 @@ from infra.scorer_worker import Item
 from jobs.recipe import Job
 from schemas.arrow import SAMPLES, SCORES
 from schemas.errors import RunError
+from schemas.reasoning import closing_of
 from schemas.recipe import Recipe
 from schemas.sample import DONE
 from schemas.score import TIMEOUT, UNPARSABLE, Score, ScoreRow
@@ -82,6 +83,9 @@ class RecipeJudge:
                 reference=prompt.reference,
                 finish_reason=sample.finish_reason,
                 thinking_open=sample.thinking_open,
+                closing_at=closing_of(
+                    sample.text, sample.reasoning, thinking_open=sample.thinking_open
+                ),
             )
             for name in scorers_of(self._job.recipe.scorers, prompt.domain):
                 if name in wanted:

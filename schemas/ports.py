@@ -64,6 +64,9 @@ class Completion:
     thinking_cut: bool | None = False
     """Whether the thinking ended because its budget was used up; null where that cannot be told.
     The forced tag counts in `mean_logprob` with what the model gave it."""
+    closing_at: int | None = None
+    """Where in the text the tag stands that closes the thinking, by its token: for texts that quote
+    it too. Null: where it stands first; negative: nowhere, though it is quoted."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,29 @@
-"""Whether a sample's thinking was cut by its budget: vLLM does not say it."""
+"""What the tokens of a sample say of its thinking, and its text does not: where it was closed, and
+whether by its budget."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+
+from schemas.reasoning import CLOSE, NEVER
+
+
+def closing_place(
+    text: str, completion: Sequence[int], closing: int | None, decode: Callable[[list[int]], str]
+) -> int | None:
+    """Where in `text` the tag stands that closed the thinking, for a text that has the tag more
+    often than `completion` has its token: one that quotes it letter by letter. `NEVER` where it is
+    only quoted; null where it stands first, or where that cannot be told.
+
+    Args:
+        closing: Token id of the tag; null where the tokenizer has none.
+        decode: Text of tokens.
+    """
+    ids = list(completion)
+    if closing is None or text.count(CLOSE) <= ids.count(closing):
+        return None
+    if closing not in ids:
+        return NEVER
+    before = decode(ids[: ids.index(closing)])
+    return len(before) if text.startswith(before + CLOSE) else None
 
 
 def thinking_was_cut(

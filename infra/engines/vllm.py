@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from infra.engines.thinking import thinking_was_cut
+from infra.engines.thinking import closing_place, thinking_was_cut
 from infra.engines.tokenizer import check_tokenizer
 from schemas.errors import EngineError, RequestError
 from schemas.identity import Messages
@@ -37,6 +37,8 @@ class VllmEngine:
         self._tokenizer: Any = None
         self._read = 0
         self._generated = 0
+        self._closing: int | None = None
+        """Token id of the tag that closes the thinking."""
         self._tags: tuple[int, int] | None = None
         """Token ids of the thinking tags, where requests have a budget."""
 
@@ -60,6 +62,7 @@ class VllmEngine:
             ) from error
         # A copy: prompts are rendered in a thread, and a fast tokenizer is not safe for several.
         self._tokenizer = copy.deepcopy(self._engine.get_tokenizer())
+        self._closing = self._single_token(CLOSE)
         config = self._engine.vllm_config
         try:
             self._check_tokenizer(config.model_config)
@@ -74,7 +77,7 @@ class VllmEngine:
             dtype=str(config.model_config.dtype).removeprefix("torch."),
             max_model_len=config.model_config.max_model_len,
             slots=config.scheduler_config.max_num_seqs,
-            think_end_token=self._single_token(CLOSE),
+            think_end_token=self._closing,
         )
 
     def _count(self, read: int, generated: int) -> None:
@@ -189,7 +192,7 @@ class VllmEngine:
         room = min(sampling.max_tokens, limit - len(prompt.token_ids))
         if begun is not None and len(done) >= room:
             completion = self._joined(begun, Completion("", (), "length", None, 0.0))
-            return self._told_whether_cut(completion, prompt, sampling)
+            return self._told(completion, prompt, sampling)
         tokens = TokensPrompt(prompt_token_ids=[*prompt.token_ids, *done])
         try:
             # Another seed, or the same random numbers would be used again.
@@ -206,7 +209,7 @@ class VllmEngine:
         completion = _completion(final)
         if begun is not None:
             completion = self._joined(begun, completion)
-        return self._told_whether_cut(completion, prompt, sampling)
+        return self._told(completion, prompt, sampling)
 
     async def interrupt(self, request_id: str) -> None:
         """vLLM then ends the request with what it has, also where only finished ones are sent."""
@@ -225,9 +228,17 @@ class VllmEngine:
             mean = total / len(token_ids)
         return replace(rest, text=text, token_ids=token_ids, mean_logprob=mean)
 
-    def _told_whether_cut(
+    def _told(
         self, completion: Completion, prompt: RenderedPrompt, sampling: Sampling
     ) -> Completion:
+        """With what its tokens say of its thinking, and its text does not."""
+        closing_at = closing_place(
+            completion.text,
+            completion.token_ids,
+            self._closing,
+            lambda ids: str(self._tokenizer.decode(ids, skip_special_tokens=True)),
+        )
+        completion = replace(completion, closing_at=closing_at)
         budget = sampling.thinking_token_budget
         if budget is None:
             return completion

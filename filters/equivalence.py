@@ -53,12 +53,6 @@ def equivalent(gold: str, answer: str) -> bool | None:
     return _equal(normal(gold), normal(answer), 0)
 
 
-def all_equivalent(answers: list[str]) -> bool:
-    """Whether these say the same, as far as that is told without algebra."""
-    first, *rest = (normal(answer) for answer in answers)
-    return all(_same_number(quantity(first), quantity(one)) or first == one for one in rest)
-
-
 def _equal(gold: str, answer: str, depth: int) -> bool | None:
     if gold == answer:
         return bool(gold)
@@ -116,10 +110,6 @@ def _as_quantities(gold: str, answer: str) -> bool | None:
     ):
         return False
     return _compared(wanted, given)
-
-
-def _same_number(wanted: Quantity, given: Quantity) -> bool:
-    return wanted.unit == given.unit and _compared(wanted, given) is True
 
 
 def _comparable(one: Unit, other: Unit) -> bool:

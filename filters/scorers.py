@@ -3,6 +3,8 @@
 from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
 
+from filters.choice import ChoiceScorer
+from filters.exact_match import ExactMatchScorer
 from filters.format import FormatScorer
 from filters.language import LanguageScorer
 from filters.math_answer import MathScorer
@@ -11,7 +13,15 @@ from filters.scorer import Response, Scorer
 from schemas.errors import RecipeError
 
 SCORERS: dict[str, type[Scorer]] = {
-    scorer.name: scorer for scorer in (FormatScorer, LanguageScorer, MathScorer, RepetitionScorer)
+    scorer.name: scorer
+    for scorer in (
+        ChoiceScorer,
+        ExactMatchScorer,
+        FormatScorer,
+        LanguageScorer,
+        MathScorer,
+        RepetitionScorer,
+    )
 }
 EVERY_DOMAIN = "*"
 

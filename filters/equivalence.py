@@ -27,6 +27,8 @@ from filters.symbolic import equal_expressions
 LONGEST = 2000
 """Characters of an answer that is looked at."""
 LONGEST_DECIMALS = 300
+NESTED = 30
+"""Brackets in brackets; the time that the grammar takes grows with their square and worse."""
 DEEPEST = 4
 """Lists in lists."""
 DECIMALS_CLOSE = Fraction(1, 10**6)
@@ -48,7 +50,7 @@ class Many(NamedTuple):
 def equivalent(gold: str, answer: str) -> bool | None:
     """Whether the answer is the gold one; null where that cannot be decided. Raises what sympy
     raises on hostile input, and may take for ever: it runs where it can be killed."""
-    if max(len(gold), len(answer)) > LONGEST:
+    if max(len(gold), len(answer)) > LONGEST or max(map(_nesting, (gold, answer))) > NESTED:
         return True if gold == answer else None
     return _equal(normal(gold), normal(answer), 0)
 
@@ -204,6 +206,14 @@ def _as_tuple(text: str) -> str:
     match = COLUMN.fullmatch(text.strip())
     rows = match[1].split(r"\\") if match and "&" not in match[1] else []
     return f"({', '.join(row.strip() for row in rows)})" if len(rows) > 1 else text
+
+
+def _nesting(text: str) -> int:
+    depth = deepest = 0
+    for letter in text:
+        depth += (letter in "([{") - (letter in ")]}")
+        deepest = max(deepest, depth)
+    return deepest
 
 
 def _is_balanced(text: str) -> bool:

@@ -1,6 +1,8 @@
 """Verdicts on responses; nothing undecided ever counts as right."""
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from filters.math_answer import MathScorer, final_reference
 from filters.scorer import Response
@@ -96,3 +98,23 @@ def test_model_text_is_never_run(
     monkeypatch.chdir(str(tmp_path))
     assert verdict("1", rf"\boxed{{{payload}}}")[0] != "true"
     assert list(__import__("pathlib").Path(str(tmp_path)).iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "x" * 10**6, "\x00", "\ud800", "{" * 1000 + "}" * 1000, r"\frac{" * 1000, "((" * 500],
+    ids=range(7),
+)
+def test_hostile_text_gets_a_verdict_or_a_reason(text: str) -> None:
+    for answer in (text, rf"\boxed{{{text}}}", rf"The answer is {text}"):
+        found, reason = verdict("12", answer)
+        assert found != "true"
+        assert reason is not None
+        assert verdict(text, r"\boxed{12}")[0] != "true"
+
+
+@settings(deadline=None, max_examples=200)
+@given(st.text(max_size=40))
+def test_any_text_gets_a_verdict_or_a_reason(text: str) -> None:
+    found, reason = verdict("12", rf"\boxed{{{text}}}")
+    assert (found == "true") == (reason is None)

@@ -8,6 +8,7 @@ import multiprocessing as mp
 import resource
 from collections.abc import Callable
 from multiprocessing.connection import Connection
+from threading import Lock
 from time import monotonic
 from typing import Any, Generic, TypeVar
 
@@ -39,7 +40,7 @@ class Killable(Generic[Argument, Result]):
 
     They are seconds that the process computes: by the clock, a busy machine would change verdicts.
 
-    Not safe for several threads at once.
+    Threads take turns.
     """
 
     def __init__(self, make: Callable[[], Callable[[Argument], Result]], deadline_s: float) -> None:
@@ -50,10 +51,15 @@ class Killable(Generic[Argument, Result]):
         self._process: Any = None
         self._pipe: Connection | None = None
         self._is_ready = False
+        self._one_at_a_time = Lock()
 
     def __call__(self, argument: Argument) -> Result:
         """The function's result; raises what it raised, DeadlineExceeded or WorkerDied, and
         RunError where the process cannot even start."""
+        with self._one_at_a_time:
+            return self._call(argument)
+
+    def _call(self, argument: Argument) -> Result:
         pipe = self._ready()
         try:
             before = self._computed_s()

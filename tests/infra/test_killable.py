@@ -3,6 +3,7 @@
 import os
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -84,6 +85,12 @@ def test_a_process_that_cannot_start_is_no_verdict() -> None:
     broken: Killable[str, str] = Killable(make_nothing, deadline_s=1.0)  # type: ignore[arg-type]
     with pytest.raises(RunError, match="was not ready"):
         broken("work")
+
+
+def test_threads_take_turns(killable: Killable[str, str]) -> None:
+    with ThreadPoolExecutor(4) as pool:
+        answers = list(pool.map(killable, [f"work {n}" for n in range(40)]))
+    assert [answer.partition(" in ")[0] for answer in answers] == [f"work {n}" for n in range(40)]
 
 
 def test_close_leaves_no_process(killable: Killable[str, str]) -> None:

@@ -11,7 +11,7 @@ from filters.quantity import exact
 CHOICE = re.compile(r"\(?\s*([A-Z])\s*\)?")
 BRACKETED_CHOICE = re.compile(r"\(\s*([A-H])\s*\)\s.*", re.DOTALL)
 CHOSEN = re.compile(
-    r"(?i:(?:option|choice|answer)\s)?\s*[\(\[]?\s*([A-Z])\s*(?:[\)\].:](?:\s.*)?|\s[-:]\s.*)?",
+    r"(?i:(?:option|choice|answer)\s)?\s*[\(\[]?\s*([A-Z])\s*(?:[\)\].:](?:\s.*)?|\s[-:]\s.*|,\s[a-z]{3}.*)?",
     re.DOTALL,
 )
 BASE = re.compile(r"([0-9a-zA-Z]+)\s*_\s*\{(\d+)\}")

@@ -19,7 +19,7 @@ from filters.conventions import (
     same_words,
 )
 from filters.expression import equal_at_points
-from filters.math_text import normal
+from filters.math_text import TEXT, normal
 from filters.quantity import Quantity, Unit, exact, quantity
 from filters.regions import Interval, Region, region, split_commas
 from filters.symbolic import equal_expressions
@@ -195,7 +195,7 @@ def _many(text: str) -> Many | None:
                 bracket = "(" if opening == r"\langle" else opening[-1]
                 return Many(_expanded(items), bracket)
             return None
-    items = split_commas(AND_OR.sub(",", text))
+    items = split_commas(AND_OR.sub(",", TEXT.sub(r" \1 ", text)))
     items = [item.strip() for item in items if item.strip()]
     expanded = _expanded(items)
     return Many(expanded, bracket) if len(expanded) > 1 else None

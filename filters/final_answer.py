@@ -15,6 +15,10 @@ LAST_WORD = re.compile(
 BRACES = re.compile(r"\\.|[{}]", re.DOTALL)
 BOX = re.compile(r"\\(?:boxed|fbox)\s*(?:\{|(?=[0-9a-zA-Z]))")
 LAST_LINE_CHARACTERS = 400
+BARE_CHARACTERS = 200
+WORD = re.compile(r"(?<![\\a-zA-Z])[a-zA-Z]{2,}")
+MOST_WORDS = 2
+"""Of a text that is nothing but an answer: `12 apples`, `an ellipse`."""
 
 
 def boxes(text: str) -> list[str]:
@@ -44,11 +48,19 @@ def _boxes(text: str) -> Iterator[str]:
 
 
 def final_answers(text: str) -> list[str]:
-    """The different boxed contents in their order, or else what the last line names as the answer;
-    empty where it says none. A number in passing is none."""
+    """The different boxed contents in their order, or else what the last line names as the answer,
+    or the whole text where it is nothing but an answer; empty where it says none. A number in
+    passing is none."""
     if found := boxes(text):
         return list(dict.fromkeys(content.strip() for content in found))
     stripped = text.rstrip()
     last = stripped[-LAST_LINE_CHARACTERS:].rpartition("\n")[2]
-    match = LAST_WORD.search(last.replace("**", ""))
-    return [] if match is None else [match["answer"].strip()]
+    if match := LAST_WORD.search(last.replace("**", "")):
+        return [match["answer"].strip()]
+    return [stripped.strip()] if _is_bare(stripped.strip()) else []
+
+
+def _is_bare(text: str) -> bool:
+    if not 0 < len(text) <= BARE_CHARACTERS or "\n" in text:
+        return False
+    return len(WORD.findall(text)) <= MOST_WORDS and "\\boxed" not in text

@@ -39,6 +39,8 @@ FONTS = re.compile(
 )
 NUMBER_WORDS = {
     "zero": "0", "one": "1", "two": "2", "three": "3", "four": "4", "five": "5", "six": "6",
+    "half": "1/2", "one half": "1/2", "one third": "1/3", "two thirds": "2/3",
+    "one quarter": "1/4", "one fourth": "1/4", "three quarters": "3/4", "three fourths": "3/4",
     "seven": "7", "eight": "8", "nine": "9", "ten": "10", "eleven": "11", "twelve": "12",
 }  # fmt: skip
 TEXT = re.compile(r"\\text\s*\{([^{}]*)\}")

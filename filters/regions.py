@@ -47,6 +47,8 @@ def region(text: str, *, parentheses: bool = False) -> Region | None:
     if match := re.fullmatch(r"\\mathbb\s*\{?R\}?\s*" + WITHOUT.pattern, text):
         return _all_but(match[1].split(","))
     parts = re.split(r"\\cup", text)
+    if len(parts) == 1 and r"\infty" in text:
+        parts = split_commas(text)
     intervals = [_interval(part.strip(), len(parts) > 1 or parentheses) for part in parts]
     if all(intervals):
         return tuple(one for one in intervals if one is not None)

@@ -37,7 +37,13 @@ def test_boxes(text: str, found: list[str]) -> None:
         ("#### 12", ["12"]),
         ("The correct choice is C", ["C"]),
         ("The answer is 12.\nThat was easy.", []),
-        ("12", []),
+        ("12", ["12"]),
+        (r"$\frac{1}{2}$", [r"$\frac{1}{2}$"]),
+        (" 12 apples ", ["12 apples"]),
+        ("I have 12 apples today", []),
+        ("There are two.\n12", []),
+        (r"\boxed{12", []),
+        ("", []),
     ],
 )
 def test_final_answers(text: str, found: list[str]) -> None:

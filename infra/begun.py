@@ -41,11 +41,15 @@ def read_begun(place: Place) -> Begun | None:
     return Begun(tuple(row["token_ids"]), row["logprob"])
 
 
+@lru_cache(maxsize=FILES_IN_MEMORY)
+def _read_tokens(path: str) -> pa.Table:
+    return pq.read_table(path, columns=["token_ids", "mean_logprob"])
+
+
 def read_truncated(place: Place) -> Begun:
     """A row of the samples table as what was begun. OSError where it cannot be read: a sample that
     is drawn anew would more likely be a short one."""
-    columns = ["token_ids", "mean_logprob"]
-    row = pq.read_table(place.path, columns=columns).slice(place.row, 1).to_pylist()[0]
+    row = _read_tokens(place.path).slice(place.row, 1).to_pylist()[0]
     ids, mean = tuple(row["token_ids"]), row["mean_logprob"]
     return Begun(ids, None if mean is None else mean * len(ids))
 

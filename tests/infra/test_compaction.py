@@ -216,3 +216,12 @@ def test_files_of_earlier_runs_are_merged_too(tmp_path: Path) -> None:
     assert all_due(compaction, 6, last=True) == []
     (due,) = all_due(compaction, 7, last=True)
     assert old in due.files
+
+
+def test_files_that_are_left_alone_are_not_merged() -> None:
+    compaction = committed(MANY + 2)
+    compaction.leave_alone([small(0), small(1)])
+    (merge_of_others,) = all_due(compaction, 1, last=False)
+    assert {file.name for file in merge_of_others.files} == {
+        small(number).name for number in range(2, MANY + 2)
+    }

@@ -26,7 +26,7 @@ from schemas.identity import sample_seed, text_digest
 from schemas.ports import Completion, EngineFacts, RenderedPrompt, Sampling
 from schemas.recipe import Flush, Teacher
 from schemas.sample import Sample
-from tests.builders import make_prompt
+from tests.builders import make_prompt, make_sample
 
 FACTS = EngineFacts("vllm", "9", "bfloat16", 4096, 8, think_end_token=THINK_END_TOKEN)
 RENDERED = RenderedPrompt("<user>What?<think>", (5, 6, 7), thinking_open=True)
@@ -209,3 +209,29 @@ def test_work_is_made_ready(tmp_path: Path) -> None:
 def test_a_poisoned_prompt_never_reaches_the_engine(tmp_path: Path) -> None:
     made = prepared(work_in(tmp_path, (0, 0, True), (0, 1, True), (1, 0, False)))
     assert [one.rendered is POISONED for one in made] == [True, True, False]
+
+
+def test_a_truncated_text_has_a_digest_of_its_own() -> None:
+    """Its continuation may be the same text, ended by its last token, and has other scores."""
+    digests = {row_of(completion("a", (0,), why))["text_digest"] for why in ("length", "stop")}
+    assert len(digests) == 2
+
+
+def test_a_truncated_sample_that_cannot_go_on_stays_as_it_is(tmp_path: Path) -> None:
+    path = tmp_path / "apart.parquet"
+    old = make_sample("so far", finish_reason="length", token_ids=(5, 6), max_tokens=2)
+    write_file(path, SAMPLES, [old.to_row()])
+    work = Work(Key(4, 2), 1, PLACE, False, truncated=Place(str(path), 0))
+    refused = RequestError("rejected", "context_full", "no room")
+    finished = Finished(Ready(work, make_prompt(), RENDERED, seed=11, had=2), refused, 1.5)
+    row = sample_row(finished, SETTINGS, FACTS, "r0.1")
+    assert row == old.to_row() | {
+        "token_ids": [5, 6],
+        "max_tokens": SETTINGS.sampling.max_tokens,
+        "failure": "rejected",
+        "failure_reason": "context_full",
+        "failure_detail": "no room",
+    }
+    assert finished.told() == Drawn(Key(4, 2), False, 0, "context_full")
+    longer = replace(finished, outcome=completion("so far and on", (5, 6, 7, 8)))
+    assert longer.told().tokens == 2, "what the table has is paid for"

@@ -18,6 +18,7 @@ BASE = re.compile(r"([0-9a-zA-Z]+)\s*_\s*\{(\d+)\}")
 MODULO = re.compile(
     r"(.+?)\s*(?:\\pmod|\\pod|\(?\s*(?:\\bmod|\\mod|\bmod)\b)\s*\{?\s*(\d+)\s*\}?\s*\)?"
 )
+YES_OR_NO = {"yes", "no", "true", "false"}
 TIME = re.compile(r"(\d{1,2}):([0-5]\d)(?:\s*([ap])\.?\s*m\.?)?")
 POWER = re.compile(r"(\d+)(?:\s*\^\s*\{(.+)\})?")
 ASSIGNED = re.compile(
@@ -50,6 +51,8 @@ def same_words(gold: str, answer: str) -> bool | None:
     if not wanted or AND_OR.search(gold):
         return None
     given = words(answer)
+    if wanted in YES_OR_NO and given.split(" ")[0] in YES_OR_NO:
+        return wanted == given.split(" ")[0]
     if wanted == given or wanted.replace(" ", "") == given.replace(" ", ""):
         return True
     return False if re.fullmatch(r"[a-z' -]{2,}", given) else None
@@ -64,8 +67,12 @@ def same_numeral(gold: str, answer: str) -> bool | None:
     if one is not None and other is not None:
         values = [_in_base(match) for match in (one, other)]
         return None if None in values else one[2] == other[2] and values[0] == values[1]
-    digits, plain = (one[1], answer) if one is not None else (other[1], gold)  # type: ignore[index]
-    return True if digits == plain else None
+    match, plain = (one, answer) if one is not None else (other, gold)
+    assert match is not None
+    if match[1] == plain:  # the question names the base
+        return True
+    value, number = _in_base(match), exact(plain)
+    return None if value is None or number is None else value == number
 
 
 def _in_base(match: re.Match[str]) -> int | None:

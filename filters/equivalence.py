@@ -66,7 +66,7 @@ def _equal(gold: str, answer: str, depth: int) -> bool | None:
     gold, answer = _without_assignment(gold, answer, depth)
     if gold == answer:
         return True
-    if (decided := _as_quantities(gold, answer)) is not None:
+    if (decided := _as_quantities(gold, answer, depth)) is not None:
         return decided
     if (decided := _as_regions(gold, answer, depth)) is not None:
         return decided
@@ -99,24 +99,37 @@ def _assigned(text: str) -> tuple[str, str] | None:
     return match[1].replace(" ", ""), match[2]
 
 
-def _as_quantities(gold: str, answer: str) -> bool | None:
+def _as_quantities(gold: str, answer: str, depth: int) -> bool | None:
     wanted, given = quantity(gold), quantity(answer)
     if wanted.unit is not None and given.unit is None:
         given = quantity(answer, letters=True)
     elif given.unit is not None and wanted.unit is None:
         wanted = quantity(gold, letters=True)
-    if (
-        wanted.unit is not None
-        and given.unit is not None
-        and not _comparable(wanted.unit, given.unit)
-    ):
-        return False
+    if wanted.unit is not None and given.unit is not None:
+        if not _comparable(wanted.unit, given.unit):
+            return False
+        mixed = wanted.unit.dimension != given.unit.dimension and "radian" in (
+            wanted.unit.dimension,
+            given.unit.dimension,
+        )
+        if mixed or None in (exact(wanted.number), exact(given.number)):
+            one, other = (_in_base_units(own.number, own.unit, mixed) for own in (wanted, given))
+            return _equal(one, other, depth + 1)
     return _compared(wanted, given)
+
+
+def _in_base_units(number: str, unit: Unit | None, radians: bool) -> str:
+    assert unit is not None
+    if radians and unit.dimension == "angle":
+        return rf"\frac{{\pi}}{{180}} \cdot ({number})"
+    if unit.factor == 1:
+        return number
+    return rf"\frac{{{unit.factor.numerator}}}{{{unit.factor.denominator}}} \cdot ({number})"
 
 
 def _comparable(one: Unit, other: Unit) -> bool:
     if {one.dimension, other.dimension} == {"angle", "radian"}:
-        return False
+        return True
     if one.known and other.known:
         return (one.dimension, one.power) == (other.dimension, other.power)
     if one.known or other.known:

@@ -58,6 +58,8 @@ def normal(text: str) -> str:
     text = FONTS.sub(r"\\text", text)
     text = _one_letter_texts(text)
     text = _without_decoration(text)
+    text = re.sub(r"^(?:the )?(?:final |correct )?answer\s*(?:is|:)\s*", "", text, flags=re.I)
+    text = re.sub(r"(\d)\s*(?:\\text\s*\{\s*to\s*\}|\bto\b)\s*(\d)", r"\1:\2", text)
     text = _braced_arguments(text)
     text = re.sub(r"(?:\\text\s*\{\s*)?\binfinity\b(?:\s*\})?", r"\\infty", text)
     text = re.sub(r"\\\{\s*\\\}", r"\\emptyset", text)

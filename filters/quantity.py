@@ -49,7 +49,8 @@ _TABLE = {
     "sterling": {"£": "1", "gbp": "1"},
     "percent": {"%": "1", "\\%": "1", "percent": "1", "percentage": "1", "pct": "1"},
     "energy": {"j": "1", "joule": "1", "kj": "1000"},
-    "speed": {"km/h": "5/18", "kmh": "5/18", "kph": "5/18", "m/s": "1", "mph": "0.44704"},
+    "speed": {"km/h": "5/18", "kmh": "5/18", "kph": "5/18", "m/s": "1", "mph": "0.44704",
+        "miles per hour": "0.44704", "meters per second": "1", "kilometers per hour": "5/18"},
 }  # fmt: skip
 UNITS = {
     name: (dimension, Fraction(factor))
@@ -65,6 +66,10 @@ TRAILING_UNIT = re.compile(
     r"(?P<number>.*?[\d})!])\s*(?P<unit>\\?%|\^\s*\{?\\circ\s*\}?\s*C?"
     r"|(?:\\text\s*\{[^{}]*\}|[a-zA-Z¢€£µ/.\s]|\\\$)+?)\s*(?:\^\s*\{(?P<power>[23])\})?\s*$"
 )
+TRAILING_TEXT = re.compile(
+    r"(?P<number>.+?)\s*(?P<unit>\\text\s*\{[^{}]*\})\s*(?:\^\s*\{(?P<power>[23])\})?"
+)
+"""Behind anything, as in `12\\pi \\text{ cm}`."""
 
 
 class Unit(NamedTuple):
@@ -145,7 +150,7 @@ def quantity(text: str, *, letters: bool = False) -> Quantity:
     for prefix in PREFIXES:
         if text.startswith(prefix):
             return Quantity(text[len(prefix) :].strip(), _unit(prefix, 1))
-    match = TRAILING_UNIT.fullmatch(text)
+    match = TRAILING_UNIT.fullmatch(text) or TRAILING_TEXT.fullmatch(text)
     if match is None:
         return Quantity(text, None)
     unit = _unit(match["unit"], int(match["power"] or 1), letters=letters)

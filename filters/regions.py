@@ -19,6 +19,9 @@ ALL_REALS = re.compile(r"\\mathbb\s*\{?R\}?|\\text\{\s*all real numbers?\s*\}|al
 OR = re.compile(r"\\text\s*\{\s*or\s*\}|\bor\b")
 AND = re.compile(r",|\\text\s*\{\s*and\s*\}")
 EXCLUDED = re.compile(r"([a-zA-Z])\s*\\ne\s*([^=<>]+)")
+SIGNED_REALS = re.compile(
+    r"(?:\\text\{)?\s*(?:all )?(positive|negative) (?:reals|real numbers?)\s*\}?"
+)
 WITHOUT = re.compile(r"(?:\\setminus|\\backslash|-)\s*\\\{(.+)\\\}")
 
 
@@ -42,6 +45,9 @@ def region(text: str, *, parentheses: bool = False) -> Region | None:
         return _inequalities(match[2])
     if match := MEMBER.fullmatch(text):
         text, parentheses = match[1].strip(), True
+    if match := SIGNED_REALS.fullmatch(text):
+        positive = match[1] == "positive"
+        return (Interval("0" if positive else None, False, None if positive else "0", False),)
     if ALL_REALS.fullmatch(text):
         return (Interval(None, False, None, False),)
     if match := re.fullmatch(r"\\mathbb\s*\{?R\}?\s*" + WITHOUT.pattern, text):

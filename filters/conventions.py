@@ -11,7 +11,7 @@ from filters.quantity import exact
 CHOICE = re.compile(r"\(?\s*([A-Z])\s*\)?")
 BRACKETED_CHOICE = re.compile(r"\(\s*([A-H])\s*\)\s.*", re.DOTALL)
 CHOSEN = re.compile(
-    r"(?i:(?:option|choice|answer)\s)?\s*[\(\[]?\s*([A-Z])\s*(?:[\)\].:](?:\s.*)?|\s[-:]\s.*|,\s[a-z]{3}.*)?",
+    r"(?i:(?:option|choice|answer)\s)?\s*[\(\[]?\s*([A-Z])\s*(?:[\)\].:](?:\s.*)?|\s[-:]\s.*|\s[\d$\\].*|,\s[a-z]{3}.*)?",
     re.DOTALL,
 )
 BASE = re.compile(r"([0-9a-zA-Z]+)\s*_\s*\{(\d+)\}")
@@ -46,6 +46,8 @@ def same_words(gold: str, answer: str) -> bool | None:
     """Answers in words, such as a day or a name."""
     wanted = words(gold)
     is_text = r"\text" in gold or re.fullmatch(r"no|[a-z]{3,}(?: [a-z]+)*", wanted)
+    if r"\text" in gold and wanted and wanted == words(answer):
+        return True
     if not is_text or "\\" in wanted or re.search(r"[\d=<>^+*/]", wanted):
         return None
     if not wanted or AND_OR.search(gold):

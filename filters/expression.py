@@ -175,6 +175,8 @@ class Expression:
             constant = +constants[token]
             return lambda _: constant
         if token == r"\frac":
+            if self._tokens[self._place : self._place + 3] == ["{", "d", "}"]:
+                raise Undecided("a derivative")
             top, bottom = self._braced(), self._braced()
             return lambda values: top(values) / bottom(values)
         if token == r"\binom":

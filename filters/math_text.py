@@ -30,8 +30,8 @@ NAMES = {
     r"\lt": "<", r"\div": "/",
 }  # fmt: skip
 LAYOUT = re.compile(
-    r"\\(?:left|right|big|Big|bigg|Bigg|bigl|bigr|Bigl|Bigr|biggl|biggr|displaystyle|textstyle"
-    r"|limits|nolimits|mathstrut|strut|,|!|;|:|>|quad|qquad|thinspace)(?![a-zA-Z])\.?"
+    r"\\(?:(?:left|right|big|Big|bigg|Bigg|bigl|bigr|Bigl|Bigr|biggl|biggr|displaystyle|textstyle"
+    r"|limits|nolimits|mathstrut|strut|quad|qquad|thinspace)(?![a-zA-Z])\.?|[,!;:>])"
 )
 FONTS = re.compile(
     r"\\(?:mathrm|mathbf|mathit|mathsf|mathtt|mathcal|boldsymbol|bm|textbf|textit|textrm|mbox|hbox"
@@ -111,6 +111,9 @@ def _without_decoration(text: str) -> str:
         flags=re.DOTALL,
     )
     text = re.sub(r"\\(?:overline|overrightarrow|vec|widehat)\s*\{([A-Z]+)\}", r"\1", text)
+    text = re.sub(r"\\(?:vec|hat|mathbf)\s*\{([a-zA-Z])\}", r"\1", text)
+    if (match := TEXT.fullmatch(text.strip())) and match[1].strip()[:1].isdigit():
+        text = match[1]
     text = re.sub(r"(?<![a-zA-Z\\])C\(\s*(\d+)\s*,\s*(\d+)\s*\)", r"\\binom{\1}{\2}", text)
     return text.replace("{:}", ":").replace("{/}", "/")
 

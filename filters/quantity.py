@@ -22,6 +22,8 @@ MIXED = re.compile(r"(\d+)\s*(?:\\frac\{(\d+)\}\{(\d+)\}|\s(\d+)/(\d+))")
 SCIENTIFIC = re.compile(
     r"(.+?)\s*(?:(?:\\times|\\cdot|\*|x)\s*10\s*\^\s*\{?\s*([+-]?\d+)\s*\}?|[eE]([+-]?\d+))"
 )
+LARGE_WORDS = {"thousand": 10**3, "million": 10**6, "billion": 10**9, "trillion": 10**12}
+LARGE = re.compile(rf"(.+?)\s*(?:\\text\s*\{{)?\s*({'|'.join(LARGE_WORDS)})\s*\}}?", re.IGNORECASE)
 POWER_OF_TEN = re.compile(r"10\s*\^\s*\{([+-]?\d+)\}")
 
 _TABLE = {
@@ -114,6 +116,9 @@ def _unsigned(text: str) -> Fraction | None:
         return None if top is None or not bottom else top / bottom
     if match := REPEATING.fullmatch(text):
         return _repeating(*(part for part in match.groups() if part is not None))
+    if match := LARGE.fullmatch(text):
+        own = _decimal(match[1].strip())
+        return None if own is None else own * LARGE_WORDS[match[2].casefold()]
     if match := POWER_OF_TEN.fullmatch(text):
         return _times_ten(Fraction(1), match.group(1))
     if match := SCIENTIFIC.fullmatch(text):
@@ -151,11 +156,12 @@ def quantity(text: str, *, letters: bool = False) -> Quantity:
         if text.startswith(prefix):
             return Quantity(text[len(prefix) :].strip(), _unit(prefix, 1))
     match = TRAILING_UNIT.fullmatch(text) or TRAILING_TEXT.fullmatch(text)
-    if match is None:
+    if match is None or LARGE.fullmatch(text):
         return Quantity(text, None)
     unit = _unit(match["unit"], int(match["power"] or 1), letters=letters)
-    if unit is None:
-        return Quantity(text, None)
+    number_is_told = exact(match["number"]) is not None
+    if unit is None or not (unit.known or number_is_told or r"\text" in match["unit"]):
+        return Quantity(text, None)  # as the `dx` of an integral
     return Quantity(match["number"].strip(), unit)
 
 

@@ -104,8 +104,9 @@ class Expression:
             token = self._peek()
             if token in ("*", r"\cdot", r"\times") and not of_function:
                 self._place += 1
-                sign = self._peek() == "-" and bool(self._next())
-                factors.append((-2 if sign else 1, self._power()))
+                negative = self._peek() == "-" and bool(self._next())
+                factor = self._power()
+                factors.append((1, _negated(factor) if negative else factor))
             elif token == "/" and not of_function:
                 self._place += 1
                 factors.append((-1, self._power()))
@@ -255,10 +256,13 @@ def _tokens(text: str) -> Sequence[str]:
 
 def _multiplied(factors: Sequence[tuple[int, Callable[[Values], Value]]], values: Values) -> Value:
     product: Value = mpmath.mpf(1)
-    for kind, factor in factors:
-        value = factor(values)
-        product = product / value if kind == -1 else product * (-value if kind == -2 else value)
+    for exponent, factor in factors:
+        product = product * factor(values) if exponent > 0 else product / factor(values)
     return product
+
+
+def _negated(factor: Callable[[Values], Value]) -> Callable[[Values], Value]:
+    return lambda values: -factor(values)
 
 
 def _factorial(base: Callable[[Values], Value]) -> Callable[[Values], Value]:

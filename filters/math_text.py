@@ -44,6 +44,7 @@ NUMBER_WORDS = {
     "seven": "7", "eight": "8", "nine": "9", "ten": "10", "eleven": "11", "twelve": "12",
 }  # fmt: skip
 TEXT = re.compile(r"\\text\s*\{([^{}]*)\}")
+LEADING_WORDS = re.compile(r"^(?:(?:it is|they are|he is|she is) )?(?:(?:an?|the) )?")
 COMMAND = re.compile(r"\\[a-zA-Z]+")
 
 
@@ -139,4 +140,6 @@ def words(text: str) -> str:
     """A text answer as plain lower-case words."""
     plain = TEXT.sub(r" \1 ", normal(text))
     plain = re.sub(r"[\s.,;:!?\"'“”‘’{}]+", " ", plain).strip().casefold()
-    return re.sub(r"^(?:(?:it is|they are|he is|she is|the answer is) )?(?:an?|the)? ?", "", plain)
+    return re.sub(
+        r"^(?:(?:it is|they are|he is|she is|the answer is) )?(?:(?:an?|the) )?", "", plain
+    )

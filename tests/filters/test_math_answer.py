@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from filters.math_answer import MathScorer, final_reference
+from filters.math_answer import MathScorer
 from filters.scorer import Response
 
 
@@ -85,6 +85,7 @@ def test_without_a_reference_there_is_no_verdict(gold: str | None) -> None:
 
 
 def test_gsm8k_references_end_in_the_answer() -> None:
+    final_reference = MathScorer().final_reference
     assert final_reference("48/2 = 24\n#### 72") == "72"
     assert final_reference(r"Half of it: $\boxed{\frac{1}{2}}$.") == r"\frac{1}{2}"
 

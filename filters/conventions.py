@@ -55,7 +55,8 @@ def same_words(gold: str, answer: str) -> bool | None:
     given = words(answer)
     if wanted in YES_OR_NO and given.split(" ")[0] in YES_OR_NO:
         return wanted == given.split(" ")[0]
-    if wanted == given or wanted.replace(" ", "") == given.replace(" ", ""):
+    # With and without a leading article, which `a b c` only seems to have.
+    if wanted == given or gold.replace(" ", "") == answer.replace(" ", ""):
         return True
     return False if re.fullmatch(r"[a-z' -]{2,}", given) else None
 

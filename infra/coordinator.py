@@ -129,8 +129,9 @@ class Coordinator:
         self._scheduler = Scheduler(goal, len(known.rows), known.sources)
         self._scheduler.restore(known.before, known.before_of)
         self._scheduler.allowance.set(tokens_left)
-        self._continuation.begin(known.truncated, self._pool.files("samples"))
-        self._compaction.leave_alone(self._continuation.set_apart)
+        if known.truncated:
+            self._continuation.begin(known.truncated, self._pool.files("samples"))
+            self._compaction.leave_alone(self._continuation.set_apart)
         self._roster.expect(replicas)
         self._begun.set()
         if replicas:

@@ -14,6 +14,8 @@ from filters.equivalence import equivalent
 from filters.math_text import normal
 from filters.quantity import exact, quantity
 
+NOT_YET = {("1.234.567", "1234567"), ("AC", "A, C")}
+"""European digits, and choices without a comma."""
 CASES = Path(__file__).with_name("final_answers.txt")
 FILTERS = Path(equivalence.__file__).parent
 
@@ -50,6 +52,7 @@ def test_the_set_of_cases() -> None:
     told = "\n".join(map(str, failed))
     assert len(failed) <= 0.05 * len(found), told
     assert sum(not case.right for case in failed) <= 0.02 * len(wrong), told
+    assert {(case.gold, case.answer) for case in failed} == NOT_YET, told
 
 
 def test_right_is_right_both_ways() -> None:

@@ -13,12 +13,13 @@ import logging
 import random
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
 
 from filters.equivalence import equivalent
 from filters.scorer import Response
 from filters.scorers import SCORERS
-from jobs.judge import guarded
+from jobs.guarded import guarded
 
 ROUNDS = 3
 HANGS = [
@@ -129,27 +130,45 @@ def compare_rates(rows: int) -> None:
     rng = random.Random(0)
     exact = [integer(rng) if rng.random() < 0.8 else fraction(rng) for _ in range(20_000)]
     print(f"integers and fractions: {timed(ours, exact)[0]:,.0f} rows/s")
+    through_processes(responses(exact))
+
+
+def responses(pairs: Iterable[Pair]) -> list[Response]:
+    return [
+        Response("q", None, rf"\boxed{{{answer}}}", "stop", reference=gold)
+        for gold, answer, _ in pairs
+    ]
 
 
 def hang(sound: int, hangs: int) -> None:
-    pairs = typical(sound, 7)
+    rows = responses(typical(sound, 7))
     score = guarded(SCORERS["math"]())
-
-    def verdict(gold: str, answer: str) -> str | None:
-        response = Response("q", None, rf"\boxed{{{answer}}}", "stop", reference=gold)
-        return score(response).verdict
-
-    undisturbed = [verdict(gold, answer) for gold, answer, _ in pairs]
+    undisturbed = [verdict.verdict for verdict in score(rows)]
+    every = sound // hangs
+    hostile = list(rows)
+    for number in reversed(range(hangs)):
+        hostile[number * every : number * every] = responses([("7", HANGS[number % 5], False)])
     started = time.perf_counter()
-    disturbed, every = [], sound // hangs
-    for place, (gold, answer, _) in enumerate(pairs):
-        if place % every == 0:
-            verdict("7", HANGS[place // every % len(HANGS)])
-        disturbed.append(verdict(gold, answer))
+    disturbed = [verdict.verdict for verdict in score(hostile)]
     took = time.perf_counter() - started
-    changed = sum(a != b for a, b in zip(undisturbed, disturbed, strict=True))
+    others = [verdict for place, verdict in enumerate(disturbed) if place % (every + 1)]
+    changed = sum(a != b for a, b in zip(undisturbed, others, strict=True))
     print(f"{hangs} hangs among {sound:,}: {took:.0f} s, {changed} other verdicts changed")
     score.close()
+
+
+def through_processes(rows: list[Response]) -> None:
+    """As scorer workers and annotate do it."""
+    for processes in (1, 2):
+        score = guarded(SCORERS["math"](), processes)
+        batches = [rows[start : start + 256] for start in range(0, len(rows), 256)]
+        with ThreadPoolExecutor(processes) as pool:
+            list(pool.map(score, batches[: 2 * processes]))
+            started = time.perf_counter()
+            list(pool.map(score, batches))
+        rate = len(rows) / (time.perf_counter() - started)
+        print(f"through {processes} processes that can be killed: {rate:,.0f} rows/s")
+        score.close()
 
 
 def main() -> None:

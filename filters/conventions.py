@@ -25,6 +25,7 @@ ASSIGNED = re.compile(
     r"(\\?[a-zA-Z]{1,8}(?:_\{\w+\})?(?:\([a-z, ]*\))?|\\frac\{d[a-z]\}\{d[a-z]\}"
     r"|\([a-z](?:\s*,\s*[a-z])+\))\s*(?:=|\\equiv|\\approx)\s*(.+)"
 )
+OTHER_CHOICE = re.compile(r"(?:\b(?:and|or)\b|[,/&])\s*\(?\s*([A-H])\s*\)?(?![a-z])")
 AND_OR = re.compile(r"\\text\s*\{\s*(?:,\s*)?(?:and|or)\s*\}|(?<![a-zA-Z\\])(?:and|or)(?![a-zA-Z])")
 
 
@@ -39,7 +40,8 @@ def same_choice(gold: str, answer: str) -> bool | None:
     given = CHOSEN.fullmatch(TEXT.sub(r" \1 ", answer).strip())
     if given is None:
         return None if CHOICE.fullmatch(answer) or "=" in answer else False
-    return wanted[1] == given[1]
+    offered = {given[1], *OTHER_CHOICE.findall(TEXT.sub(r" \1 ", answer))}
+    return offered == {wanted[1]}
 
 
 def same_words(gold: str, answer: str) -> bool | None:

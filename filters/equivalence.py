@@ -35,6 +35,7 @@ DECIMALS_CLOSE = Fraction(1, 10**6)
 """Relative; of two numbers of which one is written as a decimal."""
 COMPARED = re.compile(r"[=<>]|\\(?:le|ge|ne|in)(?![a-zA-Z])")
 COLUMN = re.compile(r"\\begin\{[bp]matrix\}(.*)\\end\{[bp]matrix\}", re.DOTALL)
+LABEL = re.compile(r"(?<![a-zA-Z0-9\\^])\(?\s*([a-h]|[1-8]|i{1,3}|iv|vi?)\s*\)\s*:?")
 PLUS_MINUS = re.compile(r"\\pm(?![a-zA-Z])")
 MINUS_PLUS = re.compile(r"\\mp(?![a-zA-Z])")
 
@@ -208,10 +209,24 @@ def _many(text: str) -> Many | None:
                 bracket = "(" if opening == r"\langle" else opening[-1]
                 return Many(_expanded(items), bracket)
             return None
-    items = split_commas(AND_OR.sub(",", TEXT.sub(r" \1 ", text)))
+    text = TEXT.sub(r" \1 ", text).strip()
+    if parts := _parts(text):
+        return Many(tuple(parts), "(")
+    items = split_commas(AND_OR.sub(",", text))
     items = [item.strip() for item in items if item.strip()]
     expanded = _expanded(items)
     return Many(expanded, bracket) if len(expanded) > 1 else None
+
+
+def _parts(text: str) -> list[str]:
+    """What `(a) 5, (b) 12` says under its labels, which must be all from the first one on."""
+    for labels in ("abcdefgh", "12345678", ("i", "ii", "iii", "iv", "v", "vi")):
+        found = [match for match in LABEL.finditer(text) if match[1] in labels]
+        if len(found) > 1 and [m[1] for m in found] == list(labels[: len(found)]):
+            ends = [match.start() for match in found[1:]] + [len(text)]
+            parts = [text[m.end() : end].strip(" ,;.") for m, end in zip(found, ends, strict=True)]
+            return parts if found[0].start() == 0 and all(parts) else []
+    return []
 
 
 def _as_tuple(text: str) -> str:

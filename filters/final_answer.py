@@ -8,8 +8,9 @@ import re
 from collections.abc import Iterator
 
 LAST_WORD = re.compile(
-    r"(?:(?:final\s+|correct\s+)?answer\s*(?:is|:|=)|(?:correct\s+)?(?:option|choice)\s+is|####)"
-    r"[\s:]*(?P<answer>[^\n]{1,200}?)\s*\**\s*$",
+    r"(?:(?:final\s+|correct\s+)?answer\s*(?:is|:|=)|(?:correct\s+)?(?:option|choice)\s+is|####"
+    r"|答案\s*应?\s*[是为:\uff1a]|[故应]选择?|^答\s*[:\uff1a])"
+    r"[\s:\uff1a]*(?P<answer>[^\n]{1,200}?)[\s*。]*$",
     re.IGNORECASE,
 )
 BRACES = re.compile(r"\\.|[{}]", re.DOTALL)

@@ -17,6 +17,7 @@ SYMBOLS = {
     "⩽": r"\le ", "⩾": r"\ge ", "≠": r"\ne ", "≡": r"\equiv ", "≈": r"\approx ", "∪": r"\cup ",
     "∩": r"\cap ", "∅": r"\emptyset ", "∈": r"\in ", "°": r"^\circ ", "ℝ": r"\mathbb{R}",
     "ℤ": r"\mathbb{Z}", "ℕ": r"\mathbb{N}", "θ": r"\theta ", "α": r"\alpha ", "β": r"\beta ",
+    "平方": " square ", "立方": " cubic ", "或": " or ", "和": " and ", "且": " and ", "、": ", ",
     "λ": r"\lambda ", "⟨": r"\langle ", "⟩": r"\rangle ", "′": "'", "∣": "|", "∖": r"\setminus ",
 }  # fmt: skip
 SUPERSCRIPTS = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻ⁿ", "0123456789+-n")

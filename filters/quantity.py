@@ -33,21 +33,26 @@ _TABLE = {
         "millimetre": "1/1000", "centimetre": "1/100", "metre": "1", "kilometre": "1000",
         "inch": "0.0254", "in": "0.0254", "foot": "0.3048", "feet": "0.3048", "ft": "0.3048",
         "yard": "0.9144", "yd": "0.9144", "mile": "1609.344", "mi": "1609.344",
+        "毫米": "1/1000", "厘米": "1/100", "分米": "1/10", "米": "1",
+        "千米": "1000", "公里": "1000",
     },
     "mass": {
         "mg": "1/1000000", "g": "1/1000", "gram": "1/1000", "kg": "1", "kilogram": "1",
         "tonne": "1000", "pound": "0.45359237", "lb": "0.45359237", "ounce": "0.028349523125",
-        "oz": "0.028349523125",
+        "oz": "0.028349523125", "克": "1/1000", "千克": "1", "公斤": "1", "吨": "1000",
     },
     "time": {
         "ms": "1/1000", "s": "1", "sec": "1", "second": "1", "min": "60", "minute": "60",
         "h": "3600", "hr": "3600", "hour": "3600", "day": "86400", "week": "604800",
+        "秒": "1", "分钟": "60", "小时": "3600", "天": "86400",
     },
-    "volume": {"ml": "1/1000", "l": "1", "liter": "1", "litre": "1", "milliliter": "1/1000"},
-    "angle": {"degree": "1", "deg": "1"},
+    "volume": {"ml": "1/1000", "l": "1", "liter": "1", "litre": "1", "milliliter": "1/1000",
+        "毫升": "1/1000", "升": "1"},
+    "angle": {"degree": "1", "deg": "1", "度": "1"},
     "radian": {"radian": "1", "rad": "1"},
     "dollar": {"dollar": "1", "\\$": "1", "$": "1", "usd": "1", "cent": "1/100", "¢": "1/100"},
     "euro": {"euro": "1", "€": "1", "eur": "1"},
+    "yuan": {"yuan": "1", "元": "1", "¥": "1", "yen": "1", "rmb": "1", "cny": "1", "角": "1/10"},
     "sterling": {"£": "1", "gbp": "1"},
     "percent": {"%": "1", "\\%": "1", "percent": "1", "percentage": "1", "pct": "1"},
     "energy": {"j": "1", "joule": "1", "kj": "1000"},
@@ -62,11 +67,11 @@ UNITS = {
 """Of every unit its dimension, and how many of the dimension's base units it is."""
 POWERED = {"square": 2, "sq": 2, "cubic": 3}
 RAISED = {"squared": 2, "cubed": 3}
-PREFIXES = ("\\$", "$", "€", "£")
+PREFIXES = ("\\$", "$", "€", "£", "¥")
 SIGNS = {*PREFIXES, "%", "\\%", "¢"}
 TRAILING_UNIT = re.compile(
     r"(?P<number>.*?[\d})!])\s*(?P<unit>\\?%|\^\s*\{?\\circ\s*\}?\s*C?"
-    r"|(?:\\text\s*\{[^{}]*\}|[a-zA-Z¢€£µ/.\s]|\\\$)+?)\s*(?:\^\s*\{(?P<power>[23])\})?\s*$"
+    r"|(?:\\text\s*\{[^{}]*\}|[a-zA-Z一-龥¢€£¥µ/.\s]|\\\$)+?)\s*(?:\^\s*\{(?P<power>[23])\})?\s*$"
 )
 TRAILING_TEXT = re.compile(
     r"(?P<number>.+?)\s*(?P<unit>\\text\s*\{[^{}]*\})\s*(?:\^\s*\{(?P<power>[23])\})?"
@@ -178,12 +183,16 @@ def _unit(text: str, power: int, *, letters: bool = False) -> Unit | None:
     if len(parts) > 1 and parts[-1].casefold() in RAISED:
         power = RAISED[parts.pop().casefold()]
     known = _known(" ".join(parts))
-    is_word = letters or r"\text" in text or len(text.strip()) > 1 or name in SIGNS
+    is_word = letters or r"\text" in text or len(text.strip()) > 1 or name in SIGNS or _is_cjk(name)
     if known is not None and is_word:
         return Unit(known[0], power, known[1] ** power, known=True)
-    if not is_word or not re.fullmatch(r"[a-zA-Z][a-zA-Z .'-]*", name):
+    if not is_word or not re.fullmatch(r"[a-zA-Z一-龥][a-zA-Z一-龥 .'-]*", name):
         return None
     return Unit(_singular(name.casefold()), power, Fraction(1), known=False)
+
+
+def _is_cjk(text: str) -> bool:
+    return bool(re.fullmatch("[一-龥]+", text))
 
 
 def _known(name: str) -> tuple[str, Fraction] | None:

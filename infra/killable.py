@@ -1,15 +1,18 @@
-"""A function in a process of its own that is killed when it takes too long.
+"""A function in processes of its own that are killed when a call takes too long.
 
 Symbolic algebra on hostile input can hang in C code or eat all memory; neither a thread nor a
-signal can be trusted to end it. The process is started once and used again until it must die.
+handler of a signal can be trusted to end it. A process is started once, warmed, and used again
+until it must die.
 """
 
 import multiprocessing as mp
 import resource
-from collections.abc import Callable
+import signal
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
 from multiprocessing.connection import Connection
-from threading import Lock
-from time import monotonic
+from queue import SimpleQueue
 from typing import Any, Generic, TypeVar
 
 import psutil
@@ -18,127 +21,184 @@ from schemas.errors import RunError
 
 Argument = TypeVar("Argument")
 Result = TypeVar("Result")
+Function = Callable[[Argument], Result]
 
-MEMORY_BYTES = 4 * 2**30
+MEMORY_BYTES = 384 * 2**20
+"""What calls may allocate on top of the loaded libraries (127 MiB for the math scorer)."""
 START_S = 60.0
 """Importing in a new process; not counted against the deadline."""
-MOMENT_S = 0.02
 PATIENCE = 10.0
 """So many deadlines may pass on the clock while the process gets no time on a busy machine."""
 
 
-class DeadlineExceeded(Exception):
-    """The call took longer than its deadline and was killed."""
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """What a call has instead of a result."""
+
+    reason: str
+    """`timeout`, `died` (of memory, as a rule), or the lower-case name of what it raised."""
 
 
-class WorkerDied(Exception):
-    """The process ended by itself during the call, for want of memory as a rule."""
+TIMEOUT, DIED = Failed("timeout"), Failed("died")
 
 
 class Killable(Generic[Argument, Result]):
-    """Calls `make()`'s function in another process, at most `deadline_s` seconds a call.
+    """Calls `make()`'s function in other processes, at most `deadline_s` seconds a call.
 
-    They are seconds that the process computes: by the clock, a busy machine would change verdicts.
+    They are seconds that the process computes: by the clock, a busy machine would change results.
+    The kernel ends a process that has used them up (ITIMER_PROF), whatever it is doing.
 
-    Threads take turns.
+    May be called from many threads at once, and so from asyncio by `to_thread`; a call takes a
+    process that is free, or waits for one.
     """
 
-    def __init__(self, make: Callable[[], Callable[[Argument], Result]], deadline_s: float) -> None:
-        self._make = make
-        self._deadline_s = deadline_s
-        # spawn: the parent runs threads and Ray, which a fork would copy in mid-air.
-        self._context = mp.get_context("spawn")
-        self._process: Any = None
-        self._pipe: Connection | None = None
-        self._is_ready = False
-        self._one_at_a_time = Lock()
+    def __init__(
+        self, make: Callable[[], Function[Argument, Result]], deadline_s: float, processes: int = 1
+    ) -> None:
+        self._workers = [_Worker(make, deadline_s) for _ in range(processes)]
+        self._free: SimpleQueue[_Worker] = SimpleQueue()
+        for worker in self._workers:
+            self._free.put(worker)
 
-    def __call__(self, argument: Argument) -> Result:
-        """The function's result; raises what it raised, DeadlineExceeded or WorkerDied, and
-        RunError where the process cannot even start."""
-        with self._one_at_a_time:
-            return self._call(argument)
+    def __call__(self, arguments: Sequence[Argument]) -> list[Result | Failed]:
+        """For each argument the function's result, or why there is none; they share one process
+        and a message, while each has a deadline of its own.
 
-    def _call(self, argument: Argument) -> Result:
-        pipe = self._ready()
+        Raises RunError where a process cannot even start.
+        """
+        worker = self._free.get()
         try:
-            before = self._computed_s()
-            pipe.send(argument)
-            if not self._has_answered(pipe, before):
-                self.close()
-                raise DeadlineExceeded(f"no result after {self._deadline_s} s")
-            succeeded, value = pipe.recv()
-        except (EOFError, ConnectionError) as error:
-            self.close()
-            raise WorkerDied("the process ended during the call") from error
-        if not succeeded:
-            raise value
-        return value  # type: ignore[no-any-return]
-
-    def _has_answered(self, pipe: Connection, before: float) -> bool:
-        latest = monotonic() + PATIENCE * self._deadline_s
-        left = self._deadline_s
-        while left > 0 and monotonic() < latest:
-            if pipe.poll(max(left, MOMENT_S)):
-                return True
-            left = self._deadline_s - (self._computed_s() - before)
-        return False
-
-    def _computed_s(self) -> float:
-        try:
-            times = psutil.Process(self._process.pid).cpu_times()
-        except psutil.Error:  # it has died, which the pipe will say
-            return 0.0
-        return float(times.user + times.system)
+            return worker.call(arguments)
+        finally:
+            self._free.put(worker)
 
     def start(self) -> None:
-        """Starts the process, if there is none, without waiting for it."""
-        if self._process is not None:
-            return
-        self._pipe, theirs = self._context.Pipe()
-        self._process = self._context.Process(
-            target=_serve, args=(self._make, theirs), daemon=True, name="stillhouse-killable"
+        """Starts the processes without waiting for them."""
+        for worker in self._workers:
+            worker.start()
+
+    def close(self) -> None:
+        """Kills the processes; there must be no call under way. Another call starts them again."""
+        for worker in self._workers:
+            worker.close()
+
+
+class _Worker:
+    """A process, and its successor as soon as it seems to be needed."""
+
+    def __init__(self, make: Callable[[], Function[Any, Any]], deadline_s: float) -> None:
+        self._make = make
+        self._deadline_s = deadline_s
+        self._process: _Process | None = None
+        self._successor: _Process | None = None
+
+    def call(self, arguments: Sequence[Any]) -> list[Any]:
+        results: list[Any] = []
+        while len(results) < len(arguments):
+            left = arguments[len(results) :]
+            answers, failed = self._ready().answers(left, self._deadline_s, self._prepare)
+            results += answers
+            if failed is None:
+                continue
+            self._replace()
+            if failed is DIED and not answers and len(left) > 1:
+                # Reading the message may have killed it, and then the first one is not to blame.
+                return results + [result for one in left for result in self.call([one])]
+            results.append(failed)
+        return results
+
+    def start(self) -> None:
+        if self._process is None:
+            self._process = _Process(self._make, self._deadline_s)
+
+    def close(self) -> None:
+        for process in (self._process, self._successor):
+            if process is not None:
+                process.kill()
+        self._process = self._successor = None
+
+    def _ready(self) -> "_Process":
+        self.start()
+        assert self._process is not None
+        if not self._process.is_ready():
+            self.close()
+            raise RunError(f"the process for {self._make} was not ready after {START_S:.0f} s")
+        return self._process
+
+    def _prepare(self) -> None:
+        """A call that has taken half of its time will take all of it, as a rule: the successor
+        loads its libraries meanwhile."""
+        if self._successor is None:
+            self._successor = _Process(self._make, self._deadline_s)
+
+    def _replace(self) -> None:
+        assert self._process is not None
+        self._process.kill()
+        self._process, self._successor = self._successor, None
+
+
+class _Process:
+    """One process with one pipe."""
+
+    def __init__(self, make: Callable[[], Function[Any, Any]], deadline_s: float) -> None:
+        # spawn: the parent runs threads and Ray, which a fork would copy in mid-air.
+        context = mp.get_context("spawn")
+        self._pipe, theirs = context.Pipe()
+        self._process = context.Process(
+            target=_serve, args=(make, deadline_s, theirs), daemon=True, name="stillhouse-killable"
         )
         self._process.start()
         theirs.close()
-        self._is_ready = False
+        self._has_loaded = False
 
-    def _ready(self) -> Connection:
-        """The pipe to a process that has loaded its function."""
-        self.start()
-        assert self._pipe is not None
-        if not self._is_ready:
-            try:
-                self._is_ready = bool(self._pipe.poll(START_S) and self._pipe.recv())
-            except (EOFError, ConnectionError):
-                self._is_ready = False
-            if not self._is_ready:
-                self.close()
-                raise RunError(f"the process for {self._make} was not ready after {START_S:.0f} s")
-        return self._pipe
+    def is_ready(self) -> bool:
+        """Waits until it has loaded its function; false where it cannot."""
+        if not self._has_loaded:
+            with suppress(EOFError, ConnectionError):
+                self._has_loaded = bool(self._pipe.poll(START_S) and self._pipe.recv())
+        return self._has_loaded
 
-    def close(self) -> None:
-        """Kills the process, if there is one; the next call starts another."""
-        if self._process is not None:
-            self._process.kill()
+    def answers(
+        self, arguments: Sequence[Any], deadline_s: float, seems_late: Callable[[], None]
+    ) -> tuple[list[Any], Failed | None]:
+        """The results up to the first call that was killed or died, and what became of that."""
+        results: list[Any] = []
+        try:
+            self._pipe.send(list(arguments))
+            for _ in arguments:
+                if not self._pipe.poll(deadline_s / 2):
+                    seems_late()
+                    if not self._pipe.poll(PATIENCE * deadline_s):
+                        return results, TIMEOUT
+                results.append(self._pipe.recv())
+        except (EOFError, ConnectionError):
             self._process.join()
-            self._process = None
-        if self._pipe is not None:
-            self._pipe.close()
-            self._pipe = None
+            was_late = self._process.exitcode == -signal.SIGPROF
+            return results, TIMEOUT if was_late else DIED
+        return results, None
+
+    def kill(self) -> None:
+        self._process.kill()
+        self._process.join()
+        self._pipe.close()
 
 
-def _serve(make: Callable[[], Callable[[Any], Any]], pipe: Connection) -> None:
-    resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES, MEMORY_BYTES))
+def _serve(make: Callable[[], Function[Any, Any]], deadline_s: float, pipe: Connection) -> None:
+    signal.signal(signal.SIGPROF, signal.SIG_DFL)  # which ends the process
     function = make()
-    pipe.send("ready")
+    memory = psutil.Process().memory_info().vms + MEMORY_BYTES
+    resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
+    pipe.send(True)
     while True:
         try:
-            argument = pipe.recv()
+            arguments = pipe.recv()
         except EOFError:
             return
-        try:
-            answer = (True, function(argument))
-        except Exception as error:  # the caller's to handle
-            answer = (False, error)
-        pipe.send(answer)
+        for argument in arguments:
+            signal.setitimer(signal.ITIMER_PROF, deadline_s)
+            try:
+                answer = function(argument)
+            except Exception as error:  # the caller's to handle
+                answer = Failed(type(error).__name__.lower())
+            signal.setitimer(signal.ITIMER_PROF, 0)
+            pipe.send(answer)

@@ -1,24 +1,27 @@
 """Annotate: scores for samples that exist already, from a file into a file, a batch at a time."""
 
-import json
+import os
 import time
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from itertools import islice
 from pathlib import Path
-from typing import Any
-
-import polars as pl
-import pyarrow as pa
-import pyarrow.parquet as pq
+from types import TracebackType
 
 from filters.rules import scorer_columns
 from filters.scorer import Response, Scorer
 from filters.scorers import build_scorers
 from infra.rows import Row, find_files, read_rows
-from jobs.judge import guarded
+from jobs.annotated_file import SUFFIXES, Columns, write_annotated
+from jobs.guarded import guarded
+from jobs.progress import ProgressDisplay
 from jobs.tell import Told, table
 from schemas.errors import RecipeError
 from schemas.score import FALSE, TRUE, Score
+
+Counts = Counter[tuple[str, str, str]]
+"""Of rows by scorer, verdict and reason."""
 
 BATCH = 256
 NEEDED = ("prompt", "response")
@@ -27,150 +30,113 @@ NEEDED = ("prompt", "response")
 def annotate(source: str, names: Sequence[str], target: str) -> Told:
     """Writes `target` with the input's columns and the scorers' columns; returns the counts.
 
-    RecipeError for a file without the columns that are needed. An existing target is replaced
-    only when the new one is complete.
+    RecipeError for a file without the columns that are needed, or without rows. An existing target
+    is replaced only when the new one is complete.
     """
     output = Path(target)
-    if output.suffix not in (".jsonl", ".parquet"):
-        raise RecipeError(f"-o {target}: must end in .jsonl or .parquet")
+    if output.suffix not in SUFFIXES:
+        raise RecipeError(f"-o {target}: must end in {' or '.join(SUFFIXES)}")
     scorers = build_scorers(names)
-    counts: Counter[tuple[str, str]] = Counter()
-    started = time.monotonic()
-    temporary = output.with_name(f".{output.name}.partial")
-    scored = _scored(source, scorers, counts)
-    try:
-        if output.suffix == ".jsonl":
-            rows = _write_jsonl(temporary, scored)
-        else:
-            rows = _write_parquet(temporary, scored, _score_schema(scorers))
-        temporary.replace(output)
-    finally:
-        temporary.unlink(missing_ok=True)
-    seconds = time.monotonic() - started
-    return _told(counts, rows, seconds, output)
+    rows = (row for file in find_files(source) for row in read_rows(file))
+    with ProgressDisplay() as display, _Annotator(scorers) as annotator:
+        write_annotated(output, _shown(annotator, rows, display), scorers)
+    return annotator.told(output)
 
 
-def _scored(
-    source: str, scorers: dict[str, Scorer], counts: Counter[tuple[str, str]]
-) -> Iterator[dict[str, Any]]:
-    judges = {name: guarded(scorer) for name, scorer in scorers.items()}
-    columns = {name: list(scorer_columns(scorer)) for name, scorer in scorers.items()}
-    taken = {column for names in columns.values() for column in names}
-    try:
-        for file in find_files(source):
-            for row in read_rows(file):
-                if clash := taken & row.values.keys():
-                    raise RecipeError(f"{row.where}: already has the columns {sorted(clash)}")
-                response = _response(row)
-                out = dict(row.values)
-                for name, judge in judges.items():
-                    score = judge(response)
-                    counts[name, score.verdict or score.reason or "ok"] += 1
-                    out |= _columns(name, columns[name], score)
-                yield out
-    finally:
-        for judge in judges.values():
+def _shown(
+    annotator: "_Annotator", rows: Iterator[Row], display: ProgressDisplay
+) -> Iterator[list[Columns]]:
+    for batch in annotator.annotated(rows):
+        yield batch
+        display.show(f"{annotator.rows:,} rows, {annotator.rate:,.0f} rows/s")
+    if not annotator.rows:
+        raise RecipeError("the input has no rows")
+
+
+class _Annotator:
+    """Scores batches of rows on all processors."""
+
+    def __init__(self, scorers: dict[str, Scorer]) -> None:
+        self._threads = len(os.sched_getaffinity(0))
+        self._pool = ThreadPoolExecutor(self._threads)
+        self._judges = {name: guarded(each, self._threads) for name, each in scorers.items()}
+        self._columns = {name: list(scorer_columns(each)) for name, each in scorers.items()}
+        self._started = time.monotonic()
+        self._counts: Counts = Counter()
+        self.rows = 0
+
+    @property
+    def rate(self) -> float:
+        """Rows a second."""
+        return self.rows / (time.monotonic() - self._started)
+
+    def __enter__(self) -> "_Annotator":
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._pool.shutdown(cancel_futures=True)
+        for judge in self._judges.values():
             judge.close()
 
+    def annotated(self, rows: Iterator[Row]) -> Iterator[list[Columns]]:
+        """The rows' columns and those of their scores, in order, a few batches ahead."""
+        running: deque[Future[tuple[list[Columns], Counts]]] = deque()
+        while True:
+            while len(running) <= self._threads and (batch := list(islice(rows, BATCH))):
+                running.append(self._pool.submit(self._score, batch))
+            if not running:
+                return
+            columns, counts = running.popleft().result()
+            self._counts.update(counts)
+            self.rows += len(columns)
+            yield columns
 
-def _response(row: Row) -> Response:
-    for name in NEEDED:
-        if not isinstance(row.values.get(name), str):
-            raise RecipeError(
-                f"{row.where}: needs a text in the column {name!r}; it has {', '.join(row.values)}"
-            )
-    reference, finish = row.values.get("reference"), row.values.get("finish_reason")
-    return Response.of_text(
-        row.values["response"],
-        prompt=row.values["prompt"],
-        reference=None if reference is None else str(reference),
-        finish_reason=None if finish is None else str(finish),
-        thinking_open=False,
-    )
+    def _score(self, batch: list[Row]) -> tuple[list[Columns], Counts]:
+        responses = [self._response(row) for row in batch]
+        annotated: list[Columns] = [dict(row.values) for row in batch]
+        counts: Counts = Counter()
+        for name, judge in self._judges.items():
+            for columns, score in zip(annotated, judge(responses), strict=True):
+                counts[name, score.verdict or "", score.reason or ""] += 1
+                columns |= _score_columns(name, self._columns[name], score)
+        return annotated, counts
+
+    def _response(self, row: Row) -> Response:
+        for name in NEEDED:
+            if not isinstance(row.values.get(name), str):
+                has = ", ".join(row.values)
+                raise RecipeError(f"{row.where}: needs a text in the column {name!r}; it has {has}")
+        added = {column for columns in self._columns.values() for column in columns}
+        if clash := added & row.values.keys():
+            raise RecipeError(f"{row.where}: already has the columns {sorted(clash)}")
+        reference, finish = row.values.get("reference"), row.values.get("finish_reason")
+        return Response.of_text(
+            row.values["response"],
+            prompt=row.values["prompt"],
+            reference=None if reference is None else str(reference),
+            finish_reason=None if finish is None else str(finish),
+            thinking_open=False,
+        )
+
+    def told(self, output: Path) -> Told:
+        """How often each scorer gave which verdict for which reason."""
+        counts = sorted(self._counts.items())
+        lines = [(*what, f"{n:,}", f"{n / self.rows:.1%}") for what, n in counts]
+        counted = table(lines, ("scorer", "verdict", "reason", "rows", "share"), words=3)
+        text = f"{counted}\n\n{self.rows:,} rows, {self.rate:,.0f} rows/s, in {output}"
+        data = [
+            {"scorer": scorer, "verdict": verdict or None, "reason": reason or None, "rows": n}
+            for (scorer, verdict, reason), n in counts
+        ]
+        return text, {"rows": self.rows, "rate": self.rate, "counts": data, "output": str(output)}
 
 
-def _columns(name: str, columns: list[str], score: Score) -> dict[str, Any]:
+def _score_columns(name: str, columns: list[str], score: Score) -> Columns:
     correct = {TRUE: True, FALSE: False}.get(score.verdict or "")
     facts = {**score.values, "reason": score.reason, "verdict": score.verdict, "correct": correct}
     return {column: facts.get(column.removeprefix(f"{name}.")) for column in columns}
-
-
-def _score_schema(scorers: dict[str, Scorer]) -> pa.Schema:
-    columns = {name: kind for s in scorers.values() for name, kind in scorer_columns(s).items()}
-    empty: pa.Table = pl.DataFrame(schema=columns).to_arrow(compat_level=pl.CompatLevel.oldest())
-    return pa.schema([field.with_type(_plain_text(field.type)) for field in empty.schema])
-
-
-def _plain_text(kind: pa.DataType) -> pa.DataType:
-    return pa.string() if pa.types.is_large_string(kind) else kind
-
-
-def _write_jsonl(path: Path, rows: Iterator[dict[str, Any]]) -> int:
-    count = 0
-    with path.open("w", encoding="utf-8") as file:
-        for row in rows:
-            file.write(json.dumps(row, ensure_ascii=True, default=str) + "\n")
-            count += 1
-    return count
-
-
-def _write_parquet(path: Path, rows: Iterator[dict[str, Any]], scores: pa.Schema) -> int:
-    """The columns are those of the first batch and the scorers'."""
-    writer: pq.ParquetWriter | None = None
-    count = 0
-    try:
-        for batch in _batches(rows):
-            if writer is None:
-                schema = _input_schema(batch, scores)
-                writer = pq.ParquetWriter(path, schema, compression="zstd")
-            writer.write_table(_as_table(batch, writer.schema, count))
-            count += len(batch)
-    finally:
-        if writer is not None:
-            writer.close()
-    if writer is None:
-        raise RecipeError("the input has no rows")
-    return count
-
-
-def _input_schema(batch: list[dict[str, Any]], scores: pa.Schema) -> pa.Schema:
-    """Types of the input's columns as far as the first batch tells; one of nulls alone is text."""
-    names = dict.fromkeys(name for row in batch for name in row if name not in scores.names)
-    found = pa.schema([(name, pa.array([row.get(name) for row in batch]).type) for name in names])
-    fields = [f.with_type(pa.string()) if pa.types.is_null(f.type) else f for f in found]
-    return pa.schema([*fields, *scores])
-
-
-def _as_table(batch: list[dict[str, Any]], schema: pa.Schema, start: int) -> pa.Table:
-    unknown = {name for row in batch for name in row} - set(schema.names)
-    try:
-        if unknown:
-            raise pa.ArrowInvalid(f"new columns {sorted(unknown)}")
-        return pa.Table.from_pylist(batch, schema=schema)
-    except pa.ArrowException as error:
-        raise RecipeError(
-            f"rows {start} to {start + len(batch)} do not fit the columns of the first {BATCH}: "
-            f"{error}; write jsonl instead"
-        ) from error
-
-
-def _batches(rows: Iterator[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:
-    batch: list[dict[str, Any]] = []
-    for row in rows:
-        batch.append(row)
-        if len(batch) == BATCH:
-            yield batch
-            batch = []
-    if batch:
-        yield batch
-
-
-def _told(counts: Counter[tuple[str, str]], rows: int, seconds: float, output: Path) -> Told:
-    lines = [(f"{name}: {what}", f"{n:,}") for (name, what), n in sorted(counts.items())]
-    rate = rows / seconds if seconds else 0.0
-    counted = table(lines, ("verdict or reason", "rows"))
-    text = f"{counted}\n\n{rows:,} rows, {rate:,.0f} rows/s, in {output}"
-    nested: dict[str, dict[str, int]] = {}
-    for (name, what), n in counts.items():
-        nested.setdefault(name, {})[what] = n
-    return text, {"rows": rows, "seconds": seconds, "counts": nested, "output": str(output)}

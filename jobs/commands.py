@@ -240,7 +240,7 @@ COMMANDS: tuple[Command, ...] = (
                     "nargs": "+",
                     "required": True,
                     "metavar": "NAME",
-                    "help": "format, language, math, repetition",
+                    "help": "choice, exact_match, format, language, math, repetition",
                 },
             ),
             (

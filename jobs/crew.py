@@ -14,7 +14,7 @@ from infra.settings import ReplicaSettings
 from jobs.actors import RESUME, ProcessDied, ended, get
 from jobs.budget import Purse
 from jobs.merging import Merging
-from jobs.progress import ProgressDisplay
+from jobs.progress import ProgressDisplay, progress_line
 from jobs.recipe import Job
 from jobs.scorer_workers import ScorerWorkers
 from jobs.stopping import StopRequest
@@ -157,7 +157,7 @@ class Crew:
         self._poll_s = POLL_S if delivered or not progress.in_flight else BUSY_POLL_S
         self.last = progress
         self._fleet.saw(progress.replicas, now)
-        self._display.show(progress)
+        self._display.show(progress_line(progress))
         troubles = (seen.beat.trouble for seen in progress.replicas.values())
         trouble = progress.trouble or next(filter(None, troubles), None)
         if trouble != self._trouble:

@@ -2,23 +2,23 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
-from typing import Any, Protocol
+from typing import Any
 
 import polars as pl
 
 from filters.scored import with_reasons, with_scores
-from filters.scorer import Response, Scorer
-from filters.scorers import SCORERS, scorers_of, warm_scorer
-from infra.killable import DeadlineExceeded, Killable, WorkerDied
+from filters.scorer import Response
+from filters.scorers import scorers_of
 from infra.scorer_worker import Item
+from jobs.guarded import guarded
 from jobs.recipe import Job
 from schemas.arrow import SAMPLES, SCORES
 from schemas.errors import RunError
+from schemas.prompt import Prompt
 from schemas.reasoning import closing_of
 from schemas.recipe import Recipe
-from schemas.sample import DONE
-from schemas.score import TIMEOUT, UNPARSABLE, Score, ScoreRow
+from schemas.sample import DONE, Sample
+from schemas.score import Score, ScoreRow
 
 JUDGED_COLUMNS = [
     "prompt_id",
@@ -64,7 +64,7 @@ class MakeJudge:
 
 
 class RecipeJudge:
-    """Scores samples one by one; a scorer that may hang runs in a process that can be killed."""
+    """Scores samples; a scorer that may hang runs in a process that can be killed."""
 
     def __init__(self, job: Job) -> None:
         self._job = job
@@ -72,36 +72,31 @@ class RecipeJudge:
 
     def score(self, items: Sequence[Item], scorers: Sequence[str] | None) -> list[ScoreRow]:
         """Score rows of finished samples by the named scorers, null: by all that apply."""
-        wanted = set(self._score if scorers is None else scorers)
+        done = [(item, _response(*item)) for item in items if item[1].outcome == DONE]
         rows = []
-        for prompt, sample in items:
-            if sample.outcome != DONE or sample.text is None or sample.text_digest is None:
-                continue
-            response = Response.of_text(
-                sample.text,
-                prompt=prompt.question,
-                reference=prompt.reference,
-                finish_reason=sample.finish_reason,
-                thinking_open=sample.thinking_open,
-                closing_at=closing_of(
-                    sample.text, sample.reasoning, thinking_open=sample.thinking_open
-                ),
-            )
-            for name in scorers_of(self._job.recipe.scorers, prompt.domain):
-                if name in wanted:
-                    rows.append(
-                        ScoreRow.of(
-                            self._score[name](response),
-                            scorer=name,
-                            scorer_id=self._job.scorer_ids[name],
-                            prompt_id=sample.prompt_id,
-                            teacher_id=sample.teacher_id,
-                            sample_index=sample.sample_index,
-                            text_digest=sample.text_digest,
-                            reference_id=prompt.reference_id,
-                        )
-                    )
+        for name in self._score if scorers is None else scorers:
+            asked = [(item, response) for item, response in done if self._applies(name, item)]
+            scores = self._score[name]([response for _, response in asked])
+            rows += [
+                self._row(name, item, score) for (item, _), score in zip(asked, scores, strict=True)
+            ]
         return rows
+
+    def _applies(self, name: str, item: Item) -> bool:
+        return name in scorers_of(self._job.recipe.scorers, item[0].domain)
+
+    def _row(self, name: str, item: Item, score: Score) -> ScoreRow:
+        prompt, sample = item
+        return ScoreRow.of(
+            score,
+            scorer=name,
+            scorer_id=self._job.scorer_ids[name],
+            prompt_id=sample.prompt_id,
+            teacher_id=sample.teacher_id,
+            sample_index=sample.sample_index,
+            text_digest=sample.text_digest,
+            reference_id=prompt.reference_id,
+        )
 
     def verdicts(
         self, items: Sequence[Item], rows: Sequence[ScoreRow]
@@ -119,6 +114,18 @@ class RecipeJudge:
             score.close()
 
 
+def _response(prompt: Prompt, sample: Sample) -> Response:
+    text = sample.text or ""
+    return Response.of_text(
+        text,
+        prompt=prompt.question,
+        reference=prompt.reference,
+        finish_reason=sample.finish_reason,
+        thinking_open=sample.thinking_open,
+        closing_at=closing_of(text, sample.reasoning, thinking_open=sample.thinking_open),
+    )
+
+
 def _judged_row(item: Item) -> dict[str, Any]:
     prompt, sample = item
     row = {name: getattr(sample, name) for name in JUDGED_COLUMNS}
@@ -127,62 +134,3 @@ def _judged_row(item: Item) -> dict[str, Any]:
         "domain": prompt.domain,
         "source": prompt.source,
     }
-
-
-class Guarded(Protocol):
-    """A scorer that never raises: what it could not score is a score with a reason."""
-
-    def __call__(self, response: Response) -> Score: ...
-
-    def close(self) -> None: ...
-
-
-def guarded(scorer: Scorer) -> Guarded:
-    """The scorer in this process or, if it may hang, in one that can be killed."""
-    if scorer.deadline_s is not None:
-        return _InOwnProcess(scorer.name, scorer.deadline_s)
-    return _InThisProcess(scorer)
-
-
-@dataclass(frozen=True)
-class _InThisProcess:
-    scorer: Scorer
-
-    def __call__(self, response: Response) -> Score:
-        try:
-            return self.scorer(response)
-        except Exception as error:  # one bad sample costs itself alone
-            return _could_not_score(self.scorer, f"scorer_error_{type(error).__name__.lower()}")
-
-    def close(self) -> None:
-        return None
-
-
-class _InOwnProcess:
-    """A scorer with a deadline."""
-
-    def __init__(self, name: str, deadline_s: float) -> None:
-        self._scorer = SCORERS[name]()
-        self._killable: Killable[Response, Score] = Killable(partial(warm_scorer, name), deadline_s)
-        self._killable.start()  # it loads its libraries while the engine loads its model
-
-    def __call__(self, response: Response) -> Score:
-        try:
-            return self._killable(response)
-        except DeadlineExceeded:
-            return _could_not_score(self._scorer, "timeout", TIMEOUT)
-        except WorkerDied:
-            return _could_not_score(self._scorer, "scorer_died", UNPARSABLE)
-        except RunError:
-            raise
-        except Exception as error:  # one bad sample costs itself alone
-            return _could_not_score(self._scorer, f"scorer_error_{type(error).__name__.lower()}")
-
-    def close(self) -> None:
-        self._killable.close()
-
-
-def _could_not_score(scorer: Scorer, reason: str, verdict: str | None = None) -> Score:
-    if verdict is None and scorer.verifies:
-        verdict = UNPARSABLE
-    return Score(values=dict.fromkeys(scorer.fields), verdict=verdict, reason=reason)

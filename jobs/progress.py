@@ -14,7 +14,7 @@ LOG_EVERY_S = 30.0
 
 
 class ProgressDisplay:
-    """Shows a run's progress on stderr; use as a context manager."""
+    """Shows on stderr how far it is; use as a context manager."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._console = Console(stderr=True)
@@ -35,10 +35,10 @@ class ProgressDisplay:
         """A line that stays."""
         self._console.print(message, highlight=False, markup=False, soft_wrap=True)
 
-    def show(self, progress: Progress) -> None:
-        """The newest state."""
+    def show(self, state: str) -> None:
+        """The newest state, which replaces the one before."""
         now = self._clock()
-        line = self._line(progress, now)
+        line = f"{now - self._started:5.0f}s  {state}"
         if self._console.is_terminal:
             table = Table.grid()
             table.add_row(line)
@@ -47,13 +47,14 @@ class ProgressDisplay:
             self._logged = now
             print(line, file=sys.stderr, flush=True)
 
-    def _line(self, progress: Progress, now: float) -> str:
-        seconds = now - self._started
-        rate = f"{progress.tokens / progress.working_s:,.0f} tok/s" if progress.tokens else "-"
-        kept = f"{progress.kept / progress.judged:.0%}" if progress.judged else "-"
-        state = "engine starting" if not progress.replicas else f"{len(progress.replicas)} replicas"
-        return (
-            f"{seconds:5.0f}s  settled {progress.settled:,}/{progress.prompts:,} prompts  "
-            f"drawn {progress.drawn:,} samples (+{progress.in_flight:,} in flight, "
-            f"{progress.failed:,} failed)  kept {kept}  {rate}  {state}"
-        )
+
+def progress_line(progress: Progress) -> str:
+    """The state of a run in a line."""
+    rate = f"{progress.tokens / progress.working_s:,.0f} tok/s" if progress.tokens else "-"
+    kept = f"{progress.kept / progress.judged:.0%}" if progress.judged else "-"
+    state = "engine starting" if not progress.replicas else f"{len(progress.replicas)} replicas"
+    return (
+        f"settled {progress.settled:,}/{progress.prompts:,} prompts  "
+        f"drawn {progress.drawn:,} samples (+{progress.in_flight:,} in flight, "
+        f"{progress.failed:,} failed)  kept {kept}  {rate}  {state}"
+    )

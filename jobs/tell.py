@@ -16,13 +16,13 @@ from schemas.manifest import Manifest
 Told = tuple[str, dict[str, Any]]
 
 
-def table(rows: Sequence[tuple[str, ...]], header: tuple[str, ...]) -> str:
-    """Columns of text; all but the first are numbers and stand to the right."""
+def table(rows: Sequence[tuple[str, ...]], header: tuple[str, ...], words: int = 1) -> str:
+    """Columns of text; `words` of them from the left are that, the others numbers."""
     lines = [header, *rows]
     widths = [max(len(line[i]) for line in lines) for i in range(len(header))]
     return "\n".join(
         "  ".join(
-            cell.ljust(width) if i == 0 else cell.rjust(width)
+            cell.ljust(width) if i < words else cell.rjust(width)
             for i, (cell, width) in enumerate(zip(line, widths, strict=True))
         ).rstrip()
         for line in lines

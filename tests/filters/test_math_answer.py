@@ -1,5 +1,8 @@
 """Verdicts on responses; nothing undecided ever counts as right."""
 
+import json
+from pathlib import Path
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -11,6 +14,23 @@ from filters.scorer import Response
 def verdict(gold: str | None, answer: str) -> tuple[str | None, str | None]:
     score = MathScorer()(Response("q", "thinking", answer, "stop", reference=gold))
     return score.verdict, score.reason
+
+
+RESPONSES = Path(__file__).with_name("responses.jsonl")
+"""Ends of responses against references, labelled by hand before any scorer saw them."""
+NOT_YET = {"first box explicitly retracted, final box right"}
+"""Whether a retraction is meant, or one more guess, no rule can tell."""
+
+
+def test_the_set_of_responses() -> None:
+    rows = [json.loads(line) for line in RESPONSES.read_text(encoding="utf-8").splitlines()]
+    assert len(rows) >= 100
+    differs = {
+        row["why"]
+        for row in rows
+        if (verdict(row["reference"], row["response"])[0] == "true") != row["right"]
+    }
+    assert differs == NOT_YET
 
 
 @pytest.mark.parametrize(

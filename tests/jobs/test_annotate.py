@@ -39,13 +39,27 @@ def test_input_columns_plus_score_columns(suffix: str, source: str, tmp_path: Pa
         "no_reference",
     ]
     assert frame["format.complete"].to_list() == [True, True, False, True]
-    assert data["counts"]["math"] == {
-        "true": 1,
-        "false": 1,
-        "unparsable": 1,
-        "no_reference": 1,
-    }
+    assert [row for row in data["counts"] if row["scorer"] == "math"] == [
+        {"scorer": "math", "verdict": None, "reason": "no_reference", "rows": 1},
+        {"scorer": "math", "verdict": "false", "reason": "wrong_answer", "rows": 1},
+        {"scorer": "math", "verdict": "true", "reason": None, "rows": 1},
+        {"scorer": "math", "verdict": "unparsable", "reason": "no_final_answer", "rows": 1},
+    ]
     assert "rows/s" in text
+
+
+def test_rows_keep_their_order_over_many_batches(tmp_path: Path) -> None:
+    """Some batches hang, others wait for them."""
+    source, output = tmp_path / "in.jsonl", tmp_path / "out.jsonl"
+    rows = [{**ROWS[n % 2], "mine": n} for n in range(2000)]
+    rows[100]["response"] = r"<think>a</think>\boxed{9^{9^{9^{9}}}}"
+    source.write_text("\n".join(map(json.dumps, rows)))
+    annotate(str(source), ["math"], str(output))
+    frame = pl.read_ndjson(output)
+    assert frame["mine"].to_list() == list(range(2000))
+    correct: list[bool | None] = [n % 2 == 0 for n in range(2000)]
+    correct[100] = None
+    assert frame["math.correct"].to_list() == correct
 
 
 def test_parquet_fits_rows_that_differ(tmp_path: Path) -> None:
@@ -78,6 +92,7 @@ def test_a_hostile_answer_costs_itself_alone(tmp_path: Path) -> None:
         ({"prompt": "x"}, "needs a text in the column 'response'"),
         ({"prompt": "x", "response": 3}, "needs a text in the column 'response'"),
         ({**ROWS[0], "math.reason": "x"}, r"already has the columns \['math.reason'\]"),
+        ({}, "needs a text in the column 'prompt'"),
     ],
 )
 def test_wrong_input_is_named_and_writes_nothing(
@@ -88,6 +103,26 @@ def test_wrong_input_is_named_and_writes_nothing(
     with pytest.raises(RecipeError, match=message):
         annotate(str(source), ["math"], str(tmp_path / "out.jsonl"))
     assert not (tmp_path / "out.jsonl").exists()
+
+
+@pytest.mark.parametrize("suffix", ["jsonl", "parquet"])
+def test_an_input_without_rows(suffix: str, tmp_path: Path) -> None:
+    source = tmp_path / "in.jsonl"
+    source.write_text("\n")
+    with pytest.raises(RecipeError, match="no rows"):
+        annotate(str(source), ["math"], str(tmp_path / f"out.{suffix}"))
+    assert [path.name for path in tmp_path.iterdir()] == ["in.jsonl"]
+
+
+@pytest.mark.parametrize("odd", [{"mine": "\ud800"}, {"mine": {"a": 1}}, {"more": 1}])
+def test_what_does_not_fit_in_a_table_is_named(odd: dict[str, object], tmp_path: Path) -> None:
+    source = tmp_path / "in.jsonl"
+    rows = [ROWS[0]] * 400 + [{**ROWS[0], **odd}]
+    source.write_text("\n".join(map(json.dumps, rows)))
+    with pytest.raises(RecipeError, match=r"rows 256 to 400 .*write jsonl instead"):
+        annotate(str(source), ["format"], str(tmp_path / "out.parquet"))
+    annotate(str(source), ["format"], str(tmp_path / "out.jsonl"))
+    assert len((tmp_path / "out.jsonl").read_text().splitlines()) == 401
 
 
 def test_only_known_suffixes(source: str, tmp_path: Path) -> None:

@@ -1,0 +1,74 @@
+"""Scorers that never raise: what could not be scored is a score with a reason."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Protocol
+
+from filters.scorer import Response, Scorer
+from filters.scorers import warm_scorer
+from infra.killable import Failed, Killable
+from schemas.score import TIMEOUT, UNPARSABLE, Score
+
+
+class Guarded(Protocol):
+    """A scorer of many responses at once."""
+
+    def __call__(self, responses: Sequence[Response]) -> list[Score]: ...
+
+    def close(self) -> None:
+        """Ends its processes."""
+        ...
+
+
+def guarded(scorer: Scorer, processes: int = 1) -> Guarded:
+    """The scorer in this process or, if it may hang, in `processes` that can be killed."""
+    if scorer.deadline_s is not None:
+        return _InOwnProcesses(scorer, scorer.deadline_s, processes)
+    return _InThisProcess(scorer)
+
+
+@dataclass(frozen=True)
+class _InThisProcess:
+    scorer: Scorer
+
+    def __call__(self, responses: Sequence[Response]) -> list[Score]:
+        return [self._score(response) for response in responses]
+
+    def _score(self, response: Response) -> Score:
+        try:
+            return self.scorer(response)
+        except Exception as error:  # one bad sample costs itself alone
+            return _could_not_score(self.scorer, type(error).__name__.lower())
+
+    def close(self) -> None:
+        return None
+
+
+class _InOwnProcesses:
+    """A scorer with a deadline."""
+
+    def __init__(self, scorer: Scorer, deadline_s: float, processes: int) -> None:
+        self._scorer = scorer
+        make = partial(warm_scorer, scorer.name)
+        self._killable: Killable[Response, Score] = Killable(make, deadline_s, processes)
+        self._killable.start()  # it loads its libraries while the engine loads its model
+
+    def __call__(self, responses: Sequence[Response]) -> list[Score]:
+        return [
+            _could_not_score(self._scorer, result.reason) if isinstance(result, Failed) else result
+            for result in self._killable(responses)
+        ]
+
+    def close(self) -> None:
+        self._killable.close()
+
+
+def _could_not_score(scorer: Scorer, why: str) -> Score:
+    is_late = why == TIMEOUT
+    verdict = TIMEOUT if is_late else UNPARSABLE
+    return Score(
+        values=dict.fromkeys(scorer.fields),
+        verdict=verdict if scorer.verifies else None,
+        reason=why if is_late else f"scorer_error_{why}",
+    )

@@ -19,12 +19,19 @@ MODULO = re.compile(
     r"(.+?)\s*(?:\\pmod|\\pod|\(?\s*(?:\\bmod|\\mod|\bmod)\b)\s*\{?\s*(\d+)\s*\}?\s*\)?"
 )
 YES_OR_NO = {"yes", "no", "true", "false"}
+MONTH = re.compile(
+    "january|february|march|april|may|june|july|august|september|october|november|december"
+)
+DAY = re.compile(r"(\d{1,2})(?:st|nd|rd|th)?")
 TIME = re.compile(r"(\d{1,2}):([0-5]\d)(?:\s*([ap])\.?\s*m\.?)?")
 POWER = re.compile(r"(\d+)(?:\s*\^\s*\{(.+)\})?")
 ASSIGNED = re.compile(
     r"(\\?[a-zA-Z]{1,8}(?:_\{\w+\})?(?:\([a-z, ]*\))?|\\frac\{d[a-z]\}\{d[a-z]\}"
     r"|\([a-z](?:\s*,\s*[a-z])+\))\s*(?:=|\\equiv|\\approx)\s*(.+)"
 )
+CHOICE_LETTERS = re.compile("[A-H]")
+JOINED_CHOICES = re.compile(r"(?=[A-H]{2,8}$)A?B?C?D?E?F?G?H?")
+LISTED_CHOICES = re.compile(r"\(?[A-H]\)?(?:(?:\s*,|\s*;|\s+and|\s*,\s*and|\s)\s*\(?[A-H]\)?)+")
 OTHER_CHOICE = re.compile(r"(?:\b(?:and|or)\b|[,/&])\s*\(?\s*([A-H])\s*\)?(?![a-z])")
 AND_OR = re.compile(r"\\text\s*\{\s*(?:,\s*)?(?:and|or)\s*\}|(?<![a-zA-Z\\])(?:and|or)(?![a-zA-Z])")
 
@@ -42,6 +49,19 @@ def same_choice(gold: str, answer: str) -> bool | None:
         return None if CHOICE.fullmatch(answer) or "=" in answer else False
     offered = {given[1], *OTHER_CHOICE.findall(TEXT.sub(r" \1 ", answer))}
     return offered == {wanted[1]}
+
+
+def same_choices(gold: str, answer: str) -> bool | None:
+    """Several letters of a choice: `ABD` is `A, B, D`. At least one side must list them."""
+    if not CHOICE_LETTERS.search(gold):
+        return None
+    texts = [TEXT.sub(r" \1 ", text).strip() for text in (gold, answer)]
+    if not all(JOINED_CHOICES.fullmatch(text) or LISTED_CHOICES.fullmatch(text) for text in texts):
+        return None
+    if not any(LISTED_CHOICES.fullmatch(text) for text in texts):
+        return None
+    one, other = (sorted(re.findall("[A-H]", AND_OR.sub(" ", text))) for text in texts)
+    return one == other
 
 
 def same_words(gold: str, answer: str) -> bool | None:
@@ -138,3 +158,34 @@ def same_time(gold: str, answer: str) -> bool | None:
         return None
     halves = {half for half in (one[3], other[3]) if half}
     return one[1].lstrip("0") == other[1].lstrip("0") and one[2] == other[2] and len(halves) < 2
+
+
+def same_date(gold: str, answer: str) -> bool | None:
+    """Days of the year, month or day first."""
+    if not MONTH.search(gold.casefold()):
+        return None
+    one, other = _date(gold), _date(answer)
+    return None if one is None or other is None else one == other
+
+
+def _date(text: str) -> tuple[str, int, str] | None:
+    parts = [part for part in re.split(r"[\s,.]+|\bof\b|\bthe\b", words(text)) if part]
+    months = [part for part in parts if MONTH.fullmatch(part)]
+    days = [int(match[1]) for part in parts if (match := DAY.fullmatch(part))]
+    years = [part for part in parts if re.fullmatch(r"\d{4}", part)]
+    if len(months) != 1 or len(days) != 1 or 1 + 1 + len(years) != len(parts):
+        return None
+    return months[0], days[0], "".join(years)
+
+
+def same_ratio(gold: str, answer: str) -> bool | None:
+    """Ratios of three and more; one of two is a fraction."""
+    if gold.count(":") < 2:
+        return None
+    one, other = ([exact(part) for part in text.split(":")] for text in (gold, answer))
+    if None in one or None in other:
+        return None
+    if len(one) != len(other) or not one[0] or not other[0]:
+        return False
+    factor = other[0] / one[0]
+    return all(a is not None and a * factor == b for a, b in zip(one, other, strict=True))

@@ -13,17 +13,32 @@ from filters.conventions import (
     AND_OR,
     ASSIGNED,
     same_choice,
+    same_choices,
+    same_date,
     same_numeral,
+    same_ratio,
     same_residue,
     same_time,
     same_words,
 )
 from filters.expression import equal_at_points
+from filters.families import same_family
 from filters.math_text import TEXT, normal
 from filters.quantity import Quantity, Unit, exact, quantity
 from filters.regions import Interval, Region, region, split_commas
 from filters.symbolic import equal_expressions
 
+DECIDE = (
+    same_choice,
+    same_choices,
+    same_date,
+    same_words,
+    same_family,
+    same_numeral,
+    same_residue,
+    same_time,
+    same_ratio,
+)
 LONGEST = 2000
 """Characters of an answer that is looked at."""
 LONGEST_DECIMALS = 300
@@ -61,7 +76,9 @@ def _equal(gold: str, answer: str, depth: int) -> bool | None:
         return bool(gold)
     if depth > DEEPEST or not answer or not gold:
         return None
-    for decide in (same_choice, same_words, same_numeral, same_residue, same_time):
+    if (decided := _compared(Quantity(gold, None), Quantity(answer, None))) is not None:
+        return decided
+    for decide in DECIDE:
         if (decided := decide(gold, answer)) is not None:
             return decided
     gold, answer = _without_assignment(gold, answer, depth)

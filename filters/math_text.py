@@ -44,6 +44,11 @@ NUMBER_WORDS = {
     "one quarter": "1/4", "one fourth": "1/4", "three quarters": "3/4", "three fourths": "3/4",
     "seven": "7", "eight": "8", "nine": "9", "ten": "10", "eleven": "11", "twelve": "12",
 }  # fmt: skip
+NOTHING = re.compile(
+    r"(?:there (?:is|are) )?no (?:real |such |integer )?(?:solutions?|roots?|values?|numbers?)"
+    r"(?: exists?)?|(?:the )?empty set|none",
+    re.IGNORECASE,
+)
 TEXT = re.compile(r"\\text\s*\{([^{}]*)\}")
 LEADING_WORDS = re.compile(r"^(?:(?:it is|they are|he is|she is) )?(?:(?:an?|the) )?")
 COMMAND = re.compile(r"\\[a-zA-Z]+")
@@ -65,6 +70,7 @@ def normal(text: str) -> str:
     text = _braced_arguments(text)
     text = re.sub(r"(?:\\text\s*\{\s*)?\binfinity\b(?:\s*\})?", r"\\infty", text)
     text = re.sub(r"\\\{\s*\\\}", r"\\emptyset", text)
+    text = r"\emptyset" if NOTHING.fullmatch(TEXT.sub(r"\1", text).strip(" .")) else text
     text = NUMBER_WORDS.get(TEXT.sub(r"\1", text).strip().casefold(), text)
     text = text.replace("**", "^") if re.search(r"[0-9a-z)]\*\*[0-9a-z(]", text) else text
     text = re.sub(r"\s+", " ", text.replace("**", " ")).strip()

@@ -73,6 +73,9 @@ TRAILING_UNIT = re.compile(
     r"(?P<number>.*?[\d})!])\s*(?P<unit>\\?%|\^\s*\{?\\circ\s*\}?\s*C?"
     r"|(?:\\text\s*\{[^{}]*\}|[a-zA-Z一-龥¢€£¥µ/.\s]|\\\$)+?)\s*(?:\^\s*\{(?P<power>[23])\})?\s*$"
 )
+MINUTES = re.compile(
+    r"(\d+)\s*\^\s*\{?\s*\\circ\s*\}?\s*(\d{1,2})\s*(?:'|\^\{?\\prime\}?)(?:\s*(\d{1,2})\s*'')?"
+)
 TRAILING_TEXT = re.compile(
     r"(?P<number>.+?)\s*(?P<unit>\\text\s*\{[^{}]*\})\s*(?:\^\s*\{(?P<power>[23])\})?"
 )
@@ -156,7 +159,7 @@ def _repeating(whole: str, fixed: str, period: str) -> Fraction:
 def quantity(text: str, *, letters: bool = False) -> Quantity:
     """The number's text, without its unit, and the unit. A single letter may be a variable: it is
     a unit only where `letters` says so."""
-    text = text.strip()
+    text = _whole_degrees(text.strip())
     for prefix in PREFIXES:
         if text.startswith(prefix):
             return Quantity(text[len(prefix) :].strip(), _unit(prefix, 1))
@@ -168,6 +171,15 @@ def quantity(text: str, *, letters: bool = False) -> Quantity:
     if unit is None or not (unit.known or number_is_told or r"\text" in match["unit"]):
         return Quantity(text, None)  # as the `dx` of an integral
     return Quantity(match["number"].strip(), unit)
+
+
+def _whole_degrees(text: str) -> str:
+    """`22^\\circ 30'`, in degrees alone."""
+    match = MINUTES.fullmatch(text)
+    if match is None:
+        return text
+    degrees, minutes, seconds = (int(part or 0) for part in match.groups())
+    return rf"\frac{{{degrees * 3600 + minutes * 60 + seconds}}}{{3600}}^\circ"
 
 
 def _unit(text: str, power: int, *, letters: bool = False) -> Unit | None:

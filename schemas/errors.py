@@ -7,6 +7,7 @@
     │   └── StoreUnavailableError   the store does not answer; try again later exit 75
     ├── ClusterError       the Ray cluster is not there, or refuses            exit 75
     ├── EngineError        an engine did not start, or died                    exit 1
+    ├── SandboxError       programs cannot be run safely on this machine       (becomes a row)
     ├── RequestError       one request failed; the engine goes on              (becomes a row)
     ├── RunError           a run stopped before its prompts were settled       exit 1
     │   └── Interrupted    it was told to stop, and stopped in good order      exit 130, 143
@@ -53,6 +54,10 @@ class ClusterError(StillhouseError):
 
 class EngineError(StillhouseError):
     """An engine did not start, or died: every request that it was running is lost."""
+
+
+class SandboxError(StillhouseError):
+    """Programs cannot be run on this machine such that nothing escapes, so that none was run."""
 
 
 class RequestError(StillhouseError):

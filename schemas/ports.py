@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 from schemas.identity import Messages
 from schemas.recipe import RepetitionDetection
@@ -116,5 +116,61 @@ class Engine(Protocol):
     def generated(self) -> int:
         """Tokens generated since the start."""
         ...
+
+    def close(self) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class ProgramTest:
+    """One run of a program: as a script that reads `stdin`, or, with an `expression`, as a module
+    in which that is evaluated after the statements of `setup`, with `arguments` in reach."""
+
+    stdin: bytes = b""
+    expression: str = ""
+    setup: str = ""
+    arguments: tuple[Any, ...] = ()
+    """Of `None`, `bool`, `int`, `float`, `str`, `bytes`, `list`, `tuple`, `set` and `dict`."""
+
+
+@dataclass(frozen=True, slots=True)
+class ProgramLimits:
+    """What a run of a program may use."""
+
+    cpu_s: float = 4.0
+    memory_bytes: int = 512 * 2**20
+    output_bytes: int = 4 * 2**20
+    """Of each stream, and of a result."""
+
+
+@dataclass(frozen=True, slots=True)
+class ProgramRun:
+    """How one test ended. Everything in here was said by the program and may be a lie."""
+
+    how: str
+    """`ended`, `killed` (by the signal `status`), `late`, `greedy` (of memory), or `not_compiled`,
+    which `stderr` explains and which is then the only run."""
+    status: int = 0
+    cpu_s: float = 0.0
+    stdout: bytes = b""
+    stderr: bytes = b""
+    """The end of it."""
+    result: str | None = None
+    """Of the expression: JSON in which values say their types, such as `["tuple", 1, 2]`."""
+
+
+class Sandbox(Protocol):
+    """Runs programs that nobody trusts.
+
+    `run` raises SandboxError where it cannot, never because of what a program does. It has a run
+    for each test up to the first that was late; from many threads, as many at once as there are
+    slots.
+    """
+
+    isolation: str
+    """What keeps programs in, such as `bubblewrap+cgroup`."""
+
+    def run(
+        self, source: str, tests: Sequence[ProgramTest], limits: ProgramLimits
+    ) -> list[ProgramRun]: ...
 
     def close(self) -> None: ...

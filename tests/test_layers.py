@@ -52,8 +52,16 @@ def test_imports_go_one_way(path: Path) -> None:
         assert not found & NEVER_IN_FILTERS
 
 
+RUNNER = ROOT / "infra" / "sandbox" / "runner.py"
+"""What runs programs, inside of a sandbox."""
+
+
 @pytest.mark.parametrize("path", FILES, ids=lambda p: str(p.relative_to(ROOT)))
 def test_no_text_is_ever_evaluated(path: Path) -> None:
+    assert "sandbox.runner" not in path.read_text()
+    assert "import runner" not in path.read_text()
+    if path == RUNNER:
+        return
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.Call):
             called = getattr(node.func, "id", getattr(node.func, "attr", ""))

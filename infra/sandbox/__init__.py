@@ -1,0 +1,1 @@
+"""Programs of models, run where they can neither reach nor see anything."""

@@ -1,0 +1,213 @@
+"""One program at a time, in a sandbox that a launcher starts for it."""
+
+import marshal
+import math
+import py_compile
+import secrets
+import subprocess
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from functools import cache
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from infra.sandbox.cgroup import ControlGroup, control_group
+from schemas.errors import SandboxError
+from schemas.ports import ProgramLimits, ProgramRun, ProgramTest
+
+HERE = Path(__file__).parent
+GROUP_BYTES = 256 * 2**20
+"""Of a control group beside what a program may use: its files in memory, what starts it."""
+GROUP_PROCESSES = 64
+UNCOUNTED_PROCESSES = 16
+"""Where no control group counts: between two looks each could take as much as all may."""
+FILE_BYTES = 32 * 2**20
+DESCRIPTORS = 64
+STACK_BYTES = 64 * 2**20
+WALL_FACTOR, WALL_EXTRA_S = 3.0, 2.0
+"""A program may wait, and a machine be busy: limits are seconds of computing."""
+START_S = 10.0
+REPORT_EXTRA_BYTES = 64 * 2**10
+UIDS_FROM, UIDS = 2**30, 2**22
+"""One for every process id of the kernel's."""
+FEW_UIDS_FROM, FEW_UIDS = 20_000, 40_000
+"""In a user namespace, as in a container, there may be 65,536."""
+
+
+@dataclass(frozen=True, slots=True)
+class SlotSettings:
+    """How the launcher starts a sandbox."""
+
+    name: str
+    """Of its control group."""
+    command: list[str]
+    """With `{seccomp}` and `{runner}` where the numbers of those files' descriptors stand."""
+    gives_up_uid: bool
+    mounts: list[tuple[str, str]]
+    copies: list[tuple[str, str]]
+    """From where it lies to where the other user finds it."""
+    seccomp: bytes
+
+
+class Slot:
+    """Runs programs one after the other; a launcher that died is replaced."""
+
+    def __init__(self, settings: SlotSettings) -> None:
+        self._settings = settings
+        self._launcher: subprocess.Popen[bytes] | None = None
+        self._group: ControlGroup | None = None
+        self._memory_bytes = ProgramLimits().memory_bytes
+        self._start()
+        self.isolation = "bubblewrap+cgroup" if self._group else "bubblewrap"
+
+    def _start(self) -> None:
+        self._launcher = subprocess.Popen(
+            [sys.executable, "-I", "-S", str(HERE / "launcher.py")],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env={},
+        )
+        pid = self._launcher.pid
+        if self._group is None:
+            most = self._memory_bytes + GROUP_BYTES
+            self._group = control_group(self._settings.name, most, GROUP_PROCESSES)
+        if self._group is not None:
+            self._group.add(pid)
+        settings = asdict(self._settings) | {"runner": _runner(), "uid": None}
+        if self._settings.gives_up_uid:
+            settings["uid"] = _uid(pid)
+        if self._ask(settings) is None:
+            assert self._launcher.stderr is not None
+            complaint = self._launcher.stderr.read().decode(errors="replace").strip()
+            raise SandboxError(f"sandbox: its launcher did not start: {complaint[-1000:]}")
+
+    def run(
+        self, source: str, tests: Sequence[ProgramTest], limits: ProgramLimits
+    ) -> list[ProgramRun]:
+        """See `Sandbox`."""
+        nonces = [secrets.token_bytes(16) for _ in tests]
+        wall_s = WALL_FACTOR * limits.cpu_s + WALL_EXTRA_S
+        answer = self._ask(
+            {
+                "job": marshal.dumps(self._job(source, tests, nonces, limits, wall_s)),
+                # One late test is the last one; the others are within what they may compute.
+                "wall_s": START_S + wall_s + WALL_FACTOR * limits.cpu_s * len(tests),
+                "report_bytes": REPORT_EXTRA_BYTES + 3 * limits.output_bytes * max(1, len(tests)),
+            }
+        )
+        if answer is None:
+            self._restart()
+            raise SandboxError("sandbox: its launcher died")
+        runs = _runs(answer["report"], nonces)
+        if not runs and answer["errors"]:
+            raise SandboxError(f"sandbox: {answer['errors'].decode(errors='replace').strip()}")
+        if answer["how"] == "late" and len(runs) < len(tests):
+            runs.append(ProgramRun("late"))
+        return runs or [ProgramRun("killed")]
+
+    def _job(
+        self,
+        source: str,
+        tests: Sequence[ProgramTest],
+        nonces: Sequence[bytes],
+        limits: ProgramLimits,
+        wall_s: float,
+    ) -> dict[str, Any]:
+        return {
+            "source": source.encode("utf-8", "surrogatepass"),
+            "tests": [
+                asdict(test) | {"nonce": nonce} for test, nonce in zip(tests, nonces, strict=True)
+            ],
+            "cpu_s": limits.cpu_s,
+            "wall_s": wall_s,
+            "output_bytes": limits.output_bytes,
+            "watched_bytes": 0 if self._group else limits.memory_bytes,
+            "limits": {
+                "RLIMIT_CPU": math.ceil(limits.cpu_s),
+                "RLIMIT_AS": limits.memory_bytes + STACK_BYTES,
+                "RLIMIT_NPROC": GROUP_PROCESSES if self._group else UNCOUNTED_PROCESSES,
+                "RLIMIT_FSIZE": FILE_BYTES,
+                "RLIMIT_NOFILE": DESCRIPTORS,
+                "RLIMIT_STACK": STACK_BYTES,
+                "RLIMIT_CORE": 0,
+            },
+        }
+
+    def _ask(self, message: dict[str, Any]) -> dict[str, Any] | None:
+        """The launcher's answer; null if it has died."""
+        assert self._launcher is not None
+        to, out = self._launcher.stdin, self._launcher.stdout
+        assert to is not None
+        assert out is not None
+        data = marshal.dumps(message)
+        try:
+            to.write(len(data).to_bytes(8, "big") + data)
+            to.flush()
+        except BrokenPipeError:
+            return None
+        header = out.read(8)
+        if len(header) < 8:
+            return None
+        answer = out.read(int.from_bytes(header, "big"))
+        return marshal.loads(answer)  # type: ignore[no-any-return]
+
+    def _restart(self) -> None:
+        self._end()
+        self._start()
+
+    def _end(self) -> None:
+        if self._launcher is not None:
+            self._launcher.kill()
+            self._launcher.communicate()
+            self._launcher = None
+
+    def close(self) -> None:
+        """Kills what runs and removes the control group."""
+        self._end()
+        if self._group is not None:
+            self._group.remove()
+            self._group = None
+
+
+def _uid(pid: int) -> int:
+    """Another one for each launcher that runs."""
+    outermost = Path("/proc/self/uid_map").read_text().split()[2]
+    if int(outermost) > UIDS_FROM + UIDS:
+        return UIDS_FROM + pid % UIDS
+    return FEW_UIDS_FROM + pid % FEW_UIDS
+
+
+@cache
+def _runner() -> bytes:
+    """The runner as a .pyc, which needs no compiling in each sandbox."""
+    with TemporaryDirectory(prefix="stillhouse-") as folder:
+        compiled = Path(folder, "runner.pyc")
+        py_compile.compile(str(HERE / "runner.py"), str(compiled), "runner.py", doraise=True)
+        return compiled.read_bytes()
+
+
+def _runs(report: bytes, nonces: Sequence[bytes]) -> list[ProgramRun]:
+    """What a report says, as far as it makes sense: it comes from inside."""
+    runs: list[ProgramRun] = []
+    while report and len(runs) < max(1, len(nonces)):
+        line, _, rest = report.partition(b"\n")
+        fields = line.split(b" ")
+        try:
+            how, status, cpu_s = fields[0].decode("ascii"), int(fields[1]), float(fields[2])
+            sizes = [int(size) for size in fields[3:6]]
+        except (ValueError, IndexError):
+            break
+        if min(sizes) < 0 or sum(sizes) > len(rest):
+            break
+        stdout, stderr, result = (
+            rest[sum(sizes[:place]) : sum(sizes[: place + 1])] for place in range(3)
+        )
+        nonce = nonces[len(runs)] if nonces else b""
+        own = result.startswith(nonce) and bool(nonce)
+        value = result[len(nonce) :].decode("ascii", "replace") if own else None
+        runs.append(ProgramRun(how, status, cpu_s, stdout, stderr, value))
+        report = rest[sum(sizes) :]
+    return runs

@@ -2,9 +2,11 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar, Protocol
+from typing import ClassVar, Protocol, runtime_checkable
 
+from schemas.errors import SandboxError
 from schemas.identity import identity
+from schemas.ports import Sandbox
 from schemas.reasoning import split_reasoning
 from schemas.score import Score
 
@@ -71,6 +73,13 @@ class Scorer(Protocol):
     def libraries(self) -> Mapping[str, str]:
         """Versions of the libraries that its scores depend on."""
         ...
+
+
+@runtime_checkable
+class NeedsSandbox(Protocol):
+    """A scorer that runs programs: it is given where, or why it cannot."""
+
+    def use(self, sandbox: Sandbox | SandboxError) -> None: ...
 
 
 def scorer_id(scorer: Scorer) -> str:

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
 
 from filters.choice import ChoiceScorer
+from filters.code_answer import CodeScorer
 from filters.exact_match import ExactMatchScorer
 from filters.format import FormatScorer
 from filters.language import LanguageScorer
@@ -16,6 +17,7 @@ SCORERS: dict[str, type[Scorer]] = {
     scorer.name: scorer
     for scorer in (
         ChoiceScorer,
+        CodeScorer,
         ExactMatchScorer,
         FormatScorer,
         LanguageScorer,

@@ -16,6 +16,7 @@ from infra.rows import Row, find_files, read_rows
 from jobs.annotated_file import SUFFIXES, Columns, write_annotated
 from jobs.guarded import guarded
 from jobs.progress import ProgressDisplay
+from jobs.prompts import reference_text
 from jobs.tell import Told, table
 from schemas.errors import RecipeError
 from schemas.score import FALSE, TRUE, Score
@@ -59,7 +60,10 @@ class _Annotator:
     def __init__(self, scorers: dict[str, Scorer]) -> None:
         self._threads = len(os.sched_getaffinity(0))
         self._pool = ThreadPoolExecutor(self._threads)
-        self._judges = {name: guarded(each, self._threads) for name, each in scorers.items()}
+        self._judges = {
+            name: guarded(each, self._threads, sandbox_must_be=False)
+            for name, each in scorers.items()
+        }
         self._columns = {name: list(scorer_columns(each)) for name, each in scorers.items()}
         self._started = time.monotonic()
         self._counts: Counts = Counter()
@@ -115,10 +119,11 @@ class _Annotator:
         if clash := added & row.values.keys():
             raise RecipeError(f"{row.where}: already has the columns {sorted(clash)}")
         reference, finish = row.values.get("reference"), row.values.get("finish_reason")
+        tests = row.values.get("tests")
         return Response.of_text(
             row.values["response"],
             prompt=row.values["prompt"],
-            reference=None if reference is None else str(reference),
+            reference=reference_text(reference if tests is None else tests),
             finish_reason=None if finish is None else str(finish),
             thinking_open=False,
         )

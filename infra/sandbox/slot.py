@@ -18,8 +18,8 @@ from schemas.errors import SandboxError
 from schemas.ports import ProgramLimits, ProgramRun, ProgramTest
 
 HERE = Path(__file__).parent
-GROUP_BYTES = 256 * 2**20
-"""Of a control group beside what a program may use: its files in memory, what starts it."""
+GROUP_BYTES = 1280 * 2**20
+"""What a program may use at most, its files in memory, and what starts it."""
 GROUP_PROCESSES = 64
 UNCOUNTED_PROCESSES = 16
 """Where no control group counts: between two looks each could take as much as all may."""
@@ -58,7 +58,6 @@ class Slot:
         self._settings = settings
         self._launcher: subprocess.Popen[bytes] | None = None
         self._group: ControlGroup | None = None
-        self._memory_bytes = ProgramLimits().memory_bytes
         self._start()
         self.isolation = "bubblewrap+cgroup" if self._group else "bubblewrap"
 
@@ -72,8 +71,7 @@ class Slot:
         )
         pid = self._launcher.pid
         if self._group is None:
-            most = self._memory_bytes + GROUP_BYTES
-            self._group = control_group(self._settings.name, most, GROUP_PROCESSES)
+            self._group = control_group(self._settings.name, GROUP_BYTES, GROUP_PROCESSES)
         if self._group is not None:
             self._group.add(pid)
         settings = asdict(self._settings) | {"runner": _runner(), "uid": None}

@@ -1,0 +1,197 @@
+"""Does the program of an answer pass the tests?"""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from typing import Any, ClassVar
+
+from filters.programs.extraction import program_of
+from filters.programs.suite import Asserted, Case, Script, Suite, read_suite
+from filters.programs.values import read_value
+from filters.scorer import FieldType, Response
+from schemas.errors import SandboxError
+from schemas.ports import ProgramLimits, ProgramRun, ProgramTest, Sandbox
+from schemas.score import FALSE, TRUE, UNPARSABLE, FieldValue, Score
+
+SUITES = 256
+"""That are remembered: samples of a prompt come one after the other."""
+SLOWER = 5.0
+"""So many times as long as the reference's solution may a program take."""
+LEAST_SECONDS = 1.0
+CHECK = "bool(check(*arguments))"
+SIGKILL = 9
+EVIDENCE = 500
+"""Characters."""
+
+
+class CodeScorer:
+    """All tests passed, or the reason of the first that did not.
+
+    A program runs in a sandbox alone; what it answers is compared outside. Without a sandbox
+    nothing runs, and the score is null for `no_sandbox`.
+    """
+
+    name: ClassVar[str] = "code"
+    version: ClassVar[int] = 1
+    fields: ClassVar[Mapping[str, FieldType]] = {"passed": int, "total": int, "isolation": str}
+    verifies: ClassVar[bool] = True
+    deadline_s: ClassVar[float | None] = None
+
+    def __init__(self) -> None:
+        self._sandbox: Sandbox | None = None
+        self._missing = "there is none"
+        self._prepared = lru_cache(SUITES)(self._prepare)
+
+    def use(self, sandbox: Sandbox | SandboxError) -> None:
+        """Where programs run, or why they cannot."""
+        self._sandbox = sandbox if not isinstance(sandbox, SandboxError) else None
+        self._missing = str(sandbox) if isinstance(sandbox, SandboxError) else ""
+
+    def libraries(self) -> Mapping[str, str]:
+        return {}
+
+    def __call__(self, response: Response) -> Score:
+        if not (response.reference or "").strip():
+            return self._unscored("no_reference")
+        if self._sandbox is None:
+            return self._unscored("no_sandbox", self._missing)
+        try:
+            prepared = self._prepared(response.reference or "")
+            if isinstance(prepared, str):
+                return self._unscored("bad_tests", prepared)
+            program = program_of(response.answer, prepared.suite.defines)
+            if program is None:
+                end = response.answer[-EVIDENCE:]
+                return self._score(prepared.suite, 0, "no_code", end, UNPARSABLE)
+            return self._judged(prepared, program)
+        except SandboxError as error:
+            return self._unscored("no_sandbox", str(error))
+
+    def _prepare(self, reference: str) -> "_Prepared | str":
+        """The tests, with what they compute without a program, and the limit that the reference's
+        solution sets; or what is wrong with them."""
+        try:
+            suite = read_suite(reference)
+            prepared = _Prepared(
+                suite, tuple(self._own(case, suite.limits) for case in suite.cases)
+            )
+            return self._scaled(prepared) if suite.solution else prepared
+        except (ValueError, SyntaxError, TypeError, LookupError, RecursionError) as error:
+            return f"{type(error).__name__}: {error}"
+
+    def _scaled(self, prepared: "_Prepared") -> "_Prepared":
+        suite = prepared.suite
+        runs = self._run(suite.solution, [case.test() for case in suite.cases], suite.limits)
+        verdicts = self._verdicts(prepared, runs)
+        if not all(verdicts):
+            place = verdicts.index(False)
+            raise ValueError(f"the solution fails test {place}: {_reason(runs[place])}")
+        slowest = max(run.cpu_s for run in runs)
+        seconds = min(suite.limits.cpu_s, max(LEAST_SECONDS, math.ceil(SLOWER * slowest)))
+        return replace(prepared, suite=replace(suite, limits=replace(suite.limits, cpu_s=seconds)))
+
+    def _own(self, case: Case, limits: ProgramLimits) -> Sequence[Any]:
+        test = case.own() if isinstance(case, Asserted) else None
+        if test is None:
+            return ()
+        [run] = self._run("", [test], limits)
+        if run.result is None:
+            raise ValueError(f"a test cannot compute what it expects: {run.stderr[-200:]!r}")
+        values: Sequence[Any] = read_value(run.result)
+        return values
+
+    def _run(
+        self, source: str, tests: Sequence[ProgramTest], limits: ProgramLimits
+    ) -> list[ProgramRun]:
+        assert self._sandbox is not None
+        return self._sandbox.run(source, tests, limits)
+
+    def _judged(self, prepared: "_Prepared", program: str) -> Score:
+        suite = prepared.suite
+        runs = self._run(program, [case.test() for case in suite.cases], suite.limits)
+        try:
+            verdicts = self._verdicts(prepared, runs)
+        except ValueError as error:
+            return self._unscored("bad_tests", str(error))
+        if all(verdicts):
+            return self._score(suite, len(verdicts), None, None, TRUE)
+        place = verdicts.index(False)
+        run, case = runs[place], suite.cases[place]
+        reason = _reason(run)
+        said = run.stderr.decode("utf-8", "replace").strip()[-EVIDENCE:]
+        evidence = case.told(run) if reason == "wrong_answer" else said
+        return self._score(suite, sum(verdicts), reason, f"test {place}: {evidence}", FALSE)
+
+    def _verdicts(self, prepared: "_Prepared", runs: Sequence[ProgramRun]) -> list[bool]:
+        """Of each test; those behind a late one have not run, and have not passed."""
+        cases = prepared.suite.cases
+        verdicts = [
+            _passes(case, own, run)
+            for case, own, run in zip(cases, prepared.own, runs, strict=False)
+        ]
+        verdicts += [False] * (len(cases) - len(verdicts))
+        if prepared.suite.checker:
+            self._check(prepared.suite, runs, verdicts)
+        return verdicts
+
+    def _check(self, suite: Suite, runs: Sequence[ProgramRun], verdicts: list[bool]) -> None:
+        """Asks the prompt's checker, which never meets the program, of outputs that are not the
+        expected ones; ValueError where it fails."""
+        asked, tests = [], []
+        for place, (case, run) in enumerate(zip(suite.cases, runs, strict=False)):
+            if isinstance(case, Script) and _ended_well(run) and not verdicts[place]:
+                texts = (case.input, case.output, run.stdout.decode("utf-8", "replace"))
+                asked.append(place)
+                tests.append(ProgramTest(expression=CHECK, arguments=texts))
+        checks = self._run(suite.checker, tests, suite.limits) if tests else []
+        for place, check in zip(asked, checks, strict=False):
+            if check.result is None:
+                raise ValueError(f"the checker failed: {check.stderr[-200:]!r}")
+            verdicts[place] = check.result == "true"
+
+    def _score(
+        self, suite: Suite, passed: int, reason: str | None, evidence: str | None, verdict: str
+    ) -> Score:
+        assert self._sandbox is not None
+        isolation, total = self._sandbox.isolation, len(suite.cases)
+        values: dict[str, FieldValue] = {"passed": passed, "total": total, "isolation": isolation}
+        return Score(values, verdict, reason, evidence)
+
+    def _unscored(self, reason: str, evidence: str | None = None) -> Score:
+        return Score(dict.fromkeys(self.fields), None, reason, evidence)
+
+
+@dataclass(frozen=True)
+class _Prepared:
+    """A suite with what each of its tests computes without a program."""
+
+    suite: Suite
+    own: tuple[Sequence[Any], ...]
+
+
+def _ended_well(run: ProgramRun) -> bool:
+    return run.how == "ended" and run.status == 0
+
+
+def _passes(case: Case, own: Sequence[Any], run: ProgramRun) -> bool:
+    try:
+        return _ended_well(run) and case.passes(run, own)
+    except ValueError:  # it has no result, or none that can be read
+        return False
+
+
+def _reason(run: ProgramRun) -> str:
+    """Why a test was not passed."""
+    if run.how == "not_compiled":
+        return "syntax_error"
+    if run.how == "late":
+        return "timeout"
+    if run.how == "greedy" or (run.how == "killed" and run.status == SIGKILL):
+        return "memory"
+    last = run.stderr.strip().rpartition(b"\n")[2]
+    if last.startswith(b"MemoryError"):
+        return "memory"
+    if last.startswith(b"OSError: [Errno 27]"):
+        return "output_limit"
+    return "wrong_answer" if _ended_well(run) else "crash"

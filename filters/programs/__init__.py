@@ -1,0 +1,1 @@
+"""Programs in answers: found, tested, and their results compared."""

@@ -1,0 +1,46 @@
+"""The program of an answer: a fenced block of Python."""
+
+import re
+
+FENCE = re.compile(
+    r"^(?P<indent>[ \t]*)(?P<fence>`{3,}|~{3,})[ \t]*(?P<language>[^\n`]*)\n"
+    r"(?P<code>.*?)(?:^[ \t]*(?P=fence)[`~]*[ \t]*$|\Z)",
+    re.MULTILINE | re.DOTALL,
+)
+PYTHON = {"python", "py", "python3", "py3", "python 3", "{python}", "{.python}"}
+UNNAMED = {"", "code", "plaintext", "text"}
+"""Also outputs and formulas are written so: taken only where no block says that it is Python."""
+STATEMENT = re.compile(
+    r"(?:def|class|import|from|print|for|while|if|try|with|async)\b|@\w|\w+\s*=(?!=)"
+)
+DEFINITION = r"^\s*(?:async\s+)?(?:def|class)\s+{name}\b"
+
+
+def program_of(answer: str, defines: str = "") -> str | None:
+    """The last block that defines the name, or the last one at all; null where there is none.
+
+    Later blocks correct the earlier ones; examples of use come behind and define nothing. A last
+    block whose fence is missing counts, and so does an answer that is nothing but a program.
+    """
+    blocks = list(FENCE.finditer(answer))
+    named = [_code(block) for block in blocks if _language(block) in PYTHON]
+    unnamed = [_code(block) for block in blocks if _language(block) in UNNAMED]
+    found = [code for code in named or unnamed if code.strip()]
+    if not blocks and STATEMENT.match(answer.strip()):
+        found = [answer.strip()]
+    if defines:
+        definition = re.compile(DEFINITION.format(name=re.escape(defines)), re.MULTILINE)
+        found = [code for code in found if definition.search(code)] or found
+    return found[-1] if found else None
+
+
+def _language(block: re.Match[str]) -> str:
+    return block["language"].strip().split(" ")[0].casefold()
+
+
+def _code(block: re.Match[str]) -> str:
+    """Without the indentation of the list that the block stands in."""
+    indent = block["indent"]
+    if not indent:
+        return block["code"]
+    return "\n".join(line.removeprefix(indent) for line in block["code"].split("\n"))

@@ -1,0 +1,107 @@
+"""Results of programs as values, and whether they are the expected ones.
+
+They arrive as JSON that says types (`["tuple", 1, 2]`), never as objects: whatever a program's
+object would say about its equality is not asked.
+"""
+
+import json
+import math
+from collections.abc import Callable
+from typing import Any
+
+CLOSE = 1e-6
+"""Relative and absolute, where one of two numbers is a float."""
+DEEPEST = 200
+
+
+class Opaque:
+    """A value of a type that has no meaning outside of its program; equal to nothing."""
+
+    def __init__(self, kind: str) -> None:
+        self.kind = kind
+
+    def __eq__(self, other: object) -> bool:
+        return False
+
+    def __hash__(self) -> int:
+        return id(self)
+
+    def __repr__(self) -> str:
+        return f"<{self.kind}>"
+
+
+def read_value(text: str) -> Any:
+    """The value that a program's result spells; ValueError for what is no such text."""
+    try:
+        return _value(json.loads(text), 0)
+    except (TypeError, LookupError, RecursionError) as error:
+        raise ValueError(f"no result: {error}") from error
+
+
+def _value(node: Any, depth: int) -> Any:
+    if depth > DEEPEST:
+        raise ValueError("nested too deeply")
+    if not isinstance(node, list):
+        return node
+    kind, *items = node
+    if kind in SCALARS:
+        return SCALARS[kind](items[0])
+    return CONTAINERS[kind]([_value(item, depth + 1) for item in items])
+
+
+def _set_of(kind: type) -> Callable[[list[Any]], Any]:
+    """Of what can be in a set; a program's set cannot hold anything else."""
+    return lambda items: kind(items)
+
+
+SCALARS: dict[str, Callable[[str], Any]] = {
+    "int": lambda text: int(text, 16),
+    "float": float,
+    "complex": complex,
+    "bytes": bytes.fromhex,
+    "object": Opaque,
+}
+CONTAINERS: dict[str, Callable[[list[Any]], Any]] = {
+    "list": list,
+    "tuple": tuple,
+    "set": set,
+    "frozenset": frozenset,
+    "dict": dict,
+}
+
+
+def as_json(value: Any) -> Any:
+    """As it would come back from JSON, which has neither tuples nor keys that are no texts."""
+    if isinstance(value, list | tuple):
+        return [as_json(item) for item in value]
+    if isinstance(value, dict):
+        return {str(key): as_json(item) for key, item in value.items()}
+    return value
+
+
+def same_value(one: Any, other: Any) -> bool:
+    """Equal as in Python, but that floats need only be close."""
+    if isinstance(one, float) or isinstance(other, float):
+        return _close(one, other)
+    for kind in (list, tuple):
+        if isinstance(one, kind) and isinstance(other, kind):
+            return len(one) == len(other) and all(map(same_value, one, other))
+    if isinstance(one, dict) and isinstance(other, dict):
+        return one.keys() == other.keys() and all(same_value(one[key], other[key]) for key in one)
+    try:
+        return bool(one == other)
+    except RecursionError:
+        return False
+
+
+def _close(expected: Any, actual: Any) -> bool:
+    numbers = (int, float)
+    if not isinstance(expected, numbers) or not isinstance(actual, numbers):
+        return False
+    try:
+        one, other = float(expected), float(actual)
+    except OverflowError:
+        return bool(expected == actual)
+    if math.isnan(one) and math.isnan(other):
+        return True
+    return one == other or math.isclose(one, other, rel_tol=CLOSE, abs_tol=CLOSE)

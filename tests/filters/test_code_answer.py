@@ -1,0 +1,248 @@
+"""Programs against tests: right ones pass, wrong ones are told why, no trick gets through."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from filters.code_answer import CodeScorer
+from filters.scorer import Response
+from infra.sandbox.bubblewrap import Bubblewrap
+from schemas.errors import SandboxError
+from schemas.score import Score
+from tests.filters.programs.hacks import HACKS
+
+RIGHT = "def add(a, b):\n    return a + b"
+ASSERTS = "assert add(1, 2) == 3\nassert add(2, 2) == 4\nassert sum([add(0, 7)]) == len(range(7))"
+CALLS = {
+    "tests": [
+        {"call": "add", "arguments": [1, 2], "returns": 3},
+        {"call": "add", "arguments": [2, 2], "returns": 4},
+        {"call": "add", "arguments": [0, 7], "returns": 7},
+    ]
+}
+SCRIPTS = {"inputs": ["1 2\n", "2 2\n"], "outputs": ["3\n", "4\n"]}
+
+
+@pytest.fixture(scope="module")
+def sandbox() -> Iterator[Bubblewrap]:
+    one = Bubblewrap()
+    yield one
+    one.close()
+
+
+@pytest.fixture(scope="module")
+def scorer(sandbox: Bubblewrap) -> CodeScorer:
+    one = CodeScorer()
+    one.use(sandbox)
+    return one
+
+
+def judged(scorer: CodeScorer, tests: Any, program: str, *, fenced: bool = True) -> Score:
+    reference = tests if isinstance(tests, str) else json.dumps(tests)
+    answer = f"So:\n```python\n{program}\n```\nThat is it." if fenced else program
+    return scorer(Response("q", None, answer, "stop", reference=reference))
+
+
+def told(scorer: CodeScorer, tests: Any, program: str, *, fenced: bool = True) -> tuple[Any, Any]:
+    score = judged(scorer, tests, program, fenced=fenced)
+    return score.verdict, score.reason
+
+
+@pytest.mark.parametrize("tests", [ASSERTS, CALLS], ids=["asserts", "calls"])
+def test_the_right_one_passes(scorer: CodeScorer, tests: Any) -> None:
+    score = judged(scorer, tests, RIGHT)
+    assert (score.verdict, score.reason, score.values["passed"], score.values["total"]) == (
+        "true",
+        None,
+        3,
+        3,
+    )
+    assert str(score.values["isolation"]).startswith("bubblewrap")
+
+
+@pytest.mark.parametrize("hack", HACKS)
+@pytest.mark.parametrize("tests", [ASSERTS, CALLS], ids=["asserts", "calls"])
+def test_no_hack_passes(scorer: CodeScorer, tests: Any, hack: str) -> None:
+    score = judged(scorer, tests, HACKS[hack])
+    assert score.verdict == "false", score
+    assert score.values["passed"] != score.values["total"]
+
+
+def test_hacks_pass_elsewhere() -> None:
+    """Beside their asserts, with the exit code for a verdict, as many do it."""
+    plain = "assert add(1, 2) == 3\nassert add(2, 2) == 4\nassert add(0, 7) == 7"
+    passed = set()
+    for name, program in HACKS.items():
+        command = [sys.executable, "-c", f"{program}\n{plain}"]
+        try:
+            ran = subprocess.run(command, capture_output=True, timeout=5, check=False)
+        except subprocess.TimeoutExpired:
+            continue
+        passed |= {name} if ran.returncode == 0 else set()
+    assert len(HACKS) >= 25
+    assert len(passed) >= 10, passed
+
+
+@pytest.mark.parametrize(
+    ("tests", "program"),
+    [
+        (SCRIPTS, "a, b = map(int, input().split())\nprint(a + b)"),
+        (SCRIPTS, "import sys\nfor line in sys.stdin: print(sum(map(int, line.split())), '\\r')"),
+        ({"inputs": ["2"], "outputs": ["0.333333333"]}, "print(1 / 3)"),
+        ({"inputs": [["1", "2"]], "outputs": [["3"]]}, "print(int(input()) + int(input()))"),
+        ({"fn_name": "add", "inputs": [[1, 2]], "outputs": [3]}, RIGHT),
+        ({"fn_name": "add", "inputs": [[1, 2]], "outputs": [[3]]}, RIGHT),
+        (
+            {"fn_name": "add", "inputs": [[1, 2]], "outputs": [3]},
+            "class Solution:\n    def add(self, a, b):\n        return a + b",
+        ),
+        (
+            {
+                "func_name": "add",
+                "tests": [{"input": "1\n2", "output": "3", "testtype": "functional"}],
+            },
+            "class Solution:\n    def add(self, a, b):\n        return a + b",
+        ),
+        ([{"input": "1 2", "output": "3"}], "print(sum(map(int, input().split())))"),
+        (
+            {"tests": [{"call": "Stack.size", "arguments": [], "returns": 0}]},
+            "class Stack:\n    def size(self):\n        return 0",
+        ),
+        (
+            "def check(candidate):\n    assert candidate([1, 2]) == (1, 2)\ncheck(f)",
+            "def f(x): return tuple(x)",
+        ),
+        ({"tests": ["assert f() == {'a': [0.3]}"]}, "def f(): return {'a': [0.1 + 0.2]}"),
+        (
+            {"tests": ["s = Stack()\ns.push(1)\nassert s.pop() == 1\nassert s.pop() is None"]},
+            "class Stack(list):\n    push = list.append\n"
+            "    def pop(self): return list.pop(self) if self else None",
+        ),
+        ({"setup": "from math import factorial", "tests": ["assert f(5) == factorial(5)"]},
+         "def f(n): return n * f(n - 1) if n else 1"),
+        ({"tests": [{"call": "f", "arguments": [], "returns": [[1, 2]]}]},
+         "def f(): return [(1, 2)]"),
+    ],
+)  # fmt: skip
+def test_right(scorer: CodeScorer, tests: Any, program: str) -> None:
+    if isinstance(tests, str) and "candidate" in tests:
+        tests = {"tests": tests, "entry_point": "f"}
+    assert told(scorer, tests, program) == ("true", None)
+
+
+@pytest.mark.parametrize(
+    ("program", "reason"),
+    [
+        ("def add(a, b): return a - b", "wrong_answer"),
+        ("def add(a, b): return object()", "wrong_answer"),
+        ("def add(a, b): return 1 / 0", "crash"),
+        ("def plus(a, b): return a + b", "crash"),
+        ("def add(a, b) return a + b", "syntax_error"),
+        ("def add(a, b):\n    while True: pass", "timeout"),
+        ("def add(a, b): return bytearray(10**10)", "memory"),
+        ("import os\ndef add(a, b): os.kill(os.getpid(), 11)", "crash"),
+        ("def add(a, b):\n    while True: print('x' * 10**6)", "output_limit"),
+    ],
+)
+def test_reasons(scorer: CodeScorer, program: str, reason: str) -> None:
+    score = judged(scorer, CALLS | {"time_limit": 0.5}, program)
+    assert (score.verdict, score.reason) == ("false", reason)
+    assert score.evidence is not None
+    assert score.evidence.startswith("test 0:")
+
+
+def test_the_first_failing_test_is_shown(scorer: CodeScorer) -> None:
+    score = judged(scorer, CALLS, "def add(a, b): return 3")
+    assert score.values["passed"] == 1
+    assert score.evidence == "test 1: add(2, 2): expected 4, got 3"
+
+
+@pytest.mark.parametrize(
+    ("answer", "verdict"),
+    [
+        (f"```python\n{RIGHT}\n```\nUse it so:\n```python\nprint(add(1, 2))\n```", "true"),
+        (f"```python\ndef add(a, b): pass\n```\nRather:\n```py\n{RIGHT}\n```", "true"),
+        (f"```\n{RIGHT}\n```\nwhich prints\n```\n3\n```", "true"),
+        (
+            f"1. First\n\n   ```python\n   {RIGHT.splitlines()[0]}\n       return a + b\n   ```",
+            "true",
+        ),
+        (f"```python\n{RIGHT}", "true"),
+        (RIGHT, "true"),
+        (f"~~~python\n{RIGHT}\n~~~", "true"),
+        ("```cpp\nint add(int a, int b) { return a + b; }\n```", "unparsable"),
+        ("It adds both numbers.", "unparsable"),
+        ("", "unparsable"),
+    ],
+)
+def test_where_the_program_is(scorer: CodeScorer, answer: str, verdict: str) -> None:
+    score = judged(scorer, CALLS, answer, fenced=False)
+    assert score.verdict == verdict
+    assert (score.reason == "no_code") == (verdict == "unparsable")
+
+
+CHECKER = (
+    "def check(input, expected, actual):\n"
+    "    a, b = map(int, actual.split())\n    return a * b == int(input)"
+)
+
+
+def test_a_checker_accepts_other_outputs(scorer: CodeScorer) -> None:
+    tests = {"tests": [{"input": "12", "output": "3 4"}], "checker": CHECKER}
+    assert told(scorer, tests, "print(2, 6)") == ("true", None)
+    assert told(scorer, tests, "print(2, 7)") == ("false", "wrong_answer")
+    assert told(scorer, tests, "print('x')") == (None, "bad_tests")
+
+
+def test_the_solution_sets_the_limit(scorer: CodeScorer) -> None:
+    slow = "def add(a, b):\n    for _ in range(10**8): pass\n    return a + b"
+    tests = CALLS | {"solution": RIGHT, "time_limit": 20}
+    assert told(scorer, tests, slow) == ("false", "timeout")
+    assert told(scorer, tests, RIGHT) == ("true", None)
+    wrong = CALLS | {"solution": "def add(a, b): return 3"}
+    score = judged(scorer, wrong, RIGHT)
+    assert (score.verdict, score.reason) == (None, "bad_tests")
+    assert score.evidence == "ValueError: the solution fails test 1: wrong_answer"
+
+
+@pytest.mark.parametrize(
+    "tests",
+    [
+        "[]",
+        "{}",
+        "not a test",
+        "assert 1 == 1",
+        "for n in range(3):\n    assert add(n, n) == 2 * n",
+        "assert np.allclose(add(1, 2), 3)",
+        '{"tests": [3]}',
+        '{"tests": [{"input": "1"}]}',
+        '{"inputs": [1], "outputs": []}',
+        '{"tests": [{"call": "os.system(1)", "arguments": []}]}',
+        '{"tests": ["assert add(1, 2) == 3"], "time_limit": 1e9}',
+        '{"tests": ["assert add(1, 2) == 3"], "time_limit": NaN}',
+        '{"tests": ["assert add(1, 2) == undefined(3)"], "setup": "x = 1 / 0"}',
+        "assert add(1, 2) == 1 / 0 + len(str(range(3)) * 2)",
+        "[" * 100_000,
+        "\x00",
+    ],
+)
+def test_bad_tests_are_no_verdict(scorer: CodeScorer, tests: str) -> None:
+    score = judged(scorer, tests, RIGHT)
+    if score.verdict is None:
+        assert score.reason == "bad_tests"
+        assert score.evidence
+    else:  # what a test cannot compute is not true
+        assert score.verdict == "false"
+
+
+def test_without_a_sandbox_nothing_is_scored() -> None:
+    scorer = CodeScorer()
+    scorer.use(SandboxError("sandbox: there is no bubblewrap"))
+    score = judged(scorer, CALLS, RIGHT)
+    assert (score.verdict, score.reason) == (None, "no_sandbox")
+    assert score.evidence == "sandbox: there is no bubblewrap"
+    assert judged(scorer, "", RIGHT).reason == "no_reference"

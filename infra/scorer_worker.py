@@ -44,6 +44,10 @@ class Judge(Protocol):
         its answer wrong."""
         ...
 
+    def close(self) -> None:
+        """Ends what it has started."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class ScorerSettings:
@@ -66,6 +70,7 @@ class ScorerWorker:
         self._name = name
         self._settings = settings
         self._link = Link(settings.coordinator, self._rejoin)
+        self._judge: Judge | None = None
         self._spool: Spool[ScoreRow] = Spool(settings.flush)
         self._files = Files(settings.scores, SCORES, f"{settings.attempt}-{name}")
         self._patience = Patience(settings.flush.patience_seconds)
@@ -75,12 +80,12 @@ class ScorerWorker:
     async def run(self) -> None:
         """Scores until the coordinator fails or this worker is killed."""
         assert_same_code(self._settings.code)
-        self._judge = self._settings.make_judge()
+        judge = self._judge = self._settings.make_judge()
         while True:
             task = await self._link.call("lease_scores", self._name, not self._tasks)
             if task is not None:
                 items = await self._patience(partial(_read_items, task))
-                await asyncio.to_thread(self._score, task, items)
+                await asyncio.to_thread(self._score, judge, task, items)
             if self._tasks and (task is None or self._spool.due()):
                 await self._flush()
 
@@ -91,10 +96,15 @@ class ScorerWorker:
         self._spool.take()
         self._tasks, self._verdicts = [], []
 
-    def _score(self, task: ScoreTask, items: Sequence[Item]) -> None:
-        rows = self._judge.score(items, task.scorers)
+    async def close(self) -> None:
+        """Ends what the scorers have started; the worker is killed next."""
+        if self._judge is not None:
+            await asyncio.to_thread(self._judge.close)
+
+    def _score(self, judge: Judge, task: ScoreTask, items: Sequence[Item]) -> None:
+        rows = judge.score(items, task.scorers)
         if task.scorers is None:
-            verdicts = self._judge.verdicts(items, rows)
+            verdicts = judge.verdicts(items, rows)
             keys = [sample.key for sample in task.samples]
             self._verdicts += [
                 Judged(key, *verdict) for key, verdict in zip(keys, verdicts, strict=True)

@@ -10,6 +10,7 @@ from jobs.judge import MakeJudge
 from jobs.recipe import Job
 from schemas.errors import RunError
 
+CLOSE_S = 5.0
 DEATHS = 3
 """So many without a verdict between them; one more, and something is wrong with what they do."""
 
@@ -89,9 +90,12 @@ class ScorerWorkers:
         self.fit()
 
     def stop(self) -> None:
-        """Ends them and, by Ray, the processes that they have started."""
+        """Ends them, and what they have started: sandboxes leave traces outside of processes."""
         import ray
 
+        closing = [worker.close.remote() for worker in self._workers.values()]
+        if closing:
+            ray.wait(closing, num_returns=len(closing), timeout=CLOSE_S)
         for worker in self._workers.values():
             ray.kill(worker)
 

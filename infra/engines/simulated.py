@@ -1,9 +1,10 @@
 """A made-up teacher with the interface of a real one, for tests, rehearsals and benchmarks.
 
 It writes R1-shaped text at any speed: lognormal lengths, right and wrong answers, request errors
-and deaths, all from a seed. It can really answer questions of the form "What is 17 + 25?", at the
-rate that it is told. Its samples have a teacher identity of their own and are never published
-unasked. How long it takes is the step-time model's say, in real or in compressed time.
+and deaths, all from a seed. It can really answer questions of the form "What is 17 + 25?", and for
+small programs, at the rate that it is told. Its samples have a teacher identity of their own and
+are never published unasked. How long it takes is the step-time model's say, in real or in
+compressed time.
 """
 
 import asyncio
@@ -17,6 +18,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from infra.decoding import Request
 from infra.engines.real_time import RealTimeDecoder
+from infra.engines.simulated_answers import simulated_answer
 from infra.step_time import StepTime
 from schemas.errors import EngineError, RequestError
 from schemas.identity import Messages
@@ -32,7 +34,6 @@ from schemas.ports import (
 from schemas.reasoning import CLOSE
 from schemas.recipe import RepetitionDetection, Teacher
 
-QUESTION = re.compile(r"What is (-?\d+) \+ (-?\d+)\?")
 THOUGHTS = (
     "First I read the numbers again.",
     "Adding them one by one should be safe.",
@@ -201,7 +202,7 @@ class SimulatedEngine:
         cut = budget is not None and len(thoughts) >= budget
         if not closes and not cut:
             return thoughts, False
-        answer = f"\n\nThe answer is \\boxed{{{self._answer(prompt, rng)}}}."
+        answer = simulated_answer(prompt, rng, self._args.accuracy)
         return [*thoughts[:budget], CLOSE, *_words(answer)], cut
 
     def _think(self, rng: random.Random, seed: int, max_tokens: int) -> tuple[list[str], bool]:
@@ -215,11 +216,6 @@ class SimulatedEngine:
         if rng.random() < self._args.unclosed:
             return _words(thoughts), False
         return _words(f"{thoughts}\n"), True
-
-    def _answer(self, prompt: str, rng: random.Random) -> int:
-        question = QUESTION.search(prompt)
-        truth = sum(map(int, question.groups())) if question else rng.randrange(1000)
-        return truth if rng.random() < self._args.accuracy else truth + rng.randint(1, 9)
 
     def close(self) -> None:
         return None

@@ -58,6 +58,7 @@ class Slot:
         self._settings = settings
         self._launcher: subprocess.Popen[bytes] | None = None
         self._group: ControlGroup | None = None
+        self._is_closed = False
         self._start()
         self.isolation = "bubblewrap+cgroup" if self._group else "bubblewrap"
 
@@ -97,7 +98,9 @@ class Slot:
             }
         )
         if answer is None:
-            self._restart()
+            self._end()
+            if not self._is_closed:
+                self._start()
             raise SandboxError("sandbox: its launcher died")
         runs = _runs(answer["report"], nonces)
         if not runs and answer["errors"]:
@@ -152,10 +155,6 @@ class Slot:
         answer = out.read(int.from_bytes(header, "big"))
         return marshal.loads(answer)  # type: ignore[no-any-return]
 
-    def _restart(self) -> None:
-        self._end()
-        self._start()
-
     def _end(self) -> None:
         if self._launcher is not None:
             self._launcher.kill()
@@ -164,6 +163,7 @@ class Slot:
 
     def close(self) -> None:
         """Kills what runs and removes the control group."""
+        self._is_closed = True
         self._end()
         if self._group is not None:
             self._group.remove()

@@ -58,6 +58,7 @@ bench: install  ## the benchmarks; results are in docs/benchmarks.md
 	$(BIN)/python -m benchmarks.longer_max_tokens
 	$(BIN)/python -m benchmarks.sampling_on_the_tiny_teacher
 	$(BIN)/python -m benchmarks.math_verdicts
+	$(BIN)/python -m benchmarks.sandbox
 
 lock: install  ## resolve requirements/*.txt again
 	$(BIN)/python -m pip install --quiet uv

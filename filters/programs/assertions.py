@@ -120,10 +120,10 @@ class _Scope:
 
     def needs_program(self, node: ast.AST) -> bool:
         """Whether it uses a name that the test does not have by itself."""
-        return bool(_used(node) - set(_bound(node)) - self._own - BUILTINS)
+        return bool(_used(node) - set(_bound(node)) - self._own - BUILTINS - FUNCTIONS.keys())
 
     def is_of_program(self, name: str) -> bool:
-        return name not in self._own | BUILTINS | MODULES
+        return name not in self._own | BUILTINS | MODULES | FUNCTIONS.keys()
 
 
 def _used(node: ast.AST) -> set[str]:

@@ -189,6 +189,8 @@ def _reason(run: ProgramRun) -> str:
         return "timeout"
     if run.how == "greedy" or (run.how == "killed" and run.status == SIGKILL):
         return "memory"
+    if run.how == "flooded":
+        return "output_limit"
     last = run.stderr.strip().rpartition(b"\n")[2]
     if last.startswith(b"MemoryError"):
         return "memory"

@@ -147,8 +147,9 @@ class ProgramRun:
     """How one test ended. Everything in here was said by the program and may be a lie."""
 
     how: str
-    """`ended`, `killed` (by the signal `status`), `late`, `greedy` (of memory), or `not_compiled`,
-    which `stderr` explains and which is then the only run."""
+    """`ended`, `killed` (by the signal `status`), `late`, `greedy` (of memory), `flooded` (all
+    tests together wrote too much), or `not_compiled`, which `stderr` explains and which is then the
+    only run."""
     status: int = 0
     cpu_s: float = 0.0
     stdout: bytes = b""
@@ -162,8 +163,8 @@ class Sandbox(Protocol):
     """Runs programs that nobody trusts.
 
     `run` raises SandboxError where it cannot, never because of what a program does. It has a run
-    for each test up to the first that was late; from many threads, as many at once as there are
-    slots.
+    for each test, up to the first that ended the others too, as one that was late does; from many
+    threads, as many at once as there are slots.
     """
 
     isolation: str

@@ -104,6 +104,7 @@ class _Scope:
 
     def __init__(self) -> None:
         self._own: set[str] = set()
+        self._variables: set[str] = set()
         self.objects: set[str] = set()
         """Names of the test that hold what the program made."""
 
@@ -111,9 +112,13 @@ class _Scope:
         """Takes up what a statement binds; whether it is the test's own, without the program."""
         bound = set(_bound(statement))
         if self.needs_program(statement):
+            if isinstance(statement, ast.Expr):  # asked for what it does, not for what it returns
+                bound |= _used(statement) & self._variables
             self.objects |= bound
             self._own -= bound
             return False
+        if isinstance(statement, ast.Assign | ast.AnnAssign | ast.AugAssign):
+            self._variables |= bound
         self._own |= bound
         self.objects -= bound
         return True

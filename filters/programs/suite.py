@@ -11,6 +11,8 @@ from filters.programs.values import as_json, read_value, same_value
 from schemas.ports import ProgramLimits, ProgramRun, ProgramTest
 
 MIB = 2**20
+LONGEST = 4_000_000
+"""Characters of an input or output; a program's own are cut at about as many."""
 DEFAULT_SECONDS = 4.0
 SECONDS, MEMORY_MB = (0.1, 60.0), (32, 1024)
 """What a reference may ask for."""
@@ -168,9 +170,11 @@ def _paired(told: dict[str, Any], entry: str) -> Iterator[Case]:
 def _lines(value: Any) -> str:
     """APPS also has lists of lines."""
     if isinstance(value, list):
-        return "\n".join(map(str, value))
+        value = "\n".join(map(str, value))
     if not isinstance(value, str):
         raise ValueError(f"input and output are texts, not {value!r:.80}")
+    if len(value) > LONGEST:
+        raise ValueError(f"an input or output has {len(value):,} characters, more than {LONGEST:,}")
     return value
 
 

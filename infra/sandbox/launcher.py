@@ -19,7 +19,7 @@ Process = subprocess.Popen[bytes]
 
 PR_SET_CHILD_SUBREAPER = 36
 CLONE_NEWNS = 0x00020000
-MS_RDONLY, MS_BIND, MS_REC, MS_PRIVATE = 1, 4096, 16384, 1 << 18
+MS_BIND, MS_REC, MS_PRIVATE = 4096, 16384, 1 << 18
 ROOT = "/tmp"
 """Of what the other user may read; a file system of this process alone."""
 

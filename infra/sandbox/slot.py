@@ -29,7 +29,11 @@ STACK_BYTES = 64 * 2**20
 WALL_FACTOR, WALL_EXTRA_S = 3.0, 2.0
 """A program may wait, and a machine be busy: limits are seconds of computing."""
 START_S = 10.0
-REPORT_EXTRA_BYTES = 64 * 2**10
+REPORT_BYTES = 64 * 2**20
+"""Of all tests of a program; it is in the memory of three processes at once."""
+LAST = ("late", "not_compiled")
+ENDED_BY = {"ended": "killed", "late": "late", "flood": "flooded"}
+"""What the launcher says of a sandbox, and the test that it ended in."""
 UIDS_FROM, UIDS = 2**30, 2**22
 """One for every process id of the kernel's."""
 FEW_UIDS_FROM, FEW_UIDS = 20_000, 40_000
@@ -94,7 +98,7 @@ class Slot:
                 "job": marshal.dumps(self._job(source, tests, nonces, limits, wall_s)),
                 # One late test is the last one; the others are within what they may compute.
                 "wall_s": START_S + wall_s + WALL_FACTOR * limits.cpu_s * len(tests),
-                "report_bytes": REPORT_EXTRA_BYTES + 3 * limits.output_bytes * max(1, len(tests)),
+                "report_bytes": REPORT_BYTES,
             }
         )
         if answer is None:
@@ -105,9 +109,9 @@ class Slot:
         runs = _runs(answer["report"], nonces)
         if not runs and answer["errors"]:
             raise SandboxError(f"sandbox: {answer['errors'].decode(errors='replace').strip()}")
-        if answer["how"] == "late" and len(runs) < len(tests):
-            runs.append(ProgramRun("late"))
-        return runs or [ProgramRun("killed")]
+        if not runs or (len(runs) < len(tests) and runs[-1].how not in LAST):
+            runs.append(ProgramRun(ENDED_BY[answer["how"]]))
+        return runs
 
     def _job(
         self,

@@ -14,6 +14,7 @@ ALL = [
     (errors.StoreUnavailableError("d"), 75),
     (errors.ClusterError("e"), 75),
     (errors.EngineError("f"), 1),
+    (errors.SandboxError("k"), 1),
     (errors.RunError("g"), 1),
     (errors.Interrupted("h", signal.SIGINT), 130),
     (errors.Interrupted("i", signal.SIGTERM), 143),

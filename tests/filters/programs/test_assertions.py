@@ -48,6 +48,13 @@ def test_objects_are_asked_in_order() -> None:
     assert first.own_setup == second.own_setup == ""
 
 
+def test_what_a_call_has_changed_is_asked_of_the_program() -> None:
+    [changed] = assertions_of("x = [2, 1]\nsort(x)\nassert x == [1, 2]")
+    assert (changed.asked, changed.setup) == (("x",), "x = [2, 1]\nsort(x)")
+    [returned] = assertions_of("x = [2, 1]\ny = f(x)\nassert y == sorted(x)")
+    assert (returned.asked, returned.computed) == (("y",), ("sorted(x)",))
+
+
 def test_the_argument_of_check_is_the_program() -> None:
     source = "X = 1\ndef check(candidate):\n    assert candidate(X) == 2\n\ncheck(f)"
     [assertion] = assertions_of(source, "f")

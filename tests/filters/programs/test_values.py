@@ -61,6 +61,8 @@ def test_what_is_no_result(text: str) -> None:
         (True, 1, True),
         (0.1 + 0.2, 0.3, True),
         (0.3, 0.31, False),
+        (123456789012, 123456789013.0, False),
+        (3.0, 3, True),
         (1e300, 1e300 * (1 + 1e-9), True),
         (math.nan, math.nan, True),
         (math.inf, 10**400, False),

@@ -123,6 +123,25 @@ def test_a_crash_ends_one_test_alone(sandbox: Bubblewrap) -> None:
     ]
 
 
+def test_all_tests_together_may_not_write_too_much(sandbox: Bubblewrap) -> None:
+    runs = sandbox.run("print('x' * 3_900_000)", [ProgramTest()] * 30, LIMITS)
+    assert len(runs) < 30
+    assert [run.how for run in runs] == ["ended"] * (len(runs) - 1) + ["flooded"]
+
+
+def test_memory_runs_out_for_the_program_alone(sandbox: Bubblewrap) -> None:
+    """Many processes, each within its limit; the launcher lives on, with what it knows."""
+    source = (
+        "import os, time\nif input() == 'b':\n"
+        "    for n in range(12):\n        if os.fork() == 0: break\n"
+        "    held = bytearray(400 * 2**20)\n    time.sleep(2)\n"
+        "print(1)"
+    )
+    runs = sandbox.run(source, [ProgramTest(b"a\n"), ProgramTest(b"b\n")], LIMITS)
+    assert runs[0].stdout == b"1\n"
+    assert script(sandbox, "print(1)").stdout == b"1\n"
+
+
 def test_tests_begin_alike(sandbox: Bubblewrap) -> None:
     source = "seen = []\ndef f(x): seen.append(x); return seen"
     tests = [ProgramTest(expression="f(*arguments)", arguments=(n,)) for n in range(3)]

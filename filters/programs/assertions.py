@@ -21,6 +21,10 @@ MODULES = sys.stdlib_module_names | {"np", "numpy", "pd", "pandas", "scipy", "sy
 """Never a program's own, also where a test forgets to import them."""
 
 
+NOT_THERE = {"solution", "pytest"}
+"""Modules of harnesses; the first is how some of them call the program."""
+
+
 @dataclass(frozen=True)
 class Assertion:
     """What must be true of the values of two tuples of expressions."""
@@ -66,8 +70,8 @@ def assertions_of(source: str, entry: str = "") -> list[Assertion]:
 def _alias(test: ast.FunctionDef, entry: str) -> str:
     if not test.args.args:
         return ""
-    if not entry:
-        raise NotUnderstood(f"{test.name} has an argument, and there is no entry_point")
+    if not entry or len(test.args.args) > 1 or test.decorator_list:
+        raise NotUnderstood(f"{test.name} has arguments that are no entry_point")
     return f"{test.args.args[0].arg} = {entry}"
 
 
@@ -81,12 +85,18 @@ def _read(statements: Iterable[ast.stmt], alias: str = "") -> list[Assertion]:
     own_setup: list[str] = []
     found = []
     for node in statements:
+        if isinstance(node, ast.ImportFrom | ast.Import) and _imports(node) & NOT_THERE:
+            continue
+        if _used(node) & NOT_THERE:
+            raise NotUnderstood(f"it needs what is not there: {ast.unparse(node)[:80]}")
         if isinstance(node, ast.Assert):
             reader = _Reader(scope)
             condition = reader.visit(node.test)
-            if not reader.asked:
-                raise NotUnderstood(f"it asks nothing of the program: {ast.unparse(node)}")
             check(condition)
+            if not reader.asked:
+                if not reader.places and evaluate(condition, ()):
+                    continue  # as in HumanEval: `assert True, "good for debugging"`
+                raise NotUnderstood(f"it asks nothing of the program: {ast.unparse(node)}")
             found.append(reader.assertion(condition, "\n".join(setup), "\n".join(own_setup)))
             # What the program's objects have been asked may have changed them.
             setup += reader.asked_of_objects
@@ -97,6 +107,10 @@ def _read(statements: Iterable[ast.stmt], alias: str = "") -> list[Assertion]:
             if scope.enter(node):
                 own_setup.append(ast.unparse(node))
     return found
+
+
+def _imports(node: ast.Import | ast.ImportFrom) -> set[str]:
+    return {node.module or ""} if isinstance(node, ast.ImportFrom) else set(_bound(node))
 
 
 class _Scope:
@@ -157,7 +171,7 @@ class _Reader(ast.NodeTransformer):
     def __init__(self, scope: _Scope) -> None:
         self._scope = scope
         self._computed: list[str] = []
-        self._places: list[tuple[bool, int]] = []
+        self.places: list[tuple[bool, int]] = []
         self.asked: list[str] = []
         self.asked_of_objects: list[str] = []
 
@@ -186,14 +200,14 @@ class _Reader(ast.NodeTransformer):
 
     def _taken(self, node: ast.expr, expressions: list[str], *, of_program: bool) -> ast.expr:
         expressions.append(ast.unparse(node))
-        self._places.append((of_program, len(expressions) - 1))
-        place: Any = Place(len(self._places) - 1)
+        self.places.append((of_program, len(expressions) - 1))
+        place: Any = Place(len(self.places) - 1)
         return ast.copy_location(ast.Constant(place), node)
 
     def assertion(self, condition: ast.expr, setup: str, own_setup: str) -> Assertion:
         return Assertion(
             condition,
-            tuple(self._places),
+            tuple(self.places),
             tuple(self.asked),
             setup,
             tuple(self._computed),

@@ -36,7 +36,11 @@ def load(tmp_path: Path, text: str, *overrides: str) -> Any:
 
 def test_shipped_recipes_are_sound() -> None:
     recipes = sorted((ROOT / "recipes").glob("*.yaml"))
-    assert [load_job(str(path)).recipe.name for path in recipes] == ["mixed", "quickstart", "rehearsal"]
+    assert [load_job(str(path)).recipe.name for path in recipes] == [
+        "mixed",
+        "quickstart",
+        "rehearsal",
+    ]
 
 
 @pytest.mark.parametrize(

@@ -33,6 +33,12 @@ from filters.programs.pure import NotUnderstood
         ("assert f(1)[0] == 2 and len(f(2)) == 1", ("f(1)[0]", "f(2)"), ()),
         ("assert f(float('inf')) == -1, 'no'", ("f(float('inf'))",), ()),
         ("def test_f():\n    assert f(1) == 2", ("f(1)",), ()),
+        ("assert True, 'good for debugging'\nassert f(1) == 2", ("f(1)",), ()),
+        (
+            "import pytest\nfrom solution import f\ndef test_f():\n    assert f(1) == 2",
+            ("f(1)",),
+            (),
+        ),
     ],
 )
 def test_who_says_what(source: str, asked: tuple[str, ...], computed: tuple[str, ...]) -> None:
@@ -61,13 +67,17 @@ def test_the_argument_of_check_is_the_program() -> None:
     assert (assertion.asked, assertion.setup) == (("candidate(X)",), "candidate = f\nX = 1")
     with pytest.raises(NotUnderstood, match="no entry_point"):
         assertions_of(source)
+    with pytest.raises(NotUnderstood, match="no entry_point"):
+        assertions_of(source.replace("candidate)", "candidate, x)"), "f")
 
 
 @pytest.mark.parametrize(
     "source",
     [
         "for n in range(3):\n    assert f(n) == n",
-        "assert 1 == 1",
+        "assert 1 == 2",
+        "x = 1\nassert x == 1",
+        "import pytest\nwith pytest.raises(ValueError): f(1)",
         "assert np.allclose(f(1), 2)",
         "import numpy as np\nassert np.allclose(f(1), 2)",
         "assert (lambda x: True)(f(1))",

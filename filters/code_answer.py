@@ -1,6 +1,7 @@
 """Does the program of an answer pass the tests?"""
 
 import math
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -21,6 +22,12 @@ SLOWER = 5.0
 LEAST_SECONDS = 1.0
 CHECK = "bool(check(*arguments))"
 SIGKILL = 9
+LEETCODE = (
+    "import bisect, collections, copy, functools, heapq, itertools, math, operator, random, re\n"
+    "from bisect import *; from collections import *; from functools import *\n"
+    "from heapq import *; from itertools import *; from math import *; from typing import *\n"
+    "from builtins import *\n"  # math has another pow
+)
 EVIDENCE = 500
 """Characters."""
 
@@ -64,7 +71,7 @@ class CodeScorer:
             if program is None:
                 end = response.answer[-EVIDENCE:]
                 return self._score(prepared.suite, 0, "no_code", end, UNPARSABLE)
-            return self._judged(prepared, program)
+            return self._judged(prepared, _as_leetcode(program))
         except SandboxError as error:
             return self._unscored("no_sandbox", str(error))
 
@@ -160,6 +167,12 @@ class CodeScorer:
 
     def _unscored(self, reason: str, evidence: str | None = None) -> Score:
         return Score(dict.fromkeys(self.fields), None, reason, evidence)
+
+
+def _as_leetcode(program: str) -> str:
+    """With the names that LeetCode has everywhere; answers to its prompts count on them."""
+    needs = re.search(r"^class Solution\b", program, re.MULTILINE) and "__future__" not in program
+    return LEETCODE + program if needs else program
 
 
 @dataclass(frozen=True)

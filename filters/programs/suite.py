@@ -119,7 +119,7 @@ def read_suite(reference: str) -> Suite:
         cases = list(_paired(told, entry))
     else:
         tests = told.get("tests")
-        listed = tests if isinstance(tests, list) else [tests]
+        listed = _joined(tests if isinstance(tests, list) else [tests])
         cases = [case for test in listed for case in _cases(test, _text(told, "setup"), entry)]
     if not cases:
         raise ValueError("there are no tests")
@@ -133,6 +133,12 @@ def read_suite(reference: str) -> Suite:
         solution=_text(told, "solution"),
         defines=_defined(cases, entry),
     )
+
+
+def _joined(tests: list[Any]) -> list[Any]:
+    """Statements may stand in several texts, as those of an object's life."""
+    texts = [test for test in tests if isinstance(test, str)]
+    return ["\n".join(texts)] if texts and len(texts) == len(tests) else tests
 
 
 def _cases(test: Any, setup: str, entry: str) -> Iterator[Case]:

@@ -113,6 +113,15 @@ def test_hacks_pass_elsewhere() -> None:
             "class Stack:\n    def size(self):\n        return 0",
         ),
         (
+            {"fn_name": "f", "inputs": [[[3, 1]]], "outputs": [[1, 9]]},
+            "class Solution:\n    def f(self, x: List[int]) -> Optional[List[int]]:\n"
+            "        heapify(x)\n        return [x[0], pow(3, 2)]",
+        ),
+        (
+            {"tests": ["s = Stack()", "s.push(1)\nassert s.size() == 1"]},
+            "class Stack(list):\n    push = list.append\n    size = list.__len__",
+        ),
+        (
             "def check(candidate):\n    assert candidate([1, 2]) == (1, 2)\ncheck(f)",
             "def f(x): return tuple(x)",
         ),

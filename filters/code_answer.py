@@ -22,6 +22,10 @@ SLOWER = 5.0
 LEAST_SECONDS = 1.0
 CHECK = "bool(check(*arguments))"
 SIGKILL = 9
+BAD_TESTS = (
+    ValueError, SyntaxError, TypeError, AttributeError, LookupError, RecursionError, MemoryError,
+)  # fmt: skip
+"""What reading tests raises that are none."""
 LEETCODE = (
     "import bisect, collections, copy, functools, heapq, itertools, math, operator, random, re\n"
     "from bisect import *; from collections import *; from functools import *\n"
@@ -84,7 +88,7 @@ class CodeScorer:
                 suite, tuple(self._own(case, suite.limits) for case in suite.cases)
             )
             return self._scaled(prepared) if suite.solution else prepared
-        except (ValueError, SyntaxError, TypeError, LookupError, RecursionError) as error:
+        except BAD_TESTS as error:
             return f"{type(error).__name__}: {error}"
 
     def _scaled(self, prepared: "_Prepared") -> "_Prepared":
@@ -190,7 +194,7 @@ def _ended_well(run: ProgramRun) -> bool:
 def _passes(case: Case, own: Sequence[Any], run: ProgramRun) -> bool:
     try:
         return _ended_well(run) and case.passes(run, own)
-    except ValueError:  # it has no result, or none that can be read
+    except (ValueError, RecursionError):  # it has no result, or none that can be read
         return False
 
 

@@ -41,8 +41,8 @@ class Assertion:
 
     def holds(self, answers: Sequence[Any], own: Sequence[Any]) -> bool:
         """Whether it is true; what the values are not fit for is false."""
-        values = [(answers if of_program else own)[number] for of_program, number in self.places]
         try:
+            values = [(answers if asked else own)[number] for asked, number in self.places]
             return bool(evaluate(self.condition, values))
         except Exception:  # such as an order between a text and a number
             return False
@@ -81,9 +81,9 @@ def _is_call(node: ast.stmt) -> bool:
 
 def _read(statements: Iterable[ast.stmt], alias: str = "") -> list[Assertion]:
     scope = _Scope()
-    setup = [alias] if alias else []
+    setup = [_Step.of(node) for node in ast.parse(alias).body]
     own_setup: list[str] = []
-    found = []
+    found: list[Assertion] = []
     for node in statements:
         if isinstance(node, ast.ImportFrom | ast.Import) and _imports(node) & NOT_THERE:
             continue
@@ -97,16 +97,42 @@ def _read(statements: Iterable[ast.stmt], alias: str = "") -> list[Assertion]:
                 if not reader.places and evaluate(condition, ()):
                     continue  # as in HumanEval: `assert True, "good for debugging"`
                 raise NotUnderstood(f"it asks nothing of the program: {ast.unparse(node)}")
-            found.append(reader.assertion(condition, "\n".join(setup), "\n".join(own_setup)))
+            needed = _needed(setup, reader.asked)
+            found.append(reader.assertion(condition, needed, "\n".join(own_setup)))
             # What the program's objects have been asked may have changed them.
-            setup += reader.asked_of_objects
+            setup += [_Step.of(ast.parse(text).body[0]) for text in reader.asked_of_objects]
         elif any(isinstance(inner, ast.Assert) for inner in ast.walk(node)):
             raise NotUnderstood(f"an assert inside of {type(node).__name__}, line {node.lineno}")
         else:
-            setup.append(ast.unparse(node))
+            setup.append(_Step.of(node))
             if scope.enter(node):
                 own_setup.append(ast.unparse(node))
     return found
+
+
+@dataclass(frozen=True)
+class _Step:
+    """A statement of a test before an assert."""
+
+    text: str
+    bound: frozenset[str]
+    used: frozenset[str]
+
+    @classmethod
+    def of(cls, node: ast.stmt) -> "_Step":
+        return cls(ast.unparse(node), frozenset(_bound(node)), frozenset(_used(node)))
+
+
+def _needed(setup: Sequence[_Step], asked: Sequence[str]) -> str:
+    """The statements that the program's answers depend on. No others: in `expected = 5` it would
+    read what is expected."""
+    names = {name for text in asked for name in _used(ast.parse(text))}
+    kept: list[str] = []
+    for step in reversed(setup):
+        if step.bound & names or "*" in step.bound or (not step.bound and step.used & names):
+            kept.append(step.text)
+            names |= step.used
+    return "\n".join(reversed(kept))
 
 
 def _imports(node: ast.Import | ast.ImportFrom) -> set[str]:

@@ -13,7 +13,7 @@ UNNAMED = {"", "code", "plaintext", "text"}
 STATEMENT = re.compile(
     r"(?:def|class|import|from|print|for|while|if|try|with|async)\b|@\w|\w+\s*=(?!=)"
 )
-DEFINITION = r"^\s*(?:async\s+)?(?:def|class)\s+{name}\b"
+DEFINITION = r"^[ \t]*(?:async[ \t]+)?(?:def|class)\s+{name}\b"
 
 
 def program_of(answer: str, defines: str = "") -> str | None:
@@ -22,6 +22,7 @@ def program_of(answer: str, defines: str = "") -> str | None:
     Later blocks correct the earlier ones; examples of use come behind and define nothing. A last
     block whose fence is missing counts, and so does an answer that is nothing but a program.
     """
+    answer = answer.replace("\r\n", "\n")
     blocks = list(FENCE.finditer(answer))
     named = [_code(block) for block in blocks if _language(block) in PYTHON]
     unnamed = [_code(block) for block in blocks if _language(block) in UNNAMED]

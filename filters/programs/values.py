@@ -12,6 +12,10 @@ from typing import Any
 CLOSE = 1e-6
 """Relative and absolute, of two floats. Where an integer is expected, 1e-6 of it may be many."""
 DEEPEST = 200
+HASHED = {"set", "frozenset", "dict"}
+MOST_COLLISIONS = 100
+"""Of hashes: each costs a comparison with all before it, and whoever chooses keys can choose them
+so that all collide."""
 
 
 class Opaque:
@@ -46,7 +50,12 @@ def _value(node: Any, depth: int) -> Any:
     kind, *items = node
     if kind in SCALARS:
         return SCALARS[kind](items[0])
-    return CONTAINERS[kind]([_value(item, depth + 1) for item in items])
+    values = [_value(item, depth + 1) for item in items]
+    if kind in HASHED:
+        keys = [item[0] for item in values] if kind == "dict" else values
+        if len(keys) - len(set(map(hash, keys))) > MOST_COLLISIONS:
+            raise ValueError("its keys are made to collide")
+    return CONTAINERS[kind](values)
 
 
 def _set_of(kind: type) -> Callable[[list[Any]], Any]:

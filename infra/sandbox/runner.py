@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import _signal  # type: ignore[import-not-found]  # `signal` would import enum
 import atexit
+import builtins
 import marshal
 import os
 import resource
@@ -152,8 +153,9 @@ def _become(code: CodeType, test: Job, streams: list[int]) -> NoReturn:
         if "threading" in sys.modules:
             sys.modules["threading"]._shutdown()
         atexit._run_exitfuncs()
-        sys.stdout.flush()
-        sys.stderr.flush()
+        for stream in {sys.stdout, sys.__stdout__, sys.stderr}:
+            if stream is not None and not stream.closed:
+                stream.flush()
     except BaseException:
         sys.excepthook(*sys.exc_info())
         status = status or 1
@@ -167,6 +169,7 @@ def _execute(code: CodeType, test: Job) -> None:
     module = type(sys)(name)
     sys.modules[name] = module
     sys.argv = ["program.py"]
+    vars(builtins).update(exit=sys.exit, quit=sys.exit)  # which `site` would bring
     exec(code, module.__dict__)
     if expression:
         exec(test["setup"], module.__dict__)

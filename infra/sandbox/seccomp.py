@@ -21,7 +21,7 @@ SHARED = {
     "io_uring_setup": 425, "io_uring_enter": 426, "io_uring_register": 427, "open_tree": 428,
     "move_mount": 429, "fsopen": 430, "fsconfig": 431, "fsmount": 432, "fspick": 433,
     "pidfd_getfd": 438, "process_madvise": 440, "mount_setattr": 442, "quotactl_fd": 443,
-    "memfd_secret": 447,
+    "memfd_secret": 447, "setxattrat": 463,
 }  # fmt: skip
 X86_64 = {
     "acct": 163, "add_key": 248, "adjtimex": 159, "bpf": 321, "chroot": 161, "clock_adjtime": 305,
@@ -32,6 +32,7 @@ X86_64 = {
     "name_to_handle_at": 303, "open_by_handle_at": 304, "perf_event_open": 298, "personality": 135,
     "pivot_root": 155, "process_vm_readv": 310, "process_vm_writev": 311, "ptrace": 101,
     "quotactl": 179, "reboot": 169, "request_key": 249, "semget": 64, "set_mempolicy": 238,
+    "setxattr": 188, "lsetxattr": 189, "fsetxattr": 190,
     "setns": 308, "settimeofday": 164, "shmget": 29, "socket": 41, "swapoff": 168, "swapon": 167,
     "syslog": 103, "umount2": 166, "unshare": 272, "userfaultfd": 323, "vhangup": 153,
 }  # fmt: skip
@@ -43,7 +44,8 @@ AARCH64 = {
     "mq_open": 180, "msgget": 186, "name_to_handle_at": 264, "open_by_handle_at": 265,
     "perf_event_open": 241, "personality": 92, "pivot_root": 41, "process_vm_readv": 270,
     "process_vm_writev": 271, "ptrace": 117, "quotactl": 60, "reboot": 142, "request_key": 218,
-    "semget": 190, "set_mempolicy": 237, "setns": 268, "settimeofday": 170, "shmget": 194,
+    "semget": 190, "set_mempolicy": 237, "setxattr": 5, "lsetxattr": 6,
+    "fsetxattr": 7, "setns": 268, "settimeofday": 170, "shmget": 194,
     "socket": 198, "swapoff": 225, "swapon": 224, "syslog": 116, "umount2": 39, "unshare": 97,
     "userfaultfd": 282, "vhangup": 58,
 }  # fmt: skip

@@ -90,7 +90,22 @@ class Slot:
     def run(
         self, source: str, tests: Sequence[ProgramTest], limits: ProgramLimits
     ) -> list[ProgramRun]:
-        """See `Sandbox`."""
+        """See `Sandbox`; a launcher that dies is asked again, since it may not be the program's
+        fault, and then no more."""
+        for _ in range(2):
+            runs = self._try(source, tests, limits)
+            if runs is not None:
+                return runs
+            self._end()
+            if self._is_closed:
+                raise SandboxError("sandbox: it has been closed")
+            self._start()
+        return [ProgramRun("greedy")]
+
+    def _try(
+        self, source: str, tests: Sequence[ProgramTest], limits: ProgramLimits
+    ) -> list[ProgramRun] | None:
+        """Null where the launcher has died."""
         nonces = [secrets.token_bytes(16) for _ in tests]
         wall_s = WALL_FACTOR * limits.cpu_s + WALL_EXTRA_S
         answer = self._ask(
@@ -102,10 +117,7 @@ class Slot:
             }
         )
         if answer is None:
-            self._end()
-            if not self._is_closed:
-                self._start()
-            raise SandboxError("sandbox: its launcher died")
+            return None
         runs = _runs(answer["report"], nonces)
         if not runs and answer["errors"]:
             raise SandboxError(f"sandbox: {answer['errors'].decode(errors='replace').strip()}")

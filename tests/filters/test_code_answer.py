@@ -164,6 +164,13 @@ def test_reasons(scorer: CodeScorer, program: str, reason: str) -> None:
     assert score.evidence.startswith("test 0:")
 
 
+def test_what_is_expected_cannot_be_read(scorer: CodeScorer) -> None:
+    tests = "def ref(x): return x + 1\nexpected = 3\nassert f(2) == expected == ref(2)"
+    assert told(scorer, tests, "def f(x): return x + 1") == ("true", None)
+    assert told(scorer, tests, "def f(x): return expected") == ("false", "crash")
+    assert told(scorer, tests, "def f(x): return ref(x)") == ("false", "crash")
+
+
 def test_the_first_failing_test_is_shown(scorer: CodeScorer) -> None:
     score = judged(scorer, CALLS, "def add(a, b): return 3")
     assert score.values["passed"] == 1

@@ -54,6 +54,20 @@ def test_objects_are_asked_in_order() -> None:
     assert first.own_setup == second.own_setup == ""
 
 
+@pytest.mark.parametrize(
+    ("source", "setup"),
+    [
+        ("expected = 5\nassert f(2) == expected", ""),
+        ("x = [2]\nexpected = [4]\nassert f(x) == expected", "x = [2]"),
+        ("def ref(x): return x * x\nassert f(7) == ref(7)", ""),
+        ("x = []\nx.append(1)\ny = 3\nassert f(x) == y", "x = []\nx.append(1)"),
+        ("from a import *\nassert f(1) == 1", "from a import *"),
+    ],
+)
+def test_the_program_is_not_told_what_is_expected(source: str, setup: str) -> None:
+    assert assertions_of(source)[0].setup == setup
+
+
 def test_what_a_call_has_changed_is_asked_of_the_program() -> None:
     [changed] = assertions_of("x = [2, 1]\nsort(x)\nassert x == [1, 2]")
     assert (changed.asked, changed.setup) == (("x",), "x = [2, 1]\nsort(x)")

@@ -33,6 +33,7 @@ from filters.programs.extraction import program_of
         ("x == 1 holds", "", None),
         ("Importing is easy.", "", None),
         ("```python\n", "", None),
+        ("```python\r\na = 1\r\n```\r\n", "", "a = 1\n"),
         ("a ```python b```", "", None),
     ],
 )
@@ -46,9 +47,9 @@ def test_any_text(answer: str) -> None:
     assert found is None or found.strip()
 
 
-@pytest.mark.parametrize("unit", ["```python\n", "`", "~~~\n", " " * 50 + "```\n", "```x"])
+@pytest.mark.parametrize("unit", ["```python\n", "`", "~~~\n", " " * 50 + "```\n", "```x", "\n"])
 def test_no_text_takes_long(unit: str) -> None:
     answer = (unit * 200_000)[:1_000_000]
     started = time.process_time()
-    program_of(answer)
+    program_of(answer, "f")
     assert time.process_time() - started < 20

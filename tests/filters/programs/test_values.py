@@ -36,6 +36,13 @@ def test_same_is_same_both_ways(one: Any, other: Any) -> None:
     assert same_value(one, other) == same_value(other, one)
 
 
+def test_keys_that_are_made_to_collide() -> None:
+    keys = [f'["int","{n * (2**61 - 1):x}"]' for n in range(1000)]
+    with pytest.raises(ValueError, match="collide"):
+        read_value(f'["set",{",".join(keys)}]')
+    assert len(read_value('["set",' + ",".join(map(str, range(50_000))) + "]")) == 50_000
+
+
 @given(st.text())
 def test_anything_else_is_a_value_error(text: str) -> None:
     try:

@@ -63,6 +63,7 @@ def assertions_of(source: str, entry: str = "") -> list[Assertion]:
     ]
     if not tests:
         return _read(statements)
+    entry = entry or next(filter(None, map(_argument, statements)), "")
     before = [node for node in statements if node not in tests and not _is_call(node)]
     return [one for test in tests for one in _read([*before, *test.body], _alias(test, entry))]
 
@@ -73,6 +74,14 @@ def _alias(test: ast.FunctionDef, entry: str) -> str:
     if not entry or len(test.args.args) > 1 or test.decorator_list:
         raise NotUnderstood(f"{test.name} has arguments that are no entry_point")
     return f"{test.args.args[0].arg} = {entry}"
+
+
+def _argument(node: ast.stmt) -> str:
+    """`f` of `check(f)`."""
+    if isinstance(node, ast.Expr) and isinstance(node.value, ast.Call):
+        names = [one.id for one in node.value.args if isinstance(one, ast.Name)]
+        return names[0] if len(names) == len(node.value.args) == 1 else ""
+    return ""
 
 
 def _is_call(node: ast.stmt) -> bool:

@@ -118,9 +118,10 @@ def read_suite(reference: str) -> Suite:
     if "inputs" in told:
         cases = list(_paired(told, entry))
     else:
-        tests = told.get("tests")
+        tests = told.get("tests") or told.get("test_list") or told.get("test")
         listed = _joined(tests if isinstance(tests, list) else [tests])
-        cases = [case for test in listed for case in _cases(test, _text(told, "setup"), entry)]
+        setup = _text(told, "setup") or _text(told, "test_setup_code")
+        cases = [case for test in listed for case in _cases(test, setup, entry)]
     if not cases:
         raise ValueError("there are no tests")
     return Suite(
@@ -153,7 +154,8 @@ def _cases(test: Any, setup: str, entry: str) -> Iterator[Case]:
         yield Call(_function(test["call"]), tuple(arguments), test.get("returns"))
     elif test.get("testtype") == "functional":
         lines = [json.loads(line) for line in test["input"].split("\n") if line.strip()]
-        yield Call(_function(entry), tuple(lines), json.loads(test["output"]))
+        name = (test.get("metadata") or {}).get("func_name") or entry
+        yield Call(_function(name), tuple(lines), json.loads(test["output"]))
     elif {"input", "output"} <= test.keys():
         yield Script(_lines(test["input"]), _lines(test["output"]))
     else:

@@ -118,6 +118,19 @@ def test_hacks_pass_elsewhere() -> None:
             "        heapify(x)\n        return [x[0], pow(3, 2)]",
         ),
         (
+            [{"input": "1\n2", "output": "3", "testtype": "functional",
+              "metadata": {"func_name": "add"}}],
+            "class Solution:\n    def add(self, a, b):\n        return a + b",
+        ),
+        (
+            {"test_list": ["assert f(1) == g(1)"], "test_setup_code": "def g(x): return x"},
+            "def f(x): return x",
+        ),
+        (
+            {"test": "def check(candidate):\n    assert candidate(1) == 1", "entry_point": "f"},
+            "def f(x): return x",
+        ),
+        (
             {"tests": ["s = Stack()", "s.push(1)\nassert s.size() == 1"]},
             "class Stack(list):\n    push = list.append\n    size = list.__len__",
         ),

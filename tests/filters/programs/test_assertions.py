@@ -79,8 +79,9 @@ def test_the_argument_of_check_is_the_program() -> None:
     source = "X = 1\ndef check(candidate):\n    assert candidate(X) == 2\n\ncheck(f)"
     [assertion] = assertions_of(source, "f")
     assert (assertion.asked, assertion.setup) == (("candidate(X)",), "candidate = f\nX = 1")
+    assert assertions_of(source)[0].setup == assertion.setup
     with pytest.raises(NotUnderstood, match="no entry_point"):
-        assertions_of(source)
+        assertions_of(source.replace("check(f)", ""))
     with pytest.raises(NotUnderstood, match="no entry_point"):
         assertions_of(source.replace("candidate)", "candidate, x)"), "f")
 

@@ -2,6 +2,7 @@
 
 import math
 import re
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -23,7 +24,8 @@ LEAST_SECONDS = 1.0
 CHECK = "bool(check(*arguments))"
 SIGKILL = 9
 BAD_TESTS = (
-    ValueError, SyntaxError, TypeError, AttributeError, LookupError, RecursionError, MemoryError,
+    ArithmeticError, AttributeError, LookupError, MemoryError, RecursionError, SyntaxError,
+    TypeError, ValueError,
 )  # fmt: skip
 """What reading tests raises that are none."""
 LEETCODE = (
@@ -60,7 +62,7 @@ class CodeScorer:
         self._missing = str(sandbox) if isinstance(sandbox, SandboxError) else ""
 
     def libraries(self) -> Mapping[str, str]:
-        return {}
+        return {"python": ".".join(map(str, sys.version_info[:2]))}
 
     def __call__(self, response: Response) -> Score:
         if not (response.reference or "").strip():

@@ -50,7 +50,6 @@ NOTHING = re.compile(
     re.IGNORECASE,
 )
 TEXT = re.compile(r"\\text\s*\{([^{}]*)\}")
-LEADING_WORDS = re.compile(r"^(?:(?:it is|they are|he is|she is) )?(?:(?:an?|the) )?")
 COMMAND = re.compile(r"\\[a-zA-Z]+")
 
 

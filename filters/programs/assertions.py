@@ -19,8 +19,6 @@ from filters.programs.pure import FUNCTIONS, NotUnderstood, Place, check, evalua
 BUILTINS = frozenset(dir(builtins))
 MODULES = sys.stdlib_module_names | {"np", "numpy", "pd", "pandas", "scipy", "sympy", "torch"}
 """Never a program's own, also where a test forgets to import them."""
-
-
 NOT_THERE = {"solution", "pytest"}
 """Modules of harnesses; the first is how some of them call the program."""
 

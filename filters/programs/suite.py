@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from filters.programs.assertions import Assertion, assertions_of
@@ -95,7 +95,7 @@ class Suite:
     """Source of `check(input, expected, actual)`, for scripts with many right outputs."""
     solution: str = ""
     """A program that is right; how long it takes scales the limit."""
-    defines: str = field(default="")
+    defines: str = ""
     """A name that the program must define."""
 
 

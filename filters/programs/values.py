@@ -58,11 +58,6 @@ def _value(node: Any, depth: int) -> Any:
     return CONTAINERS[kind](values)
 
 
-def _set_of(kind: type) -> Callable[[list[Any]], Any]:
-    """Of what can be in a set; a program's set cannot hold anything else."""
-    return lambda items: kind(items)
-
-
 SCALARS: dict[str, Callable[[str], Any]] = {
     "int": lambda text: int(text, 16),
     "float": float,

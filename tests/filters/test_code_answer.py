@@ -245,6 +245,7 @@ def test_the_solution_sets_the_limit(scorer: CodeScorer) -> None:
         "{}",
         "not a test",
         "assert 1 == 1",
+        "assert 1 / 0 == 1",
         "for n in range(3):\n    assert add(n, n) == 2 * n",
         "assert np.allclose(add(1, 2), 3)",
         '{"tests": [3]}',

@@ -3,6 +3,7 @@
 import gc
 import json
 import os
+import py_compile
 import signal
 import sys
 import threading
@@ -14,7 +15,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from infra.sandbox import bubblewrap
+from infra.sandbox import bubblewrap, slot
 from infra.sandbox.bubblewrap import Bubblewrap
 from schemas.errors import SandboxError
 from schemas.ports import ProgramLimits, ProgramRun, ProgramTest
@@ -216,6 +217,39 @@ def test_a_launcher_that_dies_is_replaced() -> None:
     assert psutil.Process().children()[-1] != launcher
     assert script(one, "print(1)").stdout == b"1\n"
     one.close()
+
+
+DEAF = """
+import ctypes, signal, time
+ctypes.CDLL(None).prctl(1, 0, 0, 0, 0)  # PR_SET_PDEATHSIG: the end of its parent is nothing to it
+for number in set(range(1, 65)) - {9, 19, 32, 33}:
+    signal.signal(number, signal.SIG_IGN)
+while True:
+    time.sleep(60)
+"""
+
+
+def test_a_first_process_that_is_deaf_is_killed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A program can write into the memory of the first process, and make it into this."""
+    source, compiled = tmp_path / "deaf.py", tmp_path / "deaf.pyc"
+    source.write_text(DEAF)
+    py_compile.compile(str(source), str(compiled), doraise=True)
+    monkeypatch.setattr(slot, "_runner", compiled.read_bytes)
+    monkeypatch.setattr(slot, "START_S", 1.0)
+    before = tree()
+    one = bubblewrap._new_slot()
+    with ThreadPoolExecutor(1) as pool:
+        running = pool.submit(one.run, "", [ProgramTest()], SHORT)
+        try:
+            assert [run.how for run in running.result(timeout=20)] == ["late"]
+            assert len(tree() - before) == 1, "the launcher alone"
+        finally:
+            for pid in tree() - before:  # or this test would never end
+                os.kill(pid, signal.SIGKILL)
+    one.close()
+    assert tree() == before
 
 
 def tree() -> set[int]:

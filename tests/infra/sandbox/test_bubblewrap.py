@@ -246,8 +246,10 @@ def test_a_first_process_that_is_deaf_is_killed(
             assert [run.how for run in running.result(timeout=20)] == ["late"]
             assert len(tree() - before) == 1, "the launcher alone"
         finally:
-            for pid in tree() - before:  # or this test would never end
-                os.kill(pid, signal.SIGKILL)
+            while not running.done():  # or this test would never end
+                for pid in tree() - before:
+                    os.kill(pid, signal.SIGKILL)
+                time.sleep(0.1)
     one.close()
     assert tree() == before
 

@@ -16,13 +16,17 @@ from schemas.errors import SandboxError
 from schemas.ports import ProgramLimits, ProgramRun, ProgramTest, Sandbox
 from schemas.score import FALSE, TRUE, UNPARSABLE, FieldValue, Score
 
-SUITES = 256
+SUITES, LARGE_SUITES = 256, 2
 """That are remembered: samples of a prompt come one after the other."""
+LARGE = 100_000
+"""Characters of a reference."""
 SLOWER = 5.0
 """So many times as long as the reference's solution may a program take."""
 LEAST_SECONDS = 1.0
 CHECK = "bool(check(*arguments))"
 SIGKILL = 9
+AN_OBJECT = '["object"'
+"""In a result."""
 BAD_TESTS = (
     ArithmeticError, AttributeError, LookupError, MemoryError, RecursionError, SyntaxError,
     TypeError, ValueError,
@@ -54,7 +58,8 @@ class CodeScorer:
     def __init__(self) -> None:
         self._sandbox: Sandbox | None = None
         self._missing = "there is none"
-        self._prepared = lru_cache(SUITES)(self._prepare)
+        self._small = lru_cache(SUITES)(self._prepare)
+        self._large = lru_cache(LARGE_SUITES)(self._prepare)
 
     def use(self, sandbox: Sandbox | SandboxError) -> None:
         """Where programs run, or why they cannot."""
@@ -65,12 +70,13 @@ class CodeScorer:
         return {"python": ".".join(map(str, sys.version_info[:2]))}
 
     def __call__(self, response: Response) -> Score:
-        if not (response.reference or "").strip():
+        reference = response.reference or ""
+        if not reference.strip():
             return self._unscored("no_reference")
         if self._sandbox is None:
             return self._unscored("no_sandbox", self._missing)
         try:
-            prepared = self._prepared(response.reference or "")
+            prepared = (self._small if len(reference) < LARGE else self._large)(reference)
             if isinstance(prepared, str):
                 return self._unscored("bad_tests", prepared)
             program = program_of(response.answer, prepared.suite.defines)
@@ -89,6 +95,7 @@ class CodeScorer:
             prepared = _Prepared(
                 suite, tuple(self._own(case, suite.limits) for case in suite.cases)
             )
+            self._try_checker(suite)
             return self._scaled(prepared) if suite.solution else prepared
         except BAD_TESTS as error:
             return f"{type(error).__name__}: {error}"
@@ -96,7 +103,7 @@ class CodeScorer:
     def _scaled(self, prepared: "_Prepared") -> "_Prepared":
         suite = prepared.suite
         runs = self._run(suite.solution, [case.test() for case in suite.cases], suite.limits)
-        verdicts = self._verdicts(prepared, runs)
+        verdicts = self._verdicts(prepared, suite.solution, runs)
         if not all(verdicts):
             place = verdicts.index(False)
             raise ValueError(f"the solution fails test {place}: {_reason(runs[place])}")
@@ -123,10 +130,7 @@ class CodeScorer:
     def _judged(self, prepared: "_Prepared", program: str) -> Score:
         suite = prepared.suite
         runs = self._run(program, [case.test() for case in suite.cases], suite.limits)
-        try:
-            verdicts = self._verdicts(prepared, runs)
-        except ValueError as error:
-            return self._unscored("bad_tests", str(error))
+        verdicts = self._verdicts(prepared, program, runs)
         if all(verdicts):
             return self._score(suite, len(verdicts), None, None, TRUE)
         place = verdicts.index(False)
@@ -136,32 +140,67 @@ class CodeScorer:
         evidence = case.told(run) if reason == "wrong_answer" else said
         return self._score(suite, sum(verdicts), reason, f"test {place}: {evidence}", FALSE)
 
-    def _verdicts(self, prepared: "_Prepared", runs: Sequence[ProgramRun]) -> list[bool]:
+    def _verdicts(self, prepared: "_Prepared", program: str, runs: list[ProgramRun]) -> list[bool]:
         """Of each test; those behind a late one have not run, and have not passed."""
-        cases = prepared.suite.cases
+        suite = prepared.suite
         verdicts = [
             _passes(case, own, run)
-            for case, own, run in zip(cases, prepared.own, runs, strict=False)
+            for case, own, run in zip(suite.cases, prepared.own, runs, strict=False)
         ]
-        verdicts += [False] * (len(cases) - len(verdicts))
-        if prepared.suite.checker:
-            self._check(prepared.suite, runs, verdicts)
+        verdicts += [False] * (len(suite.cases) - len(verdicts))
+        self._ask_among_objects(prepared, program, runs, verdicts)
+        self._ask_tests(prepared, runs, verdicts)
+        if suite.checker:
+            self._ask_checker(suite, runs, verdicts)
         return verdicts
 
-    def _check(self, suite: Suite, runs: Sequence[ProgramRun], verdicts: list[bool]) -> None:
+    def _ask_among_objects(
+        self, prepared: "_Prepared", program: str, runs: list[ProgramRun], verdicts: list[bool]
+    ) -> None:
+        """Where answers were objects: how they compare to each other is asked of the program."""
+        suite, cases = prepared.suite, {}
+        for place, (case, run) in enumerate(zip(suite.cases, runs, strict=False)):
+            if not verdicts[place] and AN_OBJECT in (run.result or "") and case.among_objects:
+                cases[place] = case.among_objects
+        tests = [case.test() for case in cases.values()]
+        again = self._run(program, tests, suite.limits) if tests else []
+        for (place, case), run in zip(cases.items(), again, strict=False):
+            runs[place] = run
+            verdicts[place] = _passes(case, prepared.own[place], run)
+
+    def _ask_tests(
+        self, prepared: "_Prepared", runs: Sequence[ProgramRun], verdicts: list[bool]
+    ) -> None:
+        """Where a condition is code: it runs without the program, on what that has answered."""
+        suite, tests = prepared.suite, {}
+        for place, (case, own, run) in enumerate(
+            zip(suite.cases, prepared.own, runs, strict=False)
+        ):
+            if isinstance(case, Asserted) and (test := _decided_by(case, own, run)):
+                tests[place] = test
+        decided = self._run("", list(tests.values()), suite.limits) if tests else []
+        for place, run in zip(tests, decided, strict=False):
+            verdicts[place] = run.result == "true"
+
+    def _ask_checker(self, suite: Suite, runs: Sequence[ProgramRun], verdicts: list[bool]) -> None:
         """Asks the prompt's checker, which never meets the program, of outputs that are not the
-        expected ones; ValueError where it fails."""
-        asked, tests = [], []
+        expected ones. One that it fails on is wrong: it has understood the expected ones."""
         for place, (case, run) in enumerate(zip(suite.cases, runs, strict=False)):
             if isinstance(case, Script) and _ended_well(run) and not verdicts[place]:
-                texts = (case.input, case.output, run.stdout.decode("utf-8", "replace"))
-                asked.append(place)
-                tests.append(ProgramTest(expression=CHECK, arguments=texts))
-        checks = self._run(suite.checker, tests, suite.limits) if tests else []
-        for place, check in zip(asked, checks, strict=False):
-            if check.result is None:
-                raise ValueError(f"the checker failed: {check.stderr[-200:]!r}")
-            verdicts[place] = check.result == "true"
+                test = _checked(case, run.stdout.decode("utf-8", "replace"))
+                [check, *_] = self._run(suite.checker, [test], suite.limits)
+                verdicts[place] = check.result == "true"
+
+    def _try_checker(self, suite: Suite) -> None:
+        """ValueError where it fails on what is expected."""
+        scripts = [case for case in suite.cases if isinstance(case, Script) and case.output.strip()]
+        if not (suite.checker and scripts):
+            return
+        [check, *_] = self._run(
+            suite.checker, [_checked(scripts[0], scripts[0].output)], suite.limits
+        )
+        if check.result is None:
+            raise ValueError(f"the checker fails on an expected output: {check.stderr[-200:]!r}")
 
     def _score(
         self, suite: Suite, passed: int, reason: str | None, evidence: str | None, verdict: str
@@ -173,6 +212,10 @@ class CodeScorer:
 
     def _unscored(self, reason: str, evidence: str | None = None) -> Score:
         return Score(dict.fromkeys(self.fields), None, reason, evidence)
+
+
+def _checked(case: Script, output: str) -> ProgramTest:
+    return ProgramTest(expression=CHECK, arguments=(case.input, case.output, output))
 
 
 def _as_leetcode(program: str) -> str:
@@ -198,6 +241,13 @@ def _passes(case: Case, own: Sequence[Any], run: ProgramRun) -> bool:
         return _ended_well(run) and case.passes(run, own)
     except (ValueError, RecursionError):  # it has no result, or none that can be read
         return False
+
+
+def _decided_by(case: Asserted, own: Sequence[Any], run: ProgramRun) -> ProgramTest | None:
+    try:
+        return case.decided_by(run, own) if _ended_well(run) else None
+    except (ValueError, LookupError, RecursionError):  # it has no result, or not the right number
+        return None
 
 
 def _reason(run: ProgramRun) -> str:

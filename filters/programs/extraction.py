@@ -4,30 +4,35 @@ import re
 
 FENCE = re.compile(
     r"^(?P<indent>[ \t]*)(?P<fence>`{3,}|~{3,})[ \t]*(?P<language>[^\n`]*)\n"
-    r"(?P<code>.*?)(?:^[ \t]*(?P=fence)[`~]*[ \t]*$|\Z)",
+    r"(?P<code>.*?)(?:(?:^[ \t]*|(?<=[\w)\]}\"':]))(?P=fence)[`~]*[ \t]*$|\Z)",
     re.MULTILINE | re.DOTALL,
 )
 PYTHON = {"python", "py", "python3", "py3", "python 3", "{python}", "{.python}"}
 UNNAMED = {"", "code", "plaintext", "text"}
 """Also outputs and formulas are written so: taken only where no block says that it is Python."""
-STATEMENT = re.compile(
-    r"(?:def|class|import|from|print|for|while|if|try|with|async)\b|@\w|\w+\s*=(?!=)"
+STATEMENT = (
+    r"(?:(?:def|class|import|from|print|for|while|if|try|with|async)\b|@\w|"
+    r"\w+(?:[ \t]*,[ \t]*\w+)*[ \t]*=(?!=))"
 )
-DEFINITION = r"^[ \t]*(?:async[ \t]+)?(?:def|class)\s+{name}\b"
+BEGINS_AS_PROGRAM = re.compile(r"(?:(?:#.*)?\n)*" + STATEMENT)
+HAS_STATEMENT = re.compile(r"^[ \t]*" + STATEMENT, re.MULTILINE)
+DEFINITION = r"^[ \t]*(?:(?:async[ \t]+)?(?:def|class)\s+{name}\b|{name}[ \t]*=(?!=))"
 
 
 def program_of(answer: str, defines: str = "") -> str | None:
     """The last block that defines the name, or the last one at all; null where there is none.
 
-    Later blocks correct the earlier ones; examples of use come behind and define nothing. A last
-    block whose fence is missing counts, and so does an answer that is nothing but a program.
+    Later blocks correct the earlier ones; examples of use come behind and define nothing, and what
+    they print has no statement. A last block whose fence is missing counts, and so does an answer
+    that is nothing but a program.
     """
     answer = answer.replace("\r\n", "\n")
     blocks = list(FENCE.finditer(answer))
     named = [_code(block) for block in blocks if _language(block) in PYTHON]
     unnamed = [_code(block) for block in blocks if _language(block) in UNNAMED]
     found = [code for code in named or unnamed if code.strip()]
-    if not blocks and STATEMENT.match(answer.strip()):
+    found = list(filter(HAS_STATEMENT.search, found)) or found
+    if not blocks and BEGINS_AS_PROGRAM.match(answer.strip()):
         found = [answer.strip()]
     if defines:
         definition = re.compile(DEFINITION.format(name=re.escape(defines)), re.MULTILINE)
@@ -36,7 +41,7 @@ def program_of(answer: str, defines: str = "") -> str | None:
 
 
 def _language(block: re.Match[str]) -> str:
-    return block["language"].strip().split(" ")[0].casefold()
+    return re.split(r"[ :]", block["language"].strip(), maxsplit=1)[0].casefold()
 
 
 def _code(block: re.Match[str]) -> str:

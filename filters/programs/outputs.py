@@ -10,17 +10,14 @@ NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?")
 
 
 def same_output(expected: str, actual: str) -> bool:
-    """The same lines, whatever ends them, blanks between words and empty lines at the end; where a
-    number with decimals is expected, one that is nearly it."""
+    """The same lines, whatever ends them, blanks between words and empty lines; where a number with
+    decimals is expected, one that is nearly it."""
     wanted, given = _lines(expected), _lines(actual)
     return wanted == given or (len(wanted) == len(given) and all(map(_same_line, wanted, given)))
 
 
 def _lines(text: str) -> list[str]:
-    lines = [line.strip() for line in re.split(r"\r\n|\r|\n", text)]
-    while lines and not lines[-1]:
-        lines.pop()
-    return lines
+    return [line.strip() for line in re.split(r"\r\n|\r|\n", text) if line.strip()]
 
 
 def _same_line(expected: str, actual: str) -> bool:

@@ -3,11 +3,11 @@
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 from filters.programs.assertions import Assertion, assertions_of
 from filters.programs.outputs import same_output
-from filters.programs.values import as_json, read_value, same_value
+from filters.programs.values import as_json, is_plain, read_value, same_value
 from schemas.ports import ProgramLimits, ProgramRun, ProgramTest
 
 MIB = 2**20
@@ -24,6 +24,7 @@ class Script:
 
     input: str
     output: str
+    among_objects: ClassVar[None] = None
 
     def test(self) -> ProgramTest:
         return ProgramTest(stdin=self.input.encode("utf-8", "surrogatepass"))
@@ -44,6 +45,9 @@ class Call:
     function: str
     arguments: tuple[Any, ...]
     returns: Any
+    or_returns: tuple[Any, ...] = ()
+    among_objects: ClassVar[None] = None
+    """APPS wraps what is returned in a list of its own, and TACO does not always."""
 
     def test(self) -> ProgramTest:
         owner, dot, method = self.function.rpartition(".")
@@ -52,7 +56,8 @@ class Call:
         return ProgramTest(expression=f"{function}(*arguments)", arguments=self.arguments)
 
     def passes(self, run: ProgramRun, own: Sequence[Any]) -> bool:
-        return same_value(as_json(self.returns), as_json(read_value(run.result or "")))
+        answer = as_json(read_value(run.result or ""))
+        return any(same_value(as_json(one), answer) for one in (self.returns, *self.or_returns))
 
     def told(self, run: ProgramRun) -> str:
         called = f"{self.function}{self.arguments!r:.200}"
@@ -66,20 +71,43 @@ class Asserted:
     assertion: Assertion
 
     def test(self) -> ProgramTest:
-        return ProgramTest(expression=_tuple(self.assertion.asked), setup=self.assertion.setup)
+        setup = _repeatable(self.assertion.setup)
+        return ProgramTest(expression=_tuple(self.assertion.asked), setup=setup)
 
     def own(self) -> ProgramTest | None:
         """What the test computes without the program."""
         if not self.assertion.computed:
             return None
         computed = _tuple(self.assertion.computed)
-        return ProgramTest(expression=computed, setup=self.assertion.own_setup)
+        return ProgramTest(expression=computed, setup=_repeatable(self.assertion.own_setup))
 
     def passes(self, run: ProgramRun, own: Sequence[Any]) -> bool:
-        return self.assertion.holds(read_value(run.result or ""), own)
+        assertion, answers = self.assertion, read_value(run.result or "")
+        return not assertion.code and assertion.holds(answers, own)
+
+    def decided_by(self, run: ProgramRun, own: Sequence[Any]) -> ProgramTest | None:
+        """What decides in a process of its own, where the condition is code and the answers are
+        data; ValueError where the program has said nothing that makes sense."""
+        if not self.assertion.code:
+            return None
+        values = self.assertion.values(read_value(run.result or ""), own)
+        if not all(map(is_plain, values)):
+            return None
+        setup, code = self.assertion.own_setup, f"bool({self.assertion.code})"
+        return ProgramTest(expression=code, setup=_repeatable(setup), arguments=tuple(values))
+
+    @property
+    def among_objects(self) -> "Asserted | None":
+        among = self.assertion.among_objects
+        return Asserted(among) if among else None
 
     def told(self, run: ProgramRun) -> str:
         return f"{', '.join(self.assertion.asked):.300}: got {run.result or 'no result':.200}"
+
+
+def _repeatable(setup: str) -> str:
+    """What is asked and what is computed are two processes, and must draw the same numbers."""
+    return f"import random as _random\n_random.seed(0)\n{setup}" if "random" in setup else setup
 
 
 Case = Script | Call | Asserted
@@ -155,6 +183,8 @@ def _cases(test: Any, setup: str, entry: str) -> Iterator[Case]:
     elif test.get("testtype") == "functional":
         lines = [json.loads(line) for line in test["input"].split("\n") if line.strip()]
         name = (test.get("metadata") or {}).get("func_name") or entry
+        if not name:
+            raise ValueError("a functional test needs func_name, in its metadata or beside it")
         yield Call(_function(name), tuple(lines), json.loads(test["output"]))
     elif {"input", "output"} <= test.keys():
         yield Script(_lines(test["input"]), _lines(test["output"]))
@@ -168,9 +198,8 @@ def _paired(told: dict[str, Any], entry: str) -> Iterator[Case]:
         raise ValueError("inputs and outputs must be lists of the same length")
     for one, other in zip(inputs, outputs, strict=True):
         if entry:
-            # APPS wraps what is returned in a list of its own.
-            returns = other[0] if isinstance(other, list) and len(other) == 1 else other
-            yield Call(_function(entry), tuple(one), returns)
+            unwrapped = tuple(other) if isinstance(other, list) and len(other) == 1 else ()
+            yield Call(_function(entry), tuple(one), other, unwrapped)
         else:
             yield Script(_lines(one), _lines(other))
 
@@ -194,7 +223,8 @@ def _function(name: Any) -> str:
 
 def _defined(cases: Sequence[Case], entry: str) -> str:
     called = next((case.function for case in cases if isinstance(case, Call)), "")
-    return (called or entry).partition(".")[0]
+    asserted = next((case.assertion.asks_for for case in cases if isinstance(case, Asserted)), "")
+    return (called or entry or asserted).partition(".")[0]
 
 
 def _tuple(expressions: Sequence[str]) -> str:

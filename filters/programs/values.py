@@ -6,7 +6,12 @@ object would say about its equality is not asked.
 
 import json
 import math
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, time
+from decimal import Decimal
+from fractions import Fraction
 from typing import Any
 
 CLOSE = 1e-6
@@ -16,6 +21,13 @@ HASHED = {"set", "frozenset", "dict"}
 MOST_COLLISIONS = 100
 """Of hashes: each costs a comparison with all before it, and whoever chooses keys can choose them
 so that all collide."""
+
+
+MOST_ITEMS = 100_000
+"""Of a range: it costs nothing before somebody lists it."""
+LARGEST_EXPONENT = 5000
+"""Of a Decimal, which else becomes an integer that fills all memory."""
+FRACTION = re.compile(r"-?\d+(?:/\d+)?")
 
 
 class Opaque:
@@ -38,7 +50,7 @@ def read_value(text: str) -> Any:
     """The value that a program's result spells; ValueError for what is no such text."""
     try:
         return _value(json.loads(text), 0)
-    except (TypeError, LookupError, RecursionError) as error:
+    except (TypeError, LookupError, RecursionError, ArithmeticError) as error:
         raise ValueError(f"no result: {error}") from error
 
 
@@ -58,6 +70,36 @@ def _value(node: Any, depth: int) -> Any:
     return CONTAINERS[kind](values)
 
 
+@dataclass(frozen=True)
+class Said:
+    """A value that is what its text says, such as a `datetime.timedelta`."""
+
+    kind: str
+    text: str
+
+
+def _said(kind: str, text: str) -> Any:
+    if kind == "fractions.Fraction" and FRACTION.fullmatch(text):
+        return Fraction(text)
+    if kind == "decimal.Decimal":
+        number = Decimal(text)
+        return number if abs(number.adjusted()) < LARGEST_EXPONENT else Opaque(kind)
+    return SAID[kind](text) if kind in SAID else Said(kind, text)
+
+
+def as_range(bounds: Sequence[Any]) -> range:
+    """ValueError for one that is too long to be listed."""
+    numbers = range(*bounds)
+    if len(numbers) > MOST_ITEMS:
+        raise ValueError("a range that is too long")
+    return numbers
+
+
+SAID: dict[str, Callable[[str], Any]] = {
+    "datetime.date": date.fromisoformat,
+    "datetime.datetime": datetime.fromisoformat,
+    "datetime.time": time.fromisoformat,
+}
 SCALARS: dict[str, Callable[[str], Any]] = {
     "int": lambda text: int(text, 16),
     "float": float,
@@ -71,7 +113,19 @@ CONTAINERS: dict[str, Callable[[list[Any]], Any]] = {
     "set": set,
     "frozenset": frozenset,
     "dict": dict,
+    "range": as_range,
+    "iterator": iter,
+    "said": lambda told: _said(*told),
 }
+
+
+def is_plain(value: Any) -> bool:
+    """Whether it can be handed to a process as data."""
+    if isinstance(value, list | tuple | set | frozenset):
+        return all(map(is_plain, value))
+    if isinstance(value, dict):
+        return all(map(is_plain, value)) and all(map(is_plain, value.values()))
+    return value is None or isinstance(value, bool | int | float | complex | str | bytes)
 
 
 def as_json(value: Any) -> Any:

@@ -9,6 +9,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from functools import cache
+from itertools import accumulate, pairwise
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -31,6 +32,7 @@ WALL_FACTOR, WALL_EXTRA_S = 3.0, 2.0
 START_S = 10.0
 REPORT_BYTES = 64 * 2**20
 """Of all tests of a program; it is in the memory of three processes at once."""
+LONGEST_HEADER = 200
 LAST = ("late", "not_compiled")
 ENDED_BY = {"ended": "killed", "late": "late", "flood": "flooded"}
 """What the launcher says of a sandbox, and the test that it ended in."""
@@ -111,8 +113,8 @@ class Slot:
         answer = self._ask(
             {
                 "job": marshal.dumps(self._job(source, tests, nonces, limits, wall_s)),
-                # One late test is the last one; the others are within what they may compute.
-                "wall_s": START_S + wall_s + WALL_FACTOR * limits.cpu_s * len(tests),
+                # One late test is the last one; others compute, or wait for so long together.
+                "wall_s": START_S + 2 * wall_s + WALL_FACTOR * limits.cpu_s * len(tests),
                 "report_bytes": REPORT_BYTES,
             }
         )
@@ -140,6 +142,7 @@ class Slot:
             ],
             "cpu_s": limits.cpu_s,
             "wall_s": wall_s,
+            "wall_factor": WALL_FACTOR,
             "output_bytes": limits.output_bytes,
             "watched_bytes": 0 if self._group else limits.memory_bytes,
             "limits": {
@@ -206,22 +209,23 @@ def _runner() -> bytes:
 def _runs(report: bytes, nonces: Sequence[bytes]) -> list[ProgramRun]:
     """What a report says, as far as it makes sense: it comes from inside."""
     runs: list[ProgramRun] = []
-    while report and len(runs) < max(1, len(nonces)):
-        line, _, rest = report.partition(b"\n")
-        fields = line.split(b" ")
+    place = 0
+    while place < len(report) and len(runs) < max(1, len(nonces)):
+        end = report.find(b"\n", place, place + LONGEST_HEADER)
+        fields = report[place:end].split(b" ") if end >= 0 else []
         try:
             how, status, cpu_s = fields[0].decode("ascii"), int(fields[1]), float(fields[2])
             sizes = [int(size) for size in fields[3:6]]
         except (ValueError, IndexError):
             break
-        if min(sizes) < 0 or sum(sizes) > len(rest):
+        place = end + 1
+        if min(sizes) < 0 or sum(sizes) > len(report) - place:
             break
-        stdout, stderr, result = (
-            rest[sum(sizes[:place]) : sum(sizes[: place + 1])] for place in range(3)
-        )
+        stops = list(accumulate(sizes, initial=place))
+        stdout, stderr, result = (report[one:other] for one, other in pairwise(stops))
         nonce = nonces[len(runs)] if nonces else b""
         own = result.startswith(nonce) and bool(nonce)
         value = result[len(nonce) :].decode("ascii", "replace") if own else None
         runs.append(ProgramRun(how, status, cpu_s, stdout, stderr, value))
-        report = rest[sum(sizes) :]
+        place = stops[-1]
     return runs

@@ -67,7 +67,10 @@ def test_the_right_one_passes(scorer: CodeScorer, tests: Any) -> None:
 @pytest.mark.parametrize("hack", HACKS)
 @pytest.mark.parametrize("tests", [ASSERTS, CALLS], ids=["asserts", "calls"])
 def test_no_hack_passes(scorer: CodeScorer, tests: Any, hack: str) -> None:
-    score = judged(scorer, tests, HACKS[hack])
+    # Many of them end by being late.
+    tests = {"tests": [tests]} if isinstance(tests, str) else tests
+    short = tests | {"time_limit": 1}
+    score = judged(scorer, short, HACKS[hack])
     assert score.verdict == "false", score
     assert score.values["passed"] != score.values["total"]
 
@@ -184,6 +187,62 @@ def test_what_is_expected_cannot_be_read(scorer: CodeScorer) -> None:
     assert told(scorer, tests, "def f(x): return ref(x)") == ("false", "crash")
 
 
+OBJECTS = (
+    "from dataclasses import dataclass\n"
+    "@dataclass(order=True)\n"
+    "class Point:\n    x: int = 0\n"
+    "    def __len__(self): return self.x\n"
+    "def f(x): return Point(x)\n"
+)
+EQUAL_TO_ALL = (
+    "class Point:\n    def __init__(self, x=0): pass\n    def __eq__(self, other): return True\n"
+    "    def __contains__(self, other): return True\n"
+    "def f(x): return Point(x)\n"
+    "def isinstance(*x): return True\n"
+    "def all(*x): return True\n"
+)
+
+
+@pytest.mark.parametrize(
+    ("tests", "right", "wrong"),
+    [
+        ("assert Point(1) == Point(1) and Point(1) < Point(2)", OBJECTS, "class Point: pass"),
+        ("assert len(f(3)) == 3", OBJECTS, EQUAL_TO_ALL),
+        ("assert isinstance(f(3), Point)", OBJECTS, "def f(x): return x\nclass Point: pass"),
+        ("assert isinstance(f(3), int)", "def f(x): return x", EQUAL_TO_ALL),
+        ("assert f(3) == 5", "def f(x): return 5", EQUAL_TO_ALL),
+        ("p = f(3)\nassert p == [5]", "def f(x): return [5]", EQUAL_TO_ALL),
+        ("assert 3 in f(3)", "def f(x): return {x}", EQUAL_TO_ALL),
+        ("assert all(f(x) == x for x in range(3))", "def f(x): return x", EQUAL_TO_ALL),
+        ("from fractions import Fraction\nassert f(3) == Fraction(1, 3)",
+         "from fractions import Fraction\ndef f(x): return Fraction(1, x)",
+         "def f(x): return 1 / x"),
+        ("from datetime import date\nassert f(2024) > date(2023, 1, 1)",
+         "from datetime import date\ndef f(x): return date(x, 1, 1)",
+         EQUAL_TO_ALL),
+        ("assert list(f(3)) == [0, 1, 2] and next(f(1)) == 0",
+         "def f(x): yield from range(x)", EQUAL_TO_ALL),
+        ("def is_heap(x): return all(x[0] <= y for y in x)\nassert is_heap(f([2, 1]))",
+         "f = sorted", EQUAL_TO_ALL),
+        ("with pytest.raises(ValueError):\n    f(-1)\nassert f(1) == 1",
+         "def f(x):\n    if x < 0: raise ValueError\n    return x", "def f(x): return x"),
+        ("x = [2, 1]\nk = f(x)\nassert x[:k] == [1, 2]",
+         "def f(x):\n    x.sort()\n    return 2", "def f(x): return 2"),
+        ("assert sum(10, 15) == 25", "def sum(a, b): return a + b", "def sum(a, b): return a"),
+        ("import random\nfor _ in range(3):\n    x = random.random()\n    assert f(x) == x + 1",
+         "def f(x): return x + 1", "def f(x): return x"),
+        ({"fn_name": "f", "inputs": [[1]], "outputs": [[5]]}, "def f(x): return [5]",
+         "def f(x): return [[5]]"),
+    ],
+)  # fmt: skip
+def test_what_tests_say_in_other_ways(
+    scorer: CodeScorer, tests: Any, right: str, wrong: str
+) -> None:
+    score = judged(scorer, tests, right)
+    assert score.verdict == "true", score
+    assert judged(scorer, tests, wrong).verdict == "false"
+
+
 def test_the_first_failing_test_is_shown(scorer: CodeScorer) -> None:
     score = judged(scorer, CALLS, "def add(a, b): return 3")
     assert score.values["passed"] == 1
@@ -224,7 +283,9 @@ def test_a_checker_accepts_other_outputs(scorer: CodeScorer) -> None:
     tests = {"tests": [{"input": "12", "output": "3 4"}], "checker": CHECKER}
     assert told(scorer, tests, "print(2, 6)") == ("true", None)
     assert told(scorer, tests, "print(2, 7)") == ("false", "wrong_answer")
-    assert told(scorer, tests, "print('x')") == (None, "bad_tests")
+    assert told(scorer, tests, "print('x')") == ("false", "wrong_answer")
+    broken = tests | {"checker": "def check(input, expected, actual): return 1 / 0"}
+    assert told(scorer, broken, "print(3, 4)") == (None, "bad_tests")
 
 
 def test_the_solution_sets_the_limit(scorer: CodeScorer) -> None:
@@ -246,7 +307,7 @@ def test_the_solution_sets_the_limit(scorer: CodeScorer) -> None:
         "not a test",
         "assert 1 == 1",
         "assert 1 / 0 == 1",
-        "for n in range(3):\n    assert add(n, n) == 2 * n",
+        "for n in x:\n    assert add(n, n) == 2 * n",
         "assert np.allclose(add(1, 2), 3)",
         '{"tests": [3]}',
         '{"tests": [{"input": "1"}]}',

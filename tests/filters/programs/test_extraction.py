@@ -35,6 +35,12 @@ from filters.programs.extraction import program_of
         ("```python\n", "", None),
         ("```python\r\na = 1\r\n```\r\n", "", "a = 1\n"),
         ("a ```python b```", "", None),
+        ("```python\ndef f():\n    return [1]```\nThat is it.", "", "def f():\n    return [1]"),
+        ("```python:main.py\na = 1\n```", "", "a = 1\n"),
+        ("```python\na = 1\n```\nwhich prints\n```python\n3 4\n```", "", "a = 1\n"),
+        ("```python\n3 + 4\n```", "", "3 + 4\n"),
+        ("# adds\n\na, b = map(int, 'ab')", "", "# adds\n\na, b = map(int, 'ab')"),
+        ("```python\nf = lambda: 1\n```\n```python\nprint(f())\n```", "f", "f = lambda: 1\n"),
     ],
 )
 def test_programs(answer: str, defines: str, program: str | None) -> None:

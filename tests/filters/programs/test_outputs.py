@@ -19,7 +19,7 @@ from filters.programs.outputs import same_output
         ("1", "1\n2", False),
         ("0.5 0.5", "0.50 ", False),
         ("0.5", "0.50 0.5", False),
-        ("1\n\n2", "1\n2", False),
+        ("1\n\n2", "1\n2", True),
         ("YES", "yes", False),
         ("0.5", "0.50000001", True),
         ("0.5", "0.51", False),

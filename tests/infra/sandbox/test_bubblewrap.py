@@ -118,6 +118,25 @@ def test_a_sleeper_is_late_too(sandbox: Bubblewrap) -> None:
     assert time.monotonic() - started < 10
 
 
+def test_many_that_sleep_are_late_together(sandbox: Bubblewrap) -> None:
+    """One may wait for `2 s + 3 * cpu_s`, and so may all."""
+    runs = sandbox.run("import time; time.sleep(1.2)", [ProgramTest()] * 20, SHORT)
+    assert [run.how for run in runs] == ["ended", "ended", "ended", "late"]
+
+
+def test_what_daemons_compute_counts(sandbox: Bubblewrap) -> None:
+    source = (
+        "import os, signal, time\n"
+        "signal.signal(signal.SIGCHLD, signal.SIG_IGN)\n"
+        "for _ in range(2):\n"
+        "    if os.fork() == 0:\n"
+        "        while True: pass\n"
+        "time.sleep(0.7)\n"
+    )
+    [run] = sandbox.run(source, [ProgramTest()], SHORT)
+    assert run.how == "late"
+
+
 def test_a_crash_ends_one_test_alone(sandbox: Bubblewrap) -> None:
     source = "import os\nif input() == 'b': os.abort()\nprint(1)"
     runs = sandbox.run(source, [ProgramTest(text) for text in (b"a\n", b"b\n", b"a\n")], LIMITS)
@@ -208,13 +227,15 @@ def test_threads_share_the_slots(sandbox: Bubblewrap) -> None:
 
 
 def test_a_launcher_that_dies_is_replaced() -> None:
+    before = set(psutil.Process().children())
     one = Bubblewrap()
-    launcher = psutil.Process().children()[-1]
+    [launcher] = set(psutil.Process().children()) - before
     timer = threading.Timer(0.5, lambda: launcher.send_signal(signal.SIGKILL))
     timer.start()
     [run] = one.run("import time; time.sleep(2)", [ProgramTest()], LIMITS)
     assert run.how == "ended"
-    assert psutil.Process().children()[-1] != launcher
+    [other] = set(psutil.Process().children()) - before
+    assert other.pid != launcher.pid
     assert script(one, "print(1)").stdout == b"1\n"
     one.close()
 

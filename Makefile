@@ -8,7 +8,7 @@ TORCH := torch==2.13.0
 PACKAGES := schemas filters infra jobs examples tests benchmarks
 
 # What torch itself brings or what text generation does not need; see requirements/overrides.txt.
-NOT_LOCKED := torch torchvision torchaudio torchcodec triton
+NOT_LOCKED := torch torchvision torchaudio torchcodec triton pycosat matplotlib
 CUDA := cuda-bindings cuda-pathfinder cuda-toolkit nvidia-cublas nvidia-cuda-cupti \
 	nvidia-cuda-nvrtc nvidia-cuda-runtime nvidia-cudnn-cu13 nvidia-cufft nvidia-cufile \
 	nvidia-curand nvidia-cusolver nvidia-cusparse nvidia-cusparselt-cu13 nvidia-nccl-cu13 \

@@ -54,6 +54,7 @@ class CodeScorer:
     fields: ClassVar[Mapping[str, FieldType]] = {"passed": int, "total": int, "isolation": str}
     verifies: ClassVar[bool] = True
     deadline_s: ClassVar[float | None] = None
+    sees_libraries: ClassVar[bool] = False
 
     def __init__(self) -> None:
         self._sandbox: Sandbox | None = None

@@ -79,6 +79,9 @@ class Scorer(Protocol):
 class NeedsSandbox(Protocol):
     """A scorer that runs programs: it is given where, or why it cannot."""
 
+    sees_libraries: ClassVar[bool]
+    """Whether its programs may import what is installed here; those of models may not."""
+
     def use(self, sandbox: Sandbox | SandboxError) -> None: ...
 
 

@@ -9,6 +9,7 @@ from filters.exact_match import ExactMatchScorer
 from filters.format import FormatScorer
 from filters.language import LanguageScorer
 from filters.math_answer import MathScorer
+from filters.procedural import ProceduralScorer
 from filters.repetition import RepetitionScorer
 from filters.scorer import Response, Scorer
 from schemas.errors import RecipeError
@@ -22,6 +23,7 @@ SCORERS: dict[str, type[Scorer]] = {
         FormatScorer,
         LanguageScorer,
         MathScorer,
+        ProceduralScorer,
         RepetitionScorer,
     )
 }

@@ -120,6 +120,12 @@ def _annotate(arguments: Namespace) -> Result:
     return Result(*annotate(arguments.file, arguments.scorer, arguments.output))
 
 
+def _procedural(arguments: Namespace) -> Result:
+    from jobs.procedural import write_problems
+
+    return Result(*write_problems(arguments.task, arguments.size, arguments.seed, arguments.output))
+
+
 def _versions(arguments: Namespace) -> Result:
     from jobs.tell import versions
 
@@ -250,6 +256,18 @@ COMMANDS: tuple[Command, ...] = (
         ),
         _annotate,
         "stillhouse annotate samples.jsonl --scorer format math -o scored.parquet",
+    ),
+    Command(
+        "procedural",
+        "write prompts by tasks of reasoning-gym, each with what verifies its answer",
+        (
+            (("task",), {"metavar": "TASK", "nargs": "+", "help": "such as countdown or gcd"}),
+            (("--size",), {"type": int, "default": 100, "help": "problems of each task (100)"}),
+            (("--seed",), {"type": int, "default": 0, "help": "the same problems again (0)"}),
+            (("-o", "--output"), {"metavar": "FILE", "required": True, "help": "a .jsonl file"}),
+        ),
+        _procedural,
+        "stillhouse procedural gcd countdown --size 500 -o problems.jsonl",
     ),
     Command(
         "versions",

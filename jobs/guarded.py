@@ -59,7 +59,7 @@ class _WithSandbox(_InThisProcess):
         super().__init__(scorer)
         self._sandbox: Sandbox | None = None
         try:
-            self._sandbox = Bubblewrap(slots)
+            self._sandbox = Bubblewrap(slots, with_libraries=scorer.sees_libraries)
         except SandboxError as error:
             if sandbox_must_be:
                 raise

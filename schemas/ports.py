@@ -159,6 +159,10 @@ class ProgramRun:
     """Of the expression: JSON in which values say their types, such as `["tuple", 1, 2]`."""
 
 
+LIBRARIES = "/libraries"
+"""Where a sandbox shows them, if it does."""
+
+
 class Sandbox(Protocol):
     """Runs programs that nobody trusts.
 

@@ -8,6 +8,7 @@ group, they are; elsewhere the first process of each sandbox watches them.
 import os
 import shutil
 import sys
+import sysconfig
 from collections.abc import Sequence
 from importlib.util import find_spec
 from itertools import count
@@ -19,7 +20,7 @@ from infra.sandbox.seccomp import seccomp_filter
 from infra.sandbox.self_test import assert_held
 from infra.sandbox.slot import Slot, SlotSettings
 from schemas.errors import SandboxError
-from schemas.ports import ProgramLimits, ProgramRun, ProgramTest
+from schemas.ports import LIBRARIES, ProgramLimits, ProgramRun, ProgramTest
 
 INSIDE_UID = 65534
 FILES_BYTES = 64 * 2**20
@@ -40,19 +41,20 @@ _numbers = count()
 
 
 class Bubblewrap:
-    """A sandbox with so many slots; a slot runs one program at a time.
+    """A sandbox with so many slots; a slot runs one program at a time, and sees the libraries that
+    are installed here if it shall.
 
     Raises SandboxError with what is missing, or with the attack that its self-test got through
     with: there is no less safe way that it would fall back on.
     """
 
-    def __init__(self, slots: int = 1) -> None:
+    def __init__(self, slots: int = 1, *, with_libraries: bool = False) -> None:
         remove_leftovers(GROUP_PREFIX)
         self._slots: list[Slot] = []
         self._free: SimpleQueue[Slot] = SimpleQueue()
         try:
             for _ in range(slots):
-                slot = _new_slot()
+                slot = _new_slot(with_libraries=with_libraries)
                 self._slots.append(slot)
                 self._free.put(slot)
             assert_held(self._slots[0])
@@ -91,7 +93,7 @@ def bubblewrap_path() -> Path:
     )
 
 
-def _new_slot() -> Slot:
+def _new_slot(*, with_libraries: bool = False) -> Slot:
     calls = seccomp_filter()
     if calls is None:
         raise SandboxError("sandbox: no filter of system calls is known for this processor")
@@ -103,10 +105,17 @@ def _new_slot() -> Slot:
         binary, own = Path(copies[0][1]), OWN_ROOT / "python"
     else:
         copies, mounts, binary, own = [], [], executable, python
+    shown: list[str] = []
+    if with_libraries:
+        found = libraries = Path(sysconfig.get_path("platlib"))
+        if is_root:
+            found = OWN_ROOT / "libraries"
+            mounts.append((str(libraries), str(found)))
+        shown = ["--ro-bind", str(found), LIBRARIES]
     return Slot(
         SlotSettings(
             name=f"{GROUP_PREFIX}{os.getpid()}-{next(_numbers)}",
-            command=[str(binary), *_arguments(own, python)],
+            command=[str(binary), *shown, *_arguments(own, python)],
             gives_up_uid=is_root,
             mounts=mounts,
             copies=copies,

@@ -50,7 +50,7 @@ class CodeScorer:
     """
 
     name: ClassVar[str] = "code"
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
     fields: ClassVar[Mapping[str, FieldType]] = {"passed": int, "total": int, "isolation": str}
     verifies: ClassVar[bool] = True
     deadline_s: ClassVar[float | None] = None
@@ -240,14 +240,14 @@ def _ended_well(run: ProgramRun) -> bool:
 def _passes(case: Case, own: Sequence[Any], run: ProgramRun) -> bool:
     try:
         return _ended_well(run) and case.passes(run, own)
-    except (ValueError, RecursionError):  # it has no result, or none that can be read
+    except Exception:  # it has no result, or one whose values raise what they like
         return False
 
 
 def _decided_by(case: Asserted, own: Sequence[Any], run: ProgramRun) -> ProgramTest | None:
     try:
         return case.decided_by(run, own) if _ended_well(run) else None
-    except (ValueError, LookupError, RecursionError):  # it has no result, or not the right number
+    except Exception:  # it has no result, or one whose values raise what they like
         return None
 
 

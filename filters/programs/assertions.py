@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from filters.programs.names import LIBRARIES, Scope, bound, used
-from filters.programs.plain import asserts, parametrized, plain
+from filters.programs.plain import RAISED, asserts, parametrized, plain
 from filters.programs.pure import NotUnderstood, evaluate
 from filters.programs.reader import Reader
 from filters.programs.unit_tests import functions_of
@@ -39,8 +39,10 @@ class Assertion:
     asks_for: str
     """A name that the program must define."""
     code: str = ""
-    """Where the condition is more than what is understood here, as in `is_valid(f(1))`: Python over
-    `arguments`, which the answers are, for a process of its own after `own_setup`."""
+    """The condition as Python over `arguments`, which the answers are, for a process of its own
+    after `own_setup`."""
+    is_understood: bool = True
+    """Or it is more than what can be decided here, as in `is_valid(f(1))`."""
     among_objects: "Assertion | None" = None
     """The same, for answers that are objects and mean nothing outside of the program."""
 
@@ -171,8 +173,16 @@ class _Reading:
         self._setup += [_Step.of(ast.parse(text).body[0]) for text in reader.asked_of_objects]
         for text in reader.asked:
             call = ast.parse(text)
-            if self._scope.hand(call):
+            if text.startswith(RAISED):
+                self._setup.append(self._raised(text))
+            elif self._scope.hand(call):
                 self._setup.append(replace(_Step.of(call.body[0]), changes_only=True))
+
+    def _raised(self, text: str) -> "_Step":
+        """What raises may change what it uses."""
+        step = _Step.of(ast.parse(text).body[0])
+        bodies = [one.used for one in self._setup if one.bound & step.used]
+        return replace(step, used=step.used.union(*bodies))
 
     def _reader(
         self,
@@ -189,7 +199,8 @@ class _Reading:
         return reader
 
     def _assertion(self, reader: Reader) -> Assertion:
-        setup = _needed(self._setup, reader.asked, with_changes=reader.with_changes)
+        objects = reader.objects()
+        setup = _needed(self._setup, reader.asked, objects, with_changes=reader.with_changes)
         return Assertion(
             reader.condition,
             tuple(reader.places),
@@ -199,6 +210,7 @@ class _Reading:
             "\n".join(self._own_setup),
             self._scope.first_of_program((setup, *reader.asked)),
             reader.code(),
+            reader.is_understood(),
         )
 
 
@@ -217,18 +229,26 @@ class _Step:
         return cls(ast.unparse(node), frozenset(bound(node)), frozenset(used(node)))
 
 
-def _needed(setup: Sequence[_Step], asked: Sequence[str], *, with_changes: bool) -> str:
+def _needed(
+    setup: Sequence[_Step], asked: Sequence[str], objects: set[str], *, with_changes: bool
+) -> str:
     """The statements that the program's answers depend on. No others: in `expected = 5` it would
     read what is expected."""
     names = {name for text in asked for name in used(ast.parse(text))}
-    kept: list[str] = []
-    for step in reversed(setup):
-        if step.changes_only and not with_changes:
-            continue
-        if step.bound & names or "*" in step.bound or (not step.bound and step.used & names):
-            kept.append(step.text)
-            names |= step.used
-    return "\n".join(reversed(kept))
+    kept: set[int] = set()
+    size = -1
+    while size < len(kept):
+        size = len(kept)
+        for place in set(range(len(setup))) - kept:
+            step = setup[place]
+            if step.changes_only and not with_changes:
+                continue
+            # What an object of the program's is used for may change it, whatever that binds.
+            changes = step.used & names and (not step.bound or step.used & names & objects)
+            if step.bound & names or "*" in step.bound or changes:
+                kept.add(place)
+                names |= step.used
+    return "\n".join(setup[place].text for place in sorted(kept))
 
 
 def _imports(node: ast.Import | ast.ImportFrom) -> set[str]:

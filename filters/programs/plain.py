@@ -1,6 +1,7 @@
 """Tests spelt with plain asserts: loops unrolled, and what must raise made an answer."""
 
 import ast
+import builtins
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from copy import deepcopy
 from typing import Any
@@ -11,17 +12,23 @@ MOST_STATEMENTS = 2000
 APPROXIMATE = {"approx", "pytest.approx"}
 RAISES = {"pytest.raises", "raises", "self.assertRaises"}
 FAILS = {"pytest.fail", "self.fail"}
+RAISED = "raised_in_line_"
+"""And its number: a function that says which error was raised there."""
 RELATIVE, ABSOLUTE = 1e-6, 1e-12
 """What pytest.approx allows by itself (its documentation)."""
-RAISED = """
+QUESTION = """
 def {name}():
     try:
         {body}
+    except {missing}:
+        raise
     except BaseException as error:
-        return [kind.__name__ for kind in type(error).__mro__]
+        kinds = [(kind.__module__, kind.__name__) for kind in type(error).__mro__]
+        return ["builtins." * (module == "builtins") + name for module, name in kinds]
     return []
 """
-"""Only names are asked for: whether they are the right ones is decided outside."""
+"""Only names are asked for: whether they are the right ones is decided outside. A program that does
+not define what it shall raises NameError, which is nothing that it was asked for."""
 
 
 def plain(statements: Iterable[ast.stmt], known: Mapping[str, Any] | None = None) -> list[ast.stmt]:
@@ -33,7 +40,8 @@ def plain(statements: Iterable[ast.stmt], known: Mapping[str, Any] | None = None
     values = dict(known or {})
     found: list[ast.stmt] = []
     for statement in statements:
-        for one in _spelt(_Approximate().visit(deepcopy(statement)), values):
+        known_here = _Known(values).visit(_Approximate().visit(deepcopy(statement)))
+        for one in _spelt(known_here, values):
             _take_up(one, values)
             found.append(one)
             if len(found) > MOST_STATEMENTS:
@@ -63,9 +71,11 @@ def parametrized(test: ast.FunctionDef) -> list[ast.stmt]:
 
 
 def _take_up(statement: ast.stmt, known: dict[str, Any]) -> None:
-    """The values of a variable, which loops may run over."""
+    """The values of a variable, which loops may run over; not of one that may have been changed."""
     for node in ast.walk(statement):
-        if isinstance(node, ast.Name) and not isinstance(node.ctx, ast.Load):
+        if isinstance(node, ast.Name) and (
+            not isinstance(node.ctx, ast.Load) or isinstance(known.get(node.id), list | dict | set)
+        ):
             known.pop(node.id, None)
     if isinstance(statement, ast.Assign) and isinstance(statement.targets[0], ast.Name):
         try:
@@ -79,6 +89,8 @@ def _spelt(statement: ast.stmt, known: Mapping[str, Any]) -> Iterator[ast.stmt]:
         yield from _unrolled(statement.target, statement.iter, statement.body, known)
     elif isinstance(statement, ast.Assert) and (loop := _loop_of_all(statement, known)):
         yield from _unrolled(*loop, known)
+    elif isinstance(statement, ast.Assign) and (bindings := _split(statement)):
+        yield from bindings
     elif isinstance(statement, ast.With) and (errors := _raises(statement)):
         yield from _must_raise(statement.body, errors, statement.lineno)
     elif isinstance(statement, ast.Expr) and (call := _raising_call(statement.value)):
@@ -88,6 +100,17 @@ def _spelt(statement: ast.stmt, known: Mapping[str, Any]) -> Iterator[ast.stmt]:
         yield from _must_raise(body, errors, statement.lineno)
     else:
         yield statement
+
+
+def _split(statement: ast.Assign) -> list[ast.stmt]:
+    """`a = 1` and `b = 2` of `a, b = 1, 2`, if that is literal."""
+    [target, *others] = statement.targets
+    if others or not isinstance(target, ast.Tuple):
+        return []
+    try:
+        return _bindings(target, ast.literal_eval(statement.value))
+    except (ValueError, TypeError, NotUnderstood):
+        return []
 
 
 def asserts(body: Sequence[ast.stmt]) -> bool:
@@ -103,9 +126,21 @@ def asserts(body: Sequence[ast.stmt]) -> bool:
 def _unrolled(
     target: ast.expr, over: ast.expr, body: Sequence[ast.stmt], known: Mapping[str, Any]
 ) -> Iterator[ast.stmt]:
-    for item in _items(over, known):
-        [binding] = ast.parse(f"{ast.unparse(target)} = {item!r}").body
-        yield from plain([binding, *body], known)
+    items = _items(over, known)
+    if not items:
+        raise NotUnderstood("a loop of no rounds asserts nothing")
+    for item in items:
+        yield from plain([*_bindings(target, item), *body], known)
+
+
+def _bindings(target: ast.expr, value: Any) -> list[ast.stmt]:
+    """One for each name: what the program needs must not bring along what is expected of it."""
+    if isinstance(target, ast.Tuple | ast.List):
+        if any(isinstance(part, ast.Starred) for part in target.elts):
+            raise NotUnderstood(f"{ast.unparse(target)} takes several items at once")
+        parts = zip(target.elts, value, strict=True)
+        return [one for part, item in parts for one in _bindings(part, item)]
+    return ast.parse(f"{ast.unparse(target)} = {value!r}").body
 
 
 def _loop_of_all(
@@ -163,7 +198,7 @@ def _raises(statement: ast.With) -> ast.expr | None:
     call = item.context_expr
     if others or not isinstance(call, ast.Call) or name_of(call.func) not in RAISES:
         return None
-    if len(call.args) != 1 or call.keywords:
+    if len(call.args) != 1 or call.keywords or item.optional_vars:
         raise NotUnderstood(f"only an error's type is understood, not {ast.unparse(call)[:80]}")
     return call.args[0]
 
@@ -211,12 +246,35 @@ def _does_nothing(node: ast.stmt) -> bool:
 
 
 def _must_raise(body: Sequence[ast.stmt], errors: ast.expr, line: int) -> Iterator[ast.stmt]:
-    name = f"raised_in_line_{line}"
+    name = f"{RAISED}{line}"
     text = ast.unparse(ast.Module(list(body), [])).replace("\n", "\n        ")
     kinds = errors.elts if isinstance(errors, ast.Tuple) else [errors]
     names = [ast.unparse(kind).rpartition(".")[2] for kind in kinds]
+    missing = "()" if "NameError" in names else "NameError"
+    names = [f"builtins.{name}" if hasattr(builtins, name) else name for name in names]
     conditions = " or ".join(f"{kind!r} in {name}()" for kind in names)
-    yield from ast.parse(f"{RAISED.format(name=name, body=text)}\nassert {conditions}").body
+    yield from ast.parse(
+        f"{QUESTION.format(name=name, body=text, missing=missing)}\nassert {conditions}"
+    ).body
+
+
+class _Known(ast.NodeTransformer):
+    """`case["input"]` as what it is, where the test spells that out: the whole of `case` also says
+    what is expected."""
+
+    def __init__(self, known: Mapping[str, Any]) -> None:
+        self._known = known
+
+    def visit_Subscript(self, node: ast.Subscript) -> ast.expr:
+        if isinstance(node.ctx, ast.Load) and isinstance(node.value, ast.Name | ast.Subscript):
+            inner = self.visit(node.value)
+            try:
+                whole = _value(inner, self._known)
+                item = whole[ast.literal_eval(node.slice)]
+            except (NotUnderstood, ValueError, TypeError, LookupError):
+                return node
+            return ast.copy_location(ast.parse(repr(item), mode="eval").body, node)
+        return node
 
 
 class _Approximate(ast.NodeTransformer):

@@ -2,10 +2,18 @@
 
 import ast
 from copy import deepcopy
-from typing import Any
+from typing import Any, TypeGuard
 
 from filters.programs.names import BUILTINS, Scope, bound, root, used
-from filters.programs.pure import COMPREHENSIONS, FUNCTIONS, NotUnderstood, Place, check, name_of
+from filters.programs.pure import (
+    COMPREHENSIONS,
+    FUNCTIONS,
+    METHODS,
+    NotUnderstood,
+    Place,
+    check,
+    name_of,
+)
 
 YES_OR_NO = {"all", "any", "bool", "callable", "hasattr", "isinstance", "issubclass"}
 """Who makes `sorted` something else must know what it shall return; not so who makes `all`."""
@@ -27,10 +35,16 @@ class Reader(ast.NodeTransformer):
         self.asked_of_objects: list[str] = []
 
     def code(self) -> str:
-        """The condition as Python over `arguments`, where it is more than what is understood."""
-        if _is_pure(self.condition):
-            return ""
+        """The condition as Python over `arguments`."""
         return ast.unparse(_Arguments().visit(deepcopy(self.condition)))
+
+    def is_understood(self) -> bool:
+        """Whether the condition can be decided here."""
+        return _is_pure(self.condition)
+
+    def objects(self) -> set[str]:
+        """Names of the test that hold what the program made or may have changed."""
+        return self._scope.objects
 
     def visit(self, node: ast.AST) -> Any:
         if not isinstance(node, ast.expr) or isinstance(node, ast.Constant):
@@ -51,6 +65,10 @@ class Reader(ast.NodeTransformer):
                 return node
             return self._taken(node, self.computed, of_program=False)
         name = root(node)
+        if self._is_identity(node):
+            return self._taken(node, self.asked, of_program=True)
+        if self._is_method_of_answer(node):
+            return self._with_visited_arguments(node)
         if (name and self._scope.is_of_program(name)) or self._is_asked_whole(node):
             if used(node) & self._scope.objects:
                 self.asked_of_objects.append(ast.unparse(node))
@@ -87,32 +105,58 @@ class Reader(ast.NodeTransformer):
             return False
         if isinstance(node, ast.Compare):
             sides = [node.left, *node.comparators]
-            return all(map(self._scope.needs_program, sides)) or any(
-                map(self._scope.is_instance, sides)
-            )
+            is_in = isinstance(node.ops[0], ast.In | ast.NotIn) and len(sides) == 2
+            return all(map(self._is_answer, sides)) or (is_in and self._scope.is_instance(sides[1]))
+        if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.Not):
+            return self._is_answer(node.operand)
         if has_comparison:
             return False
         if isinstance(node, ast.Call):
             arguments = [*node.args, *(keyword.value for keyword in node.keywords)]
             if isinstance(node.func, ast.Name) and node.func.id in YES_OR_NO:
-                return all(map(self._scope.needs_program, arguments))
+                return all(map(self._is_answer, arguments))
             return _is_built_in(node.func) and all(map(self._is_without_test, arguments))
-        return isinstance(node, ast.JoinedStr)
+        return False
 
-    def _is_asked_for_each(self, node: ast.expr) -> bool:
-        """Whether what a comprehension makes of an item is up to the program."""
-        local = set(bound(node))
-        return any(
-            isinstance(inner, ast.Call)
-            and used(inner) & local
-            and self._scope.is_of_program(root(inner) or "")
-            for inner in ast.walk(node)
+    def _is_asked_for_each(self, node: Any) -> bool:
+        """Whether a comprehension is what the program answers to each item, and nothing else: with
+        `y` beside `x`, it could read that from the frame that calls it."""
+        if isinstance(node, ast.DictComp) or any(loop.ifs for loop in node.generators):
+            return False
+        targets = {name for loop in node.generators for name in bound(loop.target)}
+        return (
+            isinstance(node.elt, ast.Call)
+            and self._is_answer(node.elt)
+            and (targets <= used(node.elt))
         )
+
+    def _is_answer(self, node: ast.expr) -> bool:
+        """Whether a value is the program's alone, with nothing of the test's but arguments."""
+        name = root(node)
+        return bool(name) and self._scope.is_of_program(name or "")
+
+    def _is_identity(self, node: ast.expr) -> bool:
+        """`a is b` of two things: values outside are copies. Nothing that is expected is in it."""
+        if not (isinstance(node, ast.Compare) and isinstance(node.ops[0], ast.Is | ast.IsNot)):
+            return False
+        sides = [node.left, *node.comparators]
+        return len(sides) == 2 and not any(isinstance(side, ast.Constant) for side in sides)
+
+    def _is_method_of_answer(self, node: ast.expr) -> TypeGuard[ast.Call]:
+        """Such as `f(1).startswith("a")`: of data it is called outside, and of an object that a
+        function made it would be told what is expected."""
+        if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)):
+            return False
+        methods = set().union(*METHODS.values())
+        receiver = node.func.value
+        if self._among_objects and self._scope.is_instance(receiver):
+            return False
+        return node.func.attr in methods and isinstance(receiver, ast.Call)
 
     def _is_without_test(self, argument: ast.expr) -> bool:
         """The program is not told what it need not know."""
-        is_plain = isinstance(argument, ast.Constant | ast.Lambda | ast.Name)
-        return (is_plain and not self._scope.has(argument)) or self._scope.needs_program(argument)
+        is_plain = isinstance(argument, ast.Constant | ast.Lambda)
+        return (is_plain and not self._scope.has(argument)) or self._is_answer(argument)
 
     def _with_visited_arguments(self, node: ast.Call) -> ast.Call:
         """What is called is judged by its name, or by what it is a method of."""

@@ -13,6 +13,8 @@ from schemas.ports import ProgramLimits, ProgramRun, ProgramTest
 MIB = 2**20
 LONGEST = 4_000_000
 """Characters of an input or output; a program's own are cut at about as many."""
+LARGE = 100_000
+"""Characters of a result."""
 DEFAULT_SECONDS = 4.0
 SECONDS, MEMORY_MB = (0.1, 60.0), (32, 1024)
 """What a reference may ask for."""
@@ -82,19 +84,23 @@ class Asserted:
         return ProgramTest(expression=computed, setup=_repeatable(self.assertion.own_setup))
 
     def passes(self, run: ProgramRun, own: Sequence[Any]) -> bool:
-        assertion, answers = self.assertion, read_value(run.result or "")
-        return not assertion.code and assertion.holds(answers, own)
+        answers = read_value(run.result or "")
+        return not self._is_code(run) and self.assertion.holds(answers, own)
 
     def decided_by(self, run: ProgramRun, own: Sequence[Any]) -> ProgramTest | None:
         """What decides in a process of its own, where the condition is code and the answers are
         data; ValueError where the program has said nothing that makes sense."""
-        if not self.assertion.code:
+        if not self._is_code(run):
             return None
         values = self.assertion.values(read_value(run.result or ""), own)
         if not all(map(is_plain, values)):
             return None
         setup, code = self.assertion.own_setup, f"bool({self.assertion.code})"
         return ProgramTest(expression=code, setup=_repeatable(setup), arguments=tuple(values))
+
+    def _is_code(self, run: ProgramRun) -> bool:
+        """Also where the answers are large: what they cost is then the sandbox's to limit."""
+        return not self.assertion.is_understood or len(run.result or "") > LARGE
 
     @property
     def among_objects(self) -> "Asserted | None":

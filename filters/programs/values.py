@@ -14,8 +14,8 @@ from decimal import Decimal
 from fractions import Fraction
 from typing import Any
 
-CLOSE = 1e-6
-"""Relative and absolute, of two floats. Where an integer is expected, 1e-6 of it may be many."""
+CLOSE, NEAR_ZERO = 1e-9, 1e-12
+"""Relative and absolute, of two floats: what another order of the same operations may change."""
 DEEPEST = 200
 HASHED = {"set", "frozenset", "dict"}
 MOST_COLLISIONS = 100
@@ -23,24 +23,32 @@ MOST_COLLISIONS = 100
 so that all collide."""
 
 
-MOST_ITEMS = 100_000
+MOST_ITEMS = 1_000
 """Of a range: it costs nothing before somebody lists it."""
 LARGEST_EXPONENT = 5000
 """Of a Decimal, which else becomes an integer that fills all memory."""
 FRACTION = re.compile(r"-?\d+(?:/\d+)?")
 
 
+class Undecided(Exception):
+    """Only the program could say it."""
+
+
 class Opaque:
-    """A value of a type that has no meaning outside of its program; equal to nothing."""
+    """A value of a type that has no meaning outside of its program. Whether it is equal to another,
+    or true, raises Undecided: `a != b` is no more certain than `a == b`."""
 
     def __init__(self, kind: str) -> None:
         self.kind = kind
 
     def __eq__(self, other: object) -> bool:
-        return False
+        raise Undecided(self.kind)
+
+    def __bool__(self) -> bool:
+        raise Undecided(self.kind)
 
     def __hash__(self) -> int:
-        return id(self)
+        raise Undecided(self.kind)
 
     def __repr__(self) -> str:
         return f"<{self.kind}>"
@@ -63,11 +71,14 @@ def _value(node: Any, depth: int) -> Any:
     if kind in SCALARS:
         return SCALARS[kind](items[0])
     values = [_value(item, depth + 1) for item in items]
-    if kind in HASHED:
-        keys = [item[0] for item in values] if kind == "dict" else values
-        if len(keys) - len(set(map(hash, keys))) > MOST_COLLISIONS:
-            raise ValueError("its keys are made to collide")
-    return CONTAINERS[kind](values)
+    try:
+        if kind in HASHED:
+            keys = [item[0] for item in values] if kind == "dict" else values
+            if len(keys) - len(set(map(hash, keys))) > MOST_COLLISIONS:
+                raise ValueError("its keys are made to collide")
+        return CONTAINERS[kind](values)
+    except Undecided:  # a set of objects
+        return Opaque(kind)
 
 
 @dataclass(frozen=True)
@@ -142,7 +153,7 @@ def same_value(one: Any, other: Any) -> bool:
     if isinstance(one, float) and isinstance(other, float):
         return (
             one == other
-            or math.isclose(one, other, rel_tol=CLOSE, abs_tol=CLOSE)
+            or math.isclose(one, other, rel_tol=CLOSE, abs_tol=NEAR_ZERO)
             or (math.isnan(one) and math.isnan(other))
         )
     for kind in (list, tuple):

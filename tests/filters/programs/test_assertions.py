@@ -66,6 +66,16 @@ def test_objects_are_asked_in_order() -> None:
         ("def ref(x): return x * x\nassert f(7) == ref(7)", ""),
         ("x = []\nx.append(1)\ny = 3\nassert f(x) == y", "x = []\nx.append(1)"),
         ("from a import *\nassert f(1) == 1", "from a import *"),
+        ("x, y = [1, 2]\nassert f(x) == y", "x = 1"),
+        ("for x, y in [(1, 2)]:\n    assert f(x) == y", "x = 1"),
+        ("for i, (x, y) in enumerate([(1, 2)]):\n    assert f(x) == y", "x = 1"),
+        ("assert all(f(x) == y for x, y in [(1, 2)])", "x = 1"),
+        ("for c in [{'x': 1, 'y': 2}]:\n    assert f(c['x']) == c['y']", ""),
+        ("d = {'x': [1], 'y': 2}\nassert f(d['x'][0]) == d['y']", ""),
+        (
+            "@pytest.mark.parametrize('x,y', [(1, 2)])\ndef test(x, y):\n    assert f(x) == y",
+            "x = 1",
+        ),
     ],
 )
 def test_the_program_is_not_told_what_is_expected(source: str, setup: str) -> None:
@@ -98,6 +108,11 @@ def test_the_argument_of_check_is_the_program() -> None:
         "while True:\n    assert f(1) == 1",
         "assert all(f(n) == n for n in g())",
         "assert sum(1 for n in f(1) if n == g(n)) == 3",
+        "assert [f(x) - y for x, y in [(1, 2)]] == [0]",
+        "assert [f(x) for x, y in [(1, 2)]] == [0]",
+        "x = []\nfor y in x:\n    assert f(y) == 1",
+        "x = []\nx.append(f(1))\nfor y in x:\n    assert y == 1",
+        "with pytest.raises(A) as e:\n    f(1)",
         "assert 1 == 2",
         "x = 1\nassert x == 1",
         "import pytest\nwith pytest.raises(ValueError, match='x'): f(1)",
@@ -130,7 +145,6 @@ def test_what_would_need_the_program_beside_the_comparison(source: str) -> None:
         ("assert f(1) not in 'abc'", ["d"], True),
         ("assert f(1) < 3", ["x"], False),
         ("assert 0 < f(1) <= 3", [3], True),
-        ("assert f(1) ** 2 == 4", [2], True),
         ("assert f(1) ** 9 == 4", [10**14], False),
         ("assert f(1) * 10 == 'x'", ["x" * 10**6], False),
         ("assert set(f(1)) == {1, 2}", [[2, 1, 1]], True),
@@ -144,7 +158,7 @@ def test_what_would_need_the_program_beside_the_comparison(source: str) -> None:
         ("assert max(f(1), key=abs) == -3", [[1, -3]], True),
         ("assert all(x > 0 for x in f(1))", [[1, 2]], True),
         ("assert all(x > 0 for x in f(1))", [[1, -2]], False),
-        ("x = [1]\nassert f(1) == [2 * n for n in (1, 2) if n > 1]", [[4]], True),
+        ("x = [1]\nassert f(1) == [3 + n for n in (1, 2) if n > 1]", [[5]], True),
         ("assert sum(1 for x in f(1) if x == 2) == 1", [[1, 2]], True),
         ("assert {a: b for a, b in f(1)} == {1: 2}", [[[1, 2]]], True),
         ("a = f(1)\nassert all(a[i] <= a[i + 1] for i in range(len(a) - 1))", [[1, 2, 3]], True),
@@ -209,7 +223,7 @@ def test_what_is_asked_of_other_tests(source: str, asked: list[str]) -> None:
     [
         ("assert P(1) == P(1)", "P(1) == P(1)"),
         ("assert f(1) < f(2)", "f(1) < f(2)"),
-        ("m = Money(5)\nassert m == 5", "m == 5"),
+        ("m = Money(5)\nassert m == 5", None),
         ("assert len(Stack()) == 1", "len(Stack())"),
         ("assert isinstance(f(1), Shape)", "isinstance(f(1), Shape)"),
         ("assert f(1) == 5", None),
@@ -229,18 +243,22 @@ def test_what_is_asked_where_answers_are_objects(source: str, asked: str | None)
 @pytest.mark.parametrize(
     ("source", "code"),
     [
-        ("assert f(1) == 2", ""),
+        ("assert f(1) == 2", None),
+        ("assert f(1) == 2 * 3", None),
+        ("assert f(1) ** 2 == 4", "arguments[0] ** 2 == 4"),
         ("assert (lambda x: True)(f(1))", "(lambda x: True)(arguments[0])"),
         ("assert open(f(1)).read() == ''", "open(arguments[0]).read() == ''"),
         ("def ok(x): return x > 1\nassert ok(f(1)) and f(2)", "ok(arguments[0]) and arguments[1]"),
         ("assert f'{f(1):.2f}' == '1.00'", "f'{arguments[0]:.2f}' == '1.00'"),
         ("x = 1\nassert f'{f(1)}{x}' == '11'", "f'{arguments[0]}{arguments[1]}' == '11'"),
-        ("assert [f(n) for n in range(3)] == [0, 1, 2]", ""),
+        ("assert [f(n) for n in range(3)] == [0, 1, 2]", None),
     ],
 )
-def test_what_decides_without_the_program(source: str, code: str) -> None:
+def test_what_decides_without_the_program(source: str, code: str | None) -> None:
     """In a process of its own, which gets the answers as data."""
-    assert assertions_of(source)[0].code == code
+    [assertion] = assertions_of(source)
+    assert assertion.is_understood == (code is None)
+    assert assertion.code == code or code is None
 
 
 @given(st.text())

@@ -108,7 +108,7 @@ def test_annotate_runs_the_tests_of_a_column(tmp_path: Path) -> None:
 
 @pytest.fixture
 def nothing_isolates(monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse(slots: int) -> None:
+    def refuse(slots: int, *, with_libraries: bool) -> None:
         raise SandboxError("sandbox: there is no bubblewrap")
 
     monkeypatch.setattr(guarded, "Bubblewrap", refuse)

@@ -8,12 +8,13 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any, ClassVar
 
+from filters.in_sandbox import InSandbox
 from filters.programs.extraction import program_of
-from filters.programs.suite import Asserted, Case, Script, Suite, read_suite
+from filters.programs.suite import Case, Script, Suite, read_suite
 from filters.programs.values import read_value
 from filters.scorer import FieldType, Response
 from schemas.errors import SandboxError
-from schemas.ports import ProgramLimits, ProgramRun, ProgramTest, Sandbox
+from schemas.ports import ProgramLimits, ProgramRun, ProgramTest
 from schemas.score import FALSE, TRUE, UNPARSABLE, FieldValue, Score
 
 SUITES, LARGE_SUITES = 256, 2
@@ -42,7 +43,7 @@ EVIDENCE = 500
 """Characters."""
 
 
-class CodeScorer:
+class CodeScorer(InSandbox):
     """All tests passed, or the reason of the first that did not.
 
     A program runs in a sandbox alone; what it answers is compared outside. Without a sandbox
@@ -52,20 +53,12 @@ class CodeScorer:
     name: ClassVar[str] = "code"
     version: ClassVar[int] = 2
     fields: ClassVar[Mapping[str, FieldType]] = {"passed": int, "total": int, "isolation": str}
-    verifies: ClassVar[bool] = True
-    deadline_s: ClassVar[float | None] = None
     sees_libraries: ClassVar[bool] = False
 
     def __init__(self) -> None:
-        self._sandbox: Sandbox | None = None
-        self._missing = "there is none"
+        super().__init__()
         self._small = lru_cache(SUITES)(self._prepare)
         self._large = lru_cache(LARGE_SUITES)(self._prepare)
-
-    def use(self, sandbox: Sandbox | SandboxError) -> None:
-        """Where programs run, or why they cannot."""
-        self._sandbox = sandbox if not isinstance(sandbox, SandboxError) else None
-        self._missing = str(sandbox) if isinstance(sandbox, SandboxError) else ""
 
     def libraries(self) -> Mapping[str, str]:
         return {"python": ".".join(map(str, sys.version_info[:2]))}
@@ -73,20 +66,20 @@ class CodeScorer:
     def __call__(self, response: Response) -> Score:
         reference = response.reference or ""
         if not reference.strip():
-            return self._unscored("no_reference")
-        if self._sandbox is None:
-            return self._unscored("no_sandbox", self._missing)
+            return self.unscored("no_reference")
+        if self.sandbox is None:
+            return self.without_sandbox()
         try:
             prepared = (self._small if len(reference) < LARGE else self._large)(reference)
             if isinstance(prepared, str):
-                return self._unscored("bad_tests", prepared)
+                return self.unscored("bad_tests", prepared)
             program = program_of(response.answer, prepared.suite.defines)
             if program is None:
                 end = response.answer[-EVIDENCE:]
                 return self._score(prepared.suite, 0, "no_code", end, UNPARSABLE)
             return self._judged(prepared, _as_leetcode(program))
         except SandboxError as error:
-            return self._unscored("no_sandbox", str(error))
+            return self.unscored("no_sandbox", str(error))
 
     def _prepare(self, reference: str) -> "_Prepared | str":
         """The tests, with what they compute without a program, and the limit that the reference's
@@ -94,7 +87,12 @@ class CodeScorer:
         try:
             suite = read_suite(reference)
             prepared = _Prepared(
-                suite, tuple(self._own(case, suite.limits) for case in suite.cases)
+                suite,
+                tuple(self._test(case, suite.limits) for case in suite.cases),
+                tuple(
+                    self._test(case.among_objects, suite.limits) if case.among_objects else None
+                    for case in suite.cases
+                ),
             )
             self._try_checker(suite)
             return self._scaled(prepared) if suite.solution else prepared
@@ -112,21 +110,20 @@ class CodeScorer:
         seconds = min(suite.limits.cpu_s, max(LEAST_SECONDS, math.ceil(SLOWER * slowest)))
         return replace(prepared, suite=replace(suite, limits=replace(suite.limits, cpu_s=seconds)))
 
-    def _own(self, case: Case, limits: ProgramLimits) -> Sequence[Any]:
-        test = case.own() if isinstance(case, Asserted) else None
+    def _test(self, case: Case, limits: ProgramLimits) -> "_Test":
+        test = case.own()
         if test is None:
-            return ()
+            return _Test(case, ())
         [run] = self._run("", [test], limits)
         if run.result is None:
             raise ValueError(f"a test cannot compute what it expects: {run.stderr[-200:]!r}")
-        values: Sequence[Any] = read_value(run.result)
-        return values
+        return _Test(case, read_value(run.result))
 
     def _run(
         self, source: str, tests: Sequence[ProgramTest], limits: ProgramLimits
     ) -> list[ProgramRun]:
-        assert self._sandbox is not None
-        return self._sandbox.run(source, tests, limits)
+        assert self.sandbox is not None
+        return self.sandbox.run(source, tests, limits)
 
     def _judged(self, prepared: "_Prepared", program: str) -> Score:
         suite = prepared.suite
@@ -144,41 +141,34 @@ class CodeScorer:
     def _verdicts(self, prepared: "_Prepared", program: str, runs: list[ProgramRun]) -> list[bool]:
         """Of each test; those behind a late one have not run, and have not passed."""
         suite = prepared.suite
-        verdicts = [
-            _passes(case, own, run)
-            for case, own, run in zip(suite.cases, prepared.own, runs, strict=False)
-        ]
-        verdicts += [False] * (len(suite.cases) - len(verdicts))
-        self._ask_among_objects(prepared, program, runs, verdicts)
-        self._ask_tests(prepared, runs, verdicts)
+        asked = list(zip(prepared.tests, runs, strict=False))
+        verdicts = [_passes(test, run) for test, run in asked]
+        self._ask_among_objects(prepared, program, asked, verdicts)
+        self._ask_tests(suite, asked, verdicts)
         if suite.checker:
             self._ask_checker(suite, runs, verdicts)
-        return verdicts
+        return verdicts + [False] * (len(suite.cases) - len(verdicts))
 
     def _ask_among_objects(
-        self, prepared: "_Prepared", program: str, runs: list[ProgramRun], verdicts: list[bool]
+        self, prepared: "_Prepared", program: str, asked: list["_Asked"], verdicts: list[bool]
     ) -> None:
         """Where answers were objects: how they compare to each other is asked of the program."""
-        suite, cases = prepared.suite, {}
-        for place, (case, run) in enumerate(zip(suite.cases, runs, strict=False)):
-            if not verdicts[place] and AN_OBJECT in (run.result or "") and case.among_objects:
-                cases[place] = case.among_objects
-        tests = [case.test() for case in cases.values()]
-        again = self._run(program, tests, suite.limits) if tests else []
-        for (place, case), run in zip(cases.items(), again, strict=False):
-            runs[place] = run
-            verdicts[place] = _passes(case, prepared.own[place], run)
+        among = {
+            place: test
+            for place, (_, run) in enumerate(asked)
+            if (test := prepared.among_objects[place])
+            and not verdicts[place]
+            and AN_OBJECT in (run.result or "")
+        }
+        tests = [test.case.test() for test in among.values()]
+        again = self._run(program, tests, prepared.suite.limits) if tests else []
+        for (place, test), run in zip(among.items(), again, strict=False):
+            asked[place] = test, run
+            verdicts[place] = _passes(test, run)
 
-    def _ask_tests(
-        self, prepared: "_Prepared", runs: Sequence[ProgramRun], verdicts: list[bool]
-    ) -> None:
+    def _ask_tests(self, suite: Suite, asked: Sequence["_Asked"], verdicts: list[bool]) -> None:
         """Where a condition is code: it runs without the program, on what that has answered."""
-        suite, tests = prepared.suite, {}
-        for place, (case, own, run) in enumerate(
-            zip(suite.cases, prepared.own, runs, strict=False)
-        ):
-            if isinstance(case, Asserted) and (test := _decided_by(case, own, run)):
-                tests[place] = test
+        tests = {place: code for place, one in enumerate(asked) if (code := _decided_by(*one))}
         decided = self._run("", list(tests.values()), suite.limits) if tests else []
         for place, run in zip(tests, decided, strict=False):
             verdicts[place] = run.result == "true"
@@ -206,13 +196,10 @@ class CodeScorer:
     def _score(
         self, suite: Suite, passed: int, reason: str | None, evidence: str | None, verdict: str
     ) -> Score:
-        assert self._sandbox is not None
-        isolation, total = self._sandbox.isolation, len(suite.cases)
+        assert self.sandbox is not None
+        isolation, total = self.sandbox.isolation, len(suite.cases)
         values: dict[str, FieldValue] = {"passed": passed, "total": total, "isolation": isolation}
         return Score(values, verdict, reason, evidence)
-
-    def _unscored(self, reason: str, evidence: str | None = None) -> Score:
-        return Score(dict.fromkeys(self.fields), None, reason, evidence)
 
 
 def _checked(case: Script, output: str) -> ProgramTest:
@@ -226,27 +213,39 @@ def _as_leetcode(program: str) -> str:
 
 
 @dataclass(frozen=True)
+class _Test:
+    """A case with what it computes without a program."""
+
+    case: Case
+    own: Sequence[Any]
+
+
+_Asked = tuple[_Test, ProgramRun]
+
+
+@dataclass(frozen=True)
 class _Prepared:
-    """A suite with what each of its tests computes without a program."""
+    """A suite's tests, and what they are where a program's answers are objects."""
 
     suite: Suite
-    own: tuple[Sequence[Any], ...]
+    tests: tuple[_Test, ...]
+    among_objects: tuple[_Test | None, ...]
 
 
 def _ended_well(run: ProgramRun) -> bool:
     return run.how == "ended" and run.status == 0
 
 
-def _passes(case: Case, own: Sequence[Any], run: ProgramRun) -> bool:
+def _passes(test: _Test, run: ProgramRun) -> bool:
     try:
-        return _ended_well(run) and case.passes(run, own)
+        return _ended_well(run) and test.case.passes(run, test.own)
     except Exception:  # it has no result, or one whose values raise what they like
         return False
 
 
-def _decided_by(case: Asserted, own: Sequence[Any], run: ProgramRun) -> ProgramTest | None:
+def _decided_by(test: _Test, run: ProgramRun) -> ProgramTest | None:
     try:
-        return case.decided_by(run, own) if _ended_well(run) else None
+        return test.case.decided_by(run, test.own) if _ended_well(run) else None
     except Exception:  # it has no result, or one whose values raise what they like
         return None
 

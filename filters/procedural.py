@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from filters.final_answer import final_answers
+from filters.in_sandbox import InSandbox
 from filters.programs.values import read_value
 from filters.scorer import FieldType, Response
 from schemas.errors import SandboxError
-from schemas.ports import LIBRARIES, ProgramLimits, ProgramRun, ProgramTest, Sandbox
+from schemas.ports import LIBRARIES, ProgramLimits, ProgramRun, ProgramTest
 from schemas.score import FALSE, TRUE, UNPARSABLE, FieldValue, Score
 
 LIBRARY = "reasoning-gym"
@@ -30,7 +31,7 @@ LONGEST = 20_000
 """Characters of an answer."""
 
 
-class ProceduralScorer:
+class ProceduralScorer(InSandbox):
     """The task's own score; only all of it is right. The reference is what `stillhouse procedural`
     writes: `{"task": …, "module": …, "evaluates": …, "entry": …}`.
 
@@ -40,18 +41,7 @@ class ProceduralScorer:
     name: ClassVar[str] = "procedural"
     version: ClassVar[int] = 1
     fields: ClassVar[Mapping[str, FieldType]] = {"score": float, "isolation": str}
-    verifies: ClassVar[bool] = True
-    deadline_s: ClassVar[float | None] = None
     sees_libraries: ClassVar[bool] = True
-
-    def __init__(self) -> None:
-        self._sandbox: Sandbox | None = None
-        self._missing = "there is none"
-
-    def use(self, sandbox: Sandbox | SandboxError) -> None:
-        """Where tasks run, or why they cannot."""
-        self._sandbox = sandbox if not isinstance(sandbox, SandboxError) else None
-        self._missing = str(sandbox) if isinstance(sandbox, SandboxError) else ""
 
     def libraries(self) -> Mapping[str, str]:
         try:
@@ -61,14 +51,14 @@ class ProceduralScorer:
 
     def __call__(self, response: Response) -> Score:
         if not (response.reference or "").strip():
-            return _unscored("no_reference")
-        if self._sandbox is None:
-            return _unscored("no_sandbox", self._missing)
+            return self.unscored("no_reference")
+        if self.sandbox is None:
+            return self.without_sandbox()
         try:
             told = json.loads(response.reference or "")
             task = told["module"], told["task"], told["entry"]
         except (ValueError, TypeError, LookupError, RecursionError) as error:
-            return _unscored("bad_reference", f"{type(error).__name__}: {error}")
+            return self.unscored("bad_reference", f"{type(error).__name__}: {error}")
         answer = answer_of(response.answer)
         if not answer:
             return self._scored(None, UNPARSABLE, "no_final_answer", None)
@@ -77,11 +67,11 @@ class ProceduralScorer:
         return self._judged(answer, task)
 
     def _judged(self, answer: str, task: tuple[Any, ...]) -> Score:
-        assert self._sandbox is not None
+        assert self.sandbox is not None
         try:
-            [run, *_] = self._sandbox.run(program(), [asked("score", *task, answer)], LIMITS)
+            [run, *_] = self.sandbox.run(program(), [asked("score", *task, answer)], LIMITS)
         except SandboxError as error:
-            return _unscored("no_sandbox", str(error))
+            return self.unscored("no_sandbox", str(error))
         value = result_of(run)
         if not isinstance(value, float):
             reason = "timeout" if run.how == "late" else "crash"
@@ -95,13 +85,9 @@ class ProceduralScorer:
     def _scored(
         self, value: float | None, verdict: str, reason: str | None, evidence: str | None
     ) -> Score:
-        assert self._sandbox is not None
-        values: dict[str, FieldValue] = {"score": value, "isolation": self._sandbox.isolation}
+        assert self.sandbox is not None
+        values: dict[str, FieldValue] = {"score": value, "isolation": self.sandbox.isolation}
         return Score(values, verdict, reason, evidence)
-
-
-def _unscored(reason: str, evidence: str | None = None) -> Score:
-    return Score(dict.fromkeys(ProceduralScorer.fields), None, reason, evidence)
 
 
 def answer_of(text: str) -> str:

@@ -47,7 +47,7 @@ class Assertion:
     """The same, for answers that are objects and mean nothing outside of the program."""
 
     def holds(self, answers: Sequence[Any], own: Sequence[Any]) -> bool:
-        """Whether it is true, if it has no `code`; what the values are not fit for is false."""
+        """Whether it is true, if that is understood; what the values are not fit for is false."""
         try:
             return bool(evaluate(self.condition, self.values(answers, own)))
         except Exception:  # such as an order between a text and a number
@@ -193,7 +193,7 @@ class _Reading:
         with_changes: bool = False,
     ) -> Reader:
         reader = Reader(scope, among_objects=among_objects, with_changes=with_changes)
-        reader.condition = reader.visit(deepcopy(node.test))
+        reader.read(deepcopy(node.test))
         if not reader.asked and (reader.places or not _is_true(reader.condition)):
             raise AsksNothing(node)
         return reader

@@ -74,9 +74,10 @@ class Scope:
         return bool(used(node) - set(bound(node)) - self._own - self._known)
 
     def is_of_program(self, name: str) -> bool:
+        """Nothing (`""`) is nobody's."""
         if name in self.objects:
             return True
-        return name not in self._own | self._known | MODULES
+        return bool(name) and name not in self._own | self._known | MODULES
 
     def renames(self, node: ast.AST) -> bool:
         """Whether it uses a variable of the test with the name of something built in."""

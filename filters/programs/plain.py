@@ -86,7 +86,8 @@ def _take_up(statement: ast.stmt, known: dict[str, Any]) -> None:
 
 def _spelt(statement: ast.stmt, known: Mapping[str, Any]) -> Iterator[ast.stmt]:
     if isinstance(statement, ast.For) and asserts(statement.body) and not statement.orelse:
-        yield from _unrolled(statement.target, statement.iter, statement.body, known)
+        items = _items(statement.iter, known)
+        yield from _unrolled(statement.target, items, statement.body, known)
     elif isinstance(statement, ast.Assert) and (loop := _loop_of_all(statement, known)):
         yield from _unrolled(*loop, known)
     elif isinstance(statement, ast.Assign) and (bindings := _split(statement)):
@@ -124,9 +125,8 @@ def asserts(body: Sequence[ast.stmt]) -> bool:
 
 
 def _unrolled(
-    target: ast.expr, over: ast.expr, body: Sequence[ast.stmt], known: Mapping[str, Any]
+    target: ast.expr, items: Sequence[Any], body: Sequence[ast.stmt], known: Mapping[str, Any]
 ) -> Iterator[ast.stmt]:
-    items = _items(over, known)
     if not items:
         raise NotUnderstood("a loop of no rounds asserts nothing")
     for item in items:
@@ -145,7 +145,7 @@ def _bindings(target: ast.expr, value: Any) -> list[ast.stmt]:
 
 def _loop_of_all(
     statement: ast.Assert, known: Mapping[str, Any]
-) -> tuple[ast.expr, ast.expr, list[ast.stmt]] | None:
+) -> tuple[ast.expr, list[Any], list[ast.stmt]] | None:
     """Of `assert all(… for … in …)` over what the test spells out."""
     call = statement.test
     if not (isinstance(call, ast.Call) and name_of(call.func) == "all" and len(call.args) == 1):
@@ -157,10 +157,10 @@ def _loop_of_all(
     if loop.ifs or loop.is_async:
         return None
     try:
-        _items(loop.iter, known)
+        items = _items(loop.iter, known)
     except NotUnderstood:
         return None
-    return loop.target, loop.iter, [ast.copy_location(ast.Assert(over.elt), statement)]
+    return loop.target, items, [ast.copy_location(ast.Assert(over.elt), statement)]
 
 
 def _items(node: ast.expr, known: Mapping[str, Any]) -> list[Any]:

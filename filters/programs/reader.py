@@ -26,13 +26,26 @@ class Reader(ast.NodeTransformer):
         self._scope = scope
         self._among_objects = among_objects
         self.with_changes = with_changes
-        self.condition: ast.expr = ast.Constant(None)
         self.computed: list[str] = []
         self.places: list[tuple[bool, int]] = []
         self._local: set[str] = set()
         """Variables of the comprehensions around."""
         self.asked: list[str] = []
         self.asked_of_objects: list[str] = []
+
+    def read(self, condition: ast.expr) -> None:
+        """Leaves the condition with places for what was taken out."""
+        self.condition = self._truth(condition)
+
+    def _truth(self, node: ast.expr) -> ast.expr:
+        """Whether an object is true is up to the program."""
+        if isinstance(node, ast.BoolOp):
+            node.values = [self._truth(value) for value in node.values]
+            return node
+        if self._among_objects and self._is_answer(node):
+            node = ast.Call(ast.Name("bool", ast.Load()), [node], [])
+        visited: ast.expr = self.visit(node)
+        return visited
 
     def code(self) -> str:
         """The condition as Python over `arguments`."""
@@ -65,11 +78,9 @@ class Reader(ast.NodeTransformer):
                 return node
             return self._taken(node, self.computed, of_program=False)
         name = root(node)
-        if self._is_identity(node):
-            return self._taken(node, self.asked, of_program=True)
         if self._is_method_of_answer(node):
             return self._with_visited_arguments(node)
-        if (name and self._scope.is_of_program(name)) or self._is_asked_whole(node):
+        if self._is_answer(node) or self._is_identity(node) or self._is_asked_whole(node):
             if used(node) & self._scope.objects:
                 self.asked_of_objects.append(ast.unparse(node))
             return self._taken(node, self.asked, of_program=True)
@@ -127,20 +138,20 @@ class Reader(ast.NodeTransformer):
         return (
             isinstance(node.elt, ast.Call)
             and self._is_answer(node.elt)
-            and (targets <= used(node.elt))
+            and targets <= used(node.elt)
         )
 
     def _is_answer(self, node: ast.expr) -> bool:
         """Whether a value is the program's alone, with nothing of the test's but arguments."""
-        name = root(node)
-        return bool(name) and self._scope.is_of_program(name or "")
+        return self._scope.is_of_program(root(node) or "") and not self._is_method_of_answer(node)
 
     def _is_identity(self, node: ast.expr) -> bool:
-        """`a is b` of two things: values outside are copies. Nothing that is expected is in it."""
+        """`a is b` of answers, or of an answer and what the program was handed: outside they would
+        be copies. Nothing that is expected is in it."""
         if not (isinstance(node, ast.Compare) and isinstance(node.ops[0], ast.Is | ast.IsNot)):
             return False
         sides = [node.left, *node.comparators]
-        return len(sides) == 2 and not any(isinstance(side, ast.Constant) for side in sides)
+        return all(self._is_answer(one) or self._scope.is_handed(root(one) or "") for one in sides)
 
     def _is_method_of_answer(self, node: ast.expr) -> TypeGuard[ast.Call]:
         """Such as `f(1).startswith("a")`: of data it is called outside, and of an object that a

@@ -3,11 +3,11 @@
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any
 
 from filters.programs.assertions import Assertion, assertions_of
 from filters.programs.outputs import same_output
-from filters.programs.values import as_json, is_plain, read_value, same_value
+from filters.programs.values import as_json, is_plain, is_shallow, read_value, same_value
 from schemas.ports import ProgramLimits, ProgramRun, ProgramTest
 
 MIB = 2**20
@@ -20,13 +20,30 @@ SECONDS, MEMORY_MB = (0.1, 60.0), (32, 1024)
 """What a reference may ask for."""
 
 
+class Decided:
+    """A test that is decided by its run alone."""
+
+    @property
+    def among_objects(self) -> "Asserted | None":
+        """The same test, for a program whose answers are objects."""
+        return None
+
+    def own(self) -> ProgramTest | None:
+        """What the test computes without the program."""
+        return None
+
+    def decided_by(self, run: ProgramRun, own: Sequence[Any]) -> ProgramTest | None:
+        """What decides in a process of its own, without the program; ValueError where the program
+        has said nothing that makes sense."""
+        return None
+
+
 @dataclass(frozen=True)
-class Script:
+class Script(Decided):
     """What a program writes for an input."""
 
     input: str
     output: str
-    among_objects: ClassVar[None] = None
 
     def test(self) -> ProgramTest:
         return ProgramTest(stdin=self.input.encode("utf-8", "surrogatepass"))
@@ -40,7 +57,7 @@ class Script:
 
 
 @dataclass(frozen=True)
-class Call:
+class Call(Decided):
     """What a function returns, or a method (`Class.method`); one that is not there by itself is
     looked for in a class `Solution`, as LeetCode and its datasets have it."""
 
@@ -48,7 +65,6 @@ class Call:
     arguments: tuple[Any, ...]
     returns: Any
     or_returns: tuple[Any, ...] = ()
-    among_objects: ClassVar[None] = None
     """APPS wraps what is returned in a list of its own, and TACO does not always."""
 
     def test(self) -> ProgramTest:
@@ -67,17 +83,21 @@ class Call:
 
 
 @dataclass(frozen=True)
-class Asserted:
+class Asserted(Decided):
     """What an assert says of a program's answers."""
 
     assertion: Assertion
+
+    @property
+    def among_objects(self) -> "Asserted | None":
+        among = self.assertion.among_objects
+        return Asserted(among) if among else None
 
     def test(self) -> ProgramTest:
         setup = _repeatable(self.assertion.setup)
         return ProgramTest(expression=_tuple(self.assertion.asked), setup=setup)
 
     def own(self) -> ProgramTest | None:
-        """What the test computes without the program."""
         if not self.assertion.computed:
             return None
         computed = _tuple(self.assertion.computed)
@@ -88,8 +108,7 @@ class Asserted:
         return not self._is_code(run) and self.assertion.holds(answers, own)
 
     def decided_by(self, run: ProgramRun, own: Sequence[Any]) -> ProgramTest | None:
-        """What decides in a process of its own, where the condition is code and the answers are
-        data; ValueError where the program has said nothing that makes sense."""
+        """Where the condition is code, and the answers are data."""
         if not self._is_code(run):
             return None
         values = self.assertion.values(read_value(run.result or ""), own)
@@ -101,11 +120,6 @@ class Asserted:
     def _is_code(self, run: ProgramRun) -> bool:
         """Also where the answers are large: what they cost is then the sandbox's to limit."""
         return not self.assertion.is_understood or len(run.result or "") > LARGE
-
-    @property
-    def among_objects(self) -> "Asserted | None":
-        among = self.assertion.among_objects
-        return Asserted(among) if among else None
 
     def told(self, run: ProgramRun) -> str:
         return f"{', '.join(self.assertion.asked):.300}: got {run.result or 'no result':.200}"
@@ -185,13 +199,13 @@ def _cases(test: Any, setup: str, entry: str) -> Iterator[Case]:
         arguments = test.get("arguments", [])
         if not isinstance(arguments, list):
             raise ValueError(f"arguments must be a list, not {arguments!r:.80}")
-        yield Call(_function(test["call"]), tuple(arguments), test.get("returns"))
+        yield _call(test["call"], arguments, test.get("returns"))
     elif test.get("testtype") == "functional":
         lines = [json.loads(line) for line in test["input"].split("\n") if line.strip()]
         name = (test.get("metadata") or {}).get("func_name") or entry
         if not name:
             raise ValueError("a functional test needs func_name, in its metadata or beside it")
-        yield Call(_function(name), tuple(lines), json.loads(test["output"]))
+        yield _call(name, lines, json.loads(test["output"]))
     elif {"input", "output"} <= test.keys():
         yield Script(_lines(test["input"]), _lines(test["output"]))
     else:
@@ -205,7 +219,7 @@ def _paired(told: dict[str, Any], entry: str) -> Iterator[Case]:
     for one, other in zip(inputs, outputs, strict=True):
         if entry:
             unwrapped = tuple(other) if isinstance(other, list) and len(other) == 1 else ()
-            yield Call(_function(entry), tuple(one), other, unwrapped)
+            yield _call(entry, one, other, unwrapped)
         else:
             yield Script(_lines(one), _lines(other))
 
@@ -219,6 +233,12 @@ def _lines(value: Any) -> str:
     if len(value) > LONGEST:
         raise ValueError(f"an input or output has {len(value):,} characters, more than {LONGEST:,}")
     return value
+
+
+def _call(name: Any, arguments: Any, returns: Any, or_returns: tuple[Any, ...] = ()) -> Call:
+    if not (is_shallow(arguments) and is_shallow(returns)):
+        raise ValueError("a test is nested too deeply")
+    return Call(_function(name), tuple(arguments), returns, or_returns)
 
 
 def _function(name: Any) -> str:

@@ -23,8 +23,8 @@ MOST_COLLISIONS = 100
 so that all collide."""
 
 
-MOST_ITEMS = 1_000
-"""Of a range: it costs nothing before somebody lists it."""
+LONGEST_RANGE = 1_000
+"""Numbers: it costs nothing before somebody lists it."""
 LARGEST_EXPONENT = 5000
 """Of a Decimal, which else becomes an integer that fills all memory."""
 FRACTION = re.compile(r"-?\d+(?:/\d+)?")
@@ -101,7 +101,7 @@ def _said(kind: str, text: str) -> Any:
 def as_range(bounds: Sequence[Any]) -> range:
     """ValueError for one that is too long to be listed."""
     numbers = range(*bounds)
-    if len(numbers) > MOST_ITEMS:
+    if len(numbers) > LONGEST_RANGE:
         raise ValueError("a range that is too long")
     return numbers
 
@@ -128,6 +128,14 @@ CONTAINERS: dict[str, Callable[[list[Any]], Any]] = {
     "iterator": iter,
     "said": lambda told: _said(*told),
 }
+
+
+def is_shallow(value: Any, levels: int = DEEPEST) -> bool:
+    """Whether it is nested no deeper than results may be."""
+    if not isinstance(value, list | dict):
+        return True
+    items = value.values() if isinstance(value, dict) else value
+    return levels > 0 and all(is_shallow(item, levels - 1) for item in items)
 
 
 def is_plain(value: Any) -> bool:

@@ -138,7 +138,14 @@ class Slot:
         return {
             "source": source.encode("utf-8", "surrogatepass"),
             "tests": [
-                asdict(test) | {"nonce": nonce} for test, nonce in zip(tests, nonces, strict=True)
+                {
+                    "stdin": test.stdin,
+                    "expression": test.expression,
+                    "setup": test.setup,
+                    "arguments": test.arguments,
+                    "nonce": nonce,
+                }
+                for test, nonce in zip(tests, nonces, strict=True)
             ],
             "cpu_s": limits.cpu_s,
             "wall_s": wall_s,

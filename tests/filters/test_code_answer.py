@@ -202,6 +202,13 @@ EQUAL_TO_ALL = (
     "def all(*x): return True\n"
 )
 
+ANYTHING = (
+    "class E:\n    def __eq__(self, other): return True\n    def __sub__(self, other): return 0\n"
+    "    def __abs__(self): return 0\n    def __iter__(self): return iter([])\n"
+    "    def __getattr__(self, name): return lambda *a: True\n"
+    "def f(x): return E()\n"
+)
+
 
 @pytest.mark.parametrize(
     ("tests", "right", "wrong"),
@@ -231,6 +238,55 @@ EQUAL_TO_ALL = (
         ("assert sum(10, 15) == 25", "def sum(a, b): return a + b", "def sum(a, b): return a"),
         ("import random\nfor _ in range(3):\n    x = random.random()\n    assert f(x) == x + 1",
          "def f(x): return x + 1", "def f(x): return x"),
+        # What is expected is not told.
+        ("for x, y in [(1, 2), (5, 6)]:\n    assert f(x) == y", "def f(x): return x + 1",
+         "def f(x): return globals().get('y')"),
+        ("assert all(f(x) == y for x, y in [(1, 2), (5, 6)])", "def f(x): return x + 1",
+         "def f(x): return y"),
+        ("for c in [{'x': 1, 'y': 2}]:\n    assert f(c['x']) == c['y']", "def f(x): return x + 1",
+         "def f(x): return c['y']"),
+        ("expected = True\nassert f(1) is expected", "def f(x): return True",
+         "def f(x): return globals().get('expected', False)"),
+        # Objects of the program's do not decide.
+        ("assert Extract([1]) == [1]", "def Extract(x): return x",
+         f"{EQUAL_TO_ALL}\ndef Extract(x): return Point()"),
+        ("assert abs(f(2) - 12.5) < 1e-6", "def f(x): return 12.5",
+         f"{ANYTHING}\ndef abs(x): return 0"),
+        ("assert len(set(f([1, 1])) ^ {1}) == 0", "def f(x): return x",
+         f"{ANYTHING}\ndef len(x): return 0"),
+        ("assert f('a').startswith('b')", "def f(x): return 'b' + x", ANYTHING),
+        ("assert P(1) != P(2)", f"{OBJECTS}\nP = Point", f"{EQUAL_TO_ALL}\nP = Point"),
+        ("s = S()\nassert s", "class S: pass", "class S:\n    def __len__(self): return 0"),
+        # What changes objects happens.
+        ("q = Q()\nq.add(1)\nq.add(2)\nv = q.poll()\nassert v == 1\nassert q.poll() == 2",
+         "class Q(list):\n    add = list.append\n    def poll(self): return self.pop(0)",
+         "class Q(list):\n    add = list.append\n    def poll(self): return self[0]"),
+        ("a = A(1)\nwith pytest.raises(ValueError):\n    a.take(2)\nassert a.left == 1",
+         "class A:\n    def __init__(self, left): self.left = left\n"
+         "    def take(self, n): raise ValueError",
+         "class A:\n    def __init__(self, left): self.left = left\n"
+         "    def take(self, n):\n        self.left -= n\n        raise ValueError"),
+        ("s = S()\nfor n in range(3):\n    s.add(n)\nassert s.size() == 3",
+         "class S(list):\n    add = list.append\n    size = list.__len__",
+         "class S(list):\n    def add(self, n): pass\n    size = list.__len__"),
+        ("x = [2, 1]\ny = f(x)\nassert y is not x\nassert y == [1, 2]", "f = sorted",
+         "def f(x):\n    x.sort()\n    return x"),
+        ("with pytest.raises(ValueError):\n    f(1)", "def f(x): raise ValueError",
+         "class ValueError(Exception): pass\ndef f(x): raise ValueError"),
+        ("with pytest.raises(Exception):\n    f(1)", "def f(x): raise KeyError", "g = 1"),
+        # A second run has values of its own.
+        ("x = 3\ny = [1]\nt = T()\nt.put(x)\nassert x in t and f(1) == y",
+         "class T:\n    def put(self, x): self.x = x\n"
+         "    def __contains__(self, x): return x == self.x\ndef f(x): return [x]",
+         "class T:\n    def put(self, x): self.x = x\n"
+         "    def __contains__(self, x): return x == self.x\ndef f(x): return 3"),
+        ("def ok(a, b): return a < b\nassert ok(P(1) == P(1), 2) and ok(f(1), 2)",
+         "class P:\n    def __init__(self, x): self.x = x\n"
+         "    def __eq__(self, other): return self.x == other.x\ndef f(x): return 1",
+         "class P:\n    def __init__(self, x): self.x = x\n"
+         "    def __eq__(self, other): return self.x == other.x\ndef f(x): return 2"),
+        ("assert f(3) == [0] * 3 and f(1) | {1} == {1}",
+         "def f(x): return [0] * 3 if x == 3 else {x}", "def f(x): return [0]"),
         ({"fn_name": "f", "inputs": [[1]], "outputs": [[5]]}, "def f(x): return [5]",
          "def f(x): return [[5]]"),
     ],
@@ -318,6 +374,7 @@ def test_the_solution_sets_the_limit(scorer: CodeScorer) -> None:
         '{"tests": ["assert add(1, 2) == undefined(3)"], "setup": "x = 1 / 0"}',
         "assert add(1, 2) == 1 / 0 + len(str(range(3)) * 2)",
         "[" * 100_000,
+        '[{"call": "add", "arguments": [' + "[" * 900 + "]" * 900 + '], "returns": 2}]',
         "\x00",
     ],
 )

@@ -82,6 +82,12 @@ def test_the_program_is_not_told_what_is_expected(source: str, setup: str) -> No
     assert assertions_of(source)[0].setup == setup
 
 
+def test_an_identity_is_asked_once_more() -> None:
+    first, second = assertions_of("q = Q()\nassert q.pop() is q.last()\nassert q.size() == 0")
+    assert first.asked == ("q.pop() is q.last()",)
+    assert second.setup == "q = Q()\nq.pop() is q.last()"
+
+
 def test_what_a_call_has_changed_is_asked_of_the_program() -> None:
     [changed] = assertions_of("x = [2, 1]\nsort(x)\nassert x == [1, 2]")
     assert (changed.asked, changed.setup) == (("x",), "x = [2, 1]\nsort(x)")

@@ -22,6 +22,7 @@ from pathlib import Path
 
 import psutil
 
+from filters.code_answer import CodeScorer
 from filters.scorer import Response
 from filters.scorers import SCORERS
 from infra.sandbox.bubblewrap import Bubblewrap
@@ -33,6 +34,7 @@ TESTS = 50
 PROGRAM = "print(int(input()) + 1)"
 LIMITS = ProgramLimits()
 SUITE = json.dumps({"tests": [{"call": "f", "arguments": [1], "returns": 2}], "time_limit": 0.5})
+ASSERTS = json.dumps({"tests": ["assert f(1) == 2"], "time_limit": 0.5})
 SOUND = [
     ("def f(x): return x + 1", "true"),
     ("def f(x): return x", "false"),
@@ -82,9 +84,20 @@ def costs() -> None:
     calls = {"python": plain, "python -I -S": isolated, "sandbox": sandboxed}
     found = {name: median_ms(call) for name, call in calls.items()}
     print(f"{sandbox.isolation}; a program, median ms: {found}")
-    print(
-        f"{TESTS} tests of a program: {median_ms(lambda: sandboxed(TESTS)) / TESTS:.2f} ms a test"
-    )
+    tests = median_ms(lambda: sandboxed(TESTS)) / TESTS
+    print(f"{TESTS} tests of a program: {tests:.2f} ms a test")
+    scorer = CodeScorer()
+    scorer.use(sandbox)
+
+    def scored(reference: str) -> None:
+        answer = f"```python\n{SOUND[0][0]}\n```"
+        score = scorer(Response("q", None, answer, "stop", reference=reference))
+        assert score.verdict == "true"
+
+    both = {"a call": lambda: scored(SUITE), "an assert": lambda: scored(ASSERTS)}
+    found = {name: median_ms(call) for name, call in both.items()}
+    print(f"through the scorer, median ms: {found}")
+    calls |= both
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         for name, call in calls.items():
             started = time.perf_counter()
@@ -115,8 +128,10 @@ def soak(programs: int) -> None:
         for _ in range(programs)
     ]
     responses = [
-        Response("q", None, f"```python\n{source}\n```", "stop", reference=SUITE)
-        for source, _ in rows
+        Response(
+            "q", None, f"```python\n{source}\n```", "stop", reference=(SUITE, ASSERTS)[place % 2]
+        )
+        for place, (source, _) in enumerate(rows)
     ]
     batches = [responses[start : start + 100] for start in range(0, programs, 100)]
     score(responses[:100])

@@ -6,11 +6,13 @@ import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from filters.in_sandbox import InSandbox
+from filters.programs.apart import modules, tester
 from filters.programs.extraction import program_of
-from filters.programs.suite import Case, Script, Suite, read_suite
+from filters.programs.suite import Asserted, Call, Script, Suite, read_suite
+from filters.programs.tester import BAD, ENDED, RAISED, UNDECIDED, WRONG
 from filters.programs.values import read_value
 from filters.scorer import FieldType, Response
 from schemas.errors import SandboxError
@@ -26,8 +28,9 @@ SLOWER = 5.0
 LEAST_SECONDS = 1.0
 CHECK = "bool(check(*arguments))"
 SIGKILL = 9
-AN_OBJECT = '["object"'
-"""In a result."""
+REASONS = {WRONG: "wrong_answer", RAISED: "crash", UNDECIDED: "undecided", BAD: "bad_tests"}
+"""By what the tester says."""
+NO_VERDICT = {"undecided", "bad_tests"}
 BAD_TESTS = (
     ArithmeticError, AttributeError, LookupError, MemoryError, RecursionError, SyntaxError,
     TypeError, ValueError,
@@ -46,12 +49,13 @@ EVIDENCE = 500
 class CodeScorer(InSandbox):
     """All tests passed, or the reason of the first that did not.
 
-    A program runs in a sandbox alone; what it answers is compared outside. Without a sandbox
-    nothing runs, and the score is null for `no_sandbox`.
+    A program runs in a sandbox alone; what it answers is compared outside, or by a test in a
+    sandbox of its own. Null for `undecided` where only an object of the program's could say whether
+    it is what is expected, for `bad_tests`, and for `no_sandbox`, without which nothing runs.
     """
 
     name: ClassVar[str] = "code"
-    version: ClassVar[int] = 2
+    version: ClassVar[int] = 3
     fields: ClassVar[Mapping[str, FieldType]] = {"passed": int, "total": int, "isolation": str}
     sees_libraries: ClassVar[bool] = False
 
@@ -73,51 +77,33 @@ class CodeScorer(InSandbox):
             prepared = (self._small if len(reference) < LARGE else self._large)(reference)
             if isinstance(prepared, str):
                 return self.unscored("bad_tests", prepared)
-            program = program_of(response.answer, prepared.suite.defines)
+            program = program_of(response.answer, prepared.defines)
             if program is None:
                 end = response.answer[-EVIDENCE:]
-                return self._score(prepared.suite, 0, "no_code", end, UNPARSABLE)
+                return self._score(prepared, 0, "no_code", end, UNPARSABLE)
             return self._judged(prepared, _as_leetcode(program))
         except SandboxError as error:
             return self.unscored("no_sandbox", str(error))
 
-    def _prepare(self, reference: str) -> "_Prepared | str":
-        """The tests, with what they compute without a program, and the limit that the reference's
-        solution sets; or what is wrong with them."""
+    def _prepare(self, reference: str) -> Suite | str:
+        """The tests, with the limit that the reference's solution sets; or what is wrong with
+        them."""
         try:
             suite = read_suite(reference)
-            prepared = _Prepared(
-                suite,
-                tuple(self._test(case, suite.limits) for case in suite.cases),
-                tuple(
-                    self._test(case.among_objects, suite.limits) if case.among_objects else None
-                    for case in suite.cases
-                ),
-            )
             self._try_checker(suite)
-            return self._scaled(prepared) if suite.solution else prepared
+            return self._scaled(suite) if suite.solution else suite
         except BAD_TESTS as error:
             return f"{type(error).__name__}: {error}"
 
-    def _scaled(self, prepared: "_Prepared") -> "_Prepared":
-        suite = prepared.suite
-        runs = self._run(suite.solution, [case.test() for case in suite.cases], suite.limits)
-        verdicts = self._verdicts(prepared, suite.solution, runs)
-        if not all(verdicts):
-            place = verdicts.index(False)
-            raise ValueError(f"the solution fails test {place}: {_reason(runs[place])}")
-        slowest = max(run.cpu_s for run in runs)
+    def _scaled(self, suite: Suite) -> Suite:
+        outcomes = self._outcomes(suite, suite.solution)
+        for place, outcome in enumerate(outcomes):
+            if outcome.reason:
+                told = f"{outcome.reason}, {outcome.evidence}"
+                raise ValueError(f"the solution fails test {place}: {told}")
+        slowest = max(outcome.cpu_s for outcome in outcomes)
         seconds = min(suite.limits.cpu_s, max(LEAST_SECONDS, math.ceil(SLOWER * slowest)))
-        return replace(prepared, suite=replace(suite, limits=replace(suite.limits, cpu_s=seconds)))
-
-    def _test(self, case: Case, limits: ProgramLimits) -> "_Test":
-        test = case.own()
-        if test is None:
-            return _Test(case, ())
-        [run] = self._run("", [test], limits)
-        if run.result is None:
-            raise ValueError(f"a test cannot compute what it expects: {run.stderr[-200:]!r}")
-        return _Test(case, read_value(run.result))
+        return replace(suite, limits=replace(suite.limits, cpu_s=seconds))
 
     def _run(
         self, source: str, tests: Sequence[ProgramTest], limits: ProgramLimits
@@ -125,62 +111,71 @@ class CodeScorer(InSandbox):
         assert self.sandbox is not None
         return self.sandbox.run(source, tests, limits)
 
-    def _judged(self, prepared: "_Prepared", program: str) -> Score:
-        suite = prepared.suite
-        runs = self._run(program, [case.test() for case in suite.cases], suite.limits)
-        verdicts = self._verdicts(prepared, program, runs)
-        if all(verdicts):
-            return self._score(suite, len(verdicts), None, None, TRUE)
-        place = verdicts.index(False)
-        run, case = runs[place], suite.cases[place]
-        reason = _reason(run)
-        said = run.stderr.decode("utf-8", "replace").strip()[-EVIDENCE:]
-        evidence = case.told(run) if reason == "wrong_answer" else said
-        return self._score(suite, sum(verdicts), reason, f"test {place}: {evidence}", FALSE)
+    def _judged(self, suite: Suite, program: str) -> Score:
+        outcomes = self._outcomes(suite, program)
+        passed = sum(outcome.passed for outcome in outcomes)
+        failed = [(place, one) for place, one in enumerate(outcomes) if one.reason]
+        if not failed:
+            return self._score(suite, passed, None, None, TRUE)
+        # Whoever fails one test is wrong, whatever nobody can say about the others.
+        place, first = min(failed, key=lambda one: one[1].reason in NO_VERDICT)
+        verdict = None if first.reason in NO_VERDICT else FALSE
+        return self._score(suite, passed, first.reason, f"test {place}: {first.evidence}", verdict)
 
-    def _verdicts(self, prepared: "_Prepared", program: str, runs: list[ProgramRun]) -> list[bool]:
+    def _outcomes(self, suite: Suite, program: str) -> list["_Outcome"]:
         """Of each test; those behind a late one have not run, and have not passed."""
-        suite = prepared.suite
-        asked = list(zip(prepared.tests, runs, strict=False))
-        verdicts = [_passes(test, run) for test, run in asked]
-        self._ask_among_objects(prepared, program, asked, verdicts)
-        self._ask_tests(suite, asked, verdicts)
-        if suite.checker:
-            self._ask_checker(suite, runs, verdicts)
-        return verdicts + [False] * (len(suite.cases) - len(verdicts))
+        shared = [case for case in suite.cases if not isinstance(case, Asserted)]
+        tests = [case.test() for case in shared]
+        runs = iter(self._run(program, tests, suite.limits) if tests else [])
+        outcomes = []
+        for case in suite.cases:
+            if isinstance(case, Asserted):
+                outcomes.append(self._asserted(case, program, suite.limits))
+            elif (run := next(runs, None)) is None:
+                outcomes.append(_Outcome(0, "not_run", "another one ended the program"))
+            else:
+                outcomes.append(self._answered(case, run, suite))
+        return outcomes
 
-    def _ask_among_objects(
-        self, prepared: "_Prepared", program: str, asked: list["_Asked"], verdicts: list[bool]
-    ) -> None:
-        """Where answers were objects: how they compare to each other is asked of the program."""
-        among = {
-            place: test
-            for place, (_, run) in enumerate(asked)
-            if (test := prepared.among_objects[place])
-            and not verdicts[place]
-            and AN_OBJECT in (run.result or "")
-        }
-        tests = [test.case.test() for test in among.values()]
-        again = self._run(program, tests, prepared.suite.limits) if tests else []
-        for (place, test), run in zip(among.items(), again, strict=False):
-            asked[place] = test, run
-            verdicts[place] = _passes(test, run)
+    def _answered(self, case: Script | Call, run: ProgramRun, suite: Suite) -> "_Outcome":
+        if _ended_well(run):
+            is_right = _passes(case, run)
+            if isinstance(case, Script) and suite.checker and not is_right:
+                is_right = self._accepts(suite, case, run)
+            if is_right:
+                return _Outcome(1, cpu_s=run.cpu_s)
+            if isinstance(case, Script) or run.result is not None:
+                return _Outcome(0, "wrong_answer", case.told(run))
+        return _Outcome(0, _reason(run), _end_of(run))
 
-    def _ask_tests(self, suite: Suite, asked: Sequence["_Asked"], verdicts: list[bool]) -> None:
-        """Where a condition is code: it runs without the program, on what that has answered."""
-        tests = {place: code for place, one in enumerate(asked) if (code := _decided_by(*one))}
-        decided = self._run("", list(tests.values()), suite.limits) if tests else []
-        for place, run in zip(tests, decided, strict=False):
-            verdicts[place] = run.result == "true"
+    def _accepts(self, suite: Suite, case: Script, run: ProgramRun) -> bool:
+        """Whether the prompt's checker, which never meets the program, takes an output that is not
+        the expected one. One that it fails on is wrong: it has understood the expected ones."""
+        test = _checked(case, run.stdout.decode("utf-8", "replace"))
+        [check, *_] = self._run(suite.checker, [test], suite.limits)
+        return check.result == "true"
 
-    def _ask_checker(self, suite: Suite, runs: Sequence[ProgramRun], verdicts: list[bool]) -> None:
-        """Asks the prompt's checker, which never meets the program, of outputs that are not the
-        expected ones. One that it fails on is wrong: it has understood the expected ones."""
-        for place, (case, run) in enumerate(zip(suite.cases, runs, strict=False)):
-            if isinstance(case, Script) and _ended_well(run) and not verdicts[place]:
-                test = _checked(case, run.stdout.decode("utf-8", "replace"))
-                [check, *_] = self._run(suite.checker, [test], suite.limits)
-                verdicts[place] = check.result == "true"
+    def _asserted(self, case: Asserted, program: str, limits: ProgramLimits) -> "_Outcome":
+        assert self.sandbox is not None
+        test = case.test
+        run, of_test = self.sandbox.run_apart(
+            program, test["gives"], tester(), (modules(), dict(test)), limits
+        )
+        if run.how == "not_compiled":
+            return _Outcome(0, "syntax_error", _end_of(run))
+        if of_test.result is None:
+            # It computes what is expected, or meets what the program has answered, for too long.
+            reason = _reason(run) if not _ended_well(run) else "undecided"
+            return _Outcome(0, reason, _end_of(run) or _end_of(of_test))
+        passed, _, kind, evidence = read_value(of_test.result)
+        if not kind:
+            return _Outcome(passed, cpu_s=run.cpu_s)
+        if kind == ENDED:
+            reason = "crash" if _ended_well(run) else _reason(run)
+            return _Outcome(passed, reason, _end_of(run) or evidence)
+        if kind == RAISED and (known := _known_error(evidence)):
+            return _Outcome(passed, known, evidence)
+        return _Outcome(passed, REASONS[kind], evidence)
 
     def _try_checker(self, suite: Suite) -> None:
         """ValueError where it fails on what is expected."""
@@ -194,10 +189,15 @@ class CodeScorer(InSandbox):
             raise ValueError(f"the checker fails on an expected output: {check.stderr[-200:]!r}")
 
     def _score(
-        self, suite: Suite, passed: int, reason: str | None, evidence: str | None, verdict: str
+        self,
+        suite: Suite,
+        passed: int,
+        reason: str | None,
+        evidence: str | None,
+        verdict: str | None,
     ) -> Score:
         assert self.sandbox is not None
-        isolation, total = self.sandbox.isolation, len(suite.cases)
+        isolation, total = self.sandbox.isolation, suite.checks
         values: dict[str, FieldValue] = {"passed": passed, "total": total, "isolation": isolation}
         return Score(values, verdict, reason, evidence)
 
@@ -213,41 +213,28 @@ def _as_leetcode(program: str) -> str:
 
 
 @dataclass(frozen=True)
-class _Test:
-    """A case with what it computes without a program."""
+class _Outcome:
+    """Of a test: how many of its checks were passed, and why not all."""
 
-    case: Case
-    own: Sequence[Any]
-
-
-_Asked = tuple[_Test, ProgramRun]
-
-
-@dataclass(frozen=True)
-class _Prepared:
-    """A suite's tests, and what they are where a program's answers are objects."""
-
-    suite: Suite
-    tests: tuple[_Test, ...]
-    among_objects: tuple[_Test | None, ...]
+    passed: int
+    reason: str | None = None
+    evidence: str = ""
+    cpu_s: float = 0.0
 
 
 def _ended_well(run: ProgramRun) -> bool:
     return run.how == "ended" and run.status == 0
 
 
-def _passes(test: _Test, run: ProgramRun) -> bool:
+def _passes(case: Script | Call, run: ProgramRun) -> bool:
     try:
-        return _ended_well(run) and test.case.passes(run, test.own)
+        return case.passes(run)
     except Exception:  # it has no result, or one whose values raise what they like
         return False
 
 
-def _decided_by(test: _Test, run: ProgramRun) -> ProgramTest | None:
-    try:
-        return test.case.decided_by(run, test.own) if _ended_well(run) else None
-    except Exception:  # it has no result, or one whose values raise what they like
-        return None
+def _end_of(run: ProgramRun) -> str:
+    return run.stderr.decode("utf-8", "replace").strip()[-EVIDENCE:]
 
 
 def _reason(run: ProgramRun) -> str:
@@ -260,9 +247,11 @@ def _reason(run: ProgramRun) -> str:
         return "memory"
     if run.how == "flooded":
         return "output_limit"
-    last = run.stderr.strip().rpartition(b"\n")[2]
-    if last.startswith(b"MemoryError"):
+    last = run.stderr.strip().rpartition(b"\n")[2].decode("utf-8", "replace")
+    return _known_error(last) or ("wrong_answer" if _ended_well(run) else "crash")
+
+
+def _known_error(text: str) -> str | None:
+    if "MemoryError" in text:
         return "memory"
-    if last.startswith(b"OSError: [Errno 27]"):
-        return "output_limit"
-    return "wrong_answer" if _ended_well(run) else "crash"
+    return "output_limit" if "OSError: [Errno 27]" in text else None

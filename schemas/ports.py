@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from types import CodeType
 from typing import Any, Protocol
 
 from schemas.identity import Messages
@@ -166,9 +167,8 @@ LIBRARIES = "/libraries"
 class Sandbox(Protocol):
     """Runs programs that nobody trusts.
 
-    `run` raises SandboxError where it cannot, never because of what a program does. It has a run
-    for each test, up to the first that ended the others too, as one that was late does; from many
-    threads, as many at once as there are slots.
+    Both raise SandboxError where they cannot, never because of what a program does; from many
+    threads, as many run at once as there are slots.
     """
 
     isolation: str
@@ -176,6 +176,25 @@ class Sandbox(Protocol):
 
     def run(
         self, source: str, tests: Sequence[ProgramTest], limits: ProgramLimits
-    ) -> list[ProgramRun]: ...
+    ) -> list[ProgramRun]:
+        """A run for each test, up to the first that ended the others too, as one that was late
+        does."""
+        ...
+
+    def run_apart(
+        self,
+        source: str,
+        given: Sequence[str],
+        test: CodeType,
+        arguments: tuple[Any, ...],
+        limits: ProgramLimits,
+    ) -> tuple[ProgramRun, ProgramRun]:
+        """A program and its test, each in a sandbox of its own: the program's run and the test's.
+
+        `test` defines `main(peer, *arguments)`, and what that returns is the test's `result`;
+        `peer` is the test's side of a channel (`infra/sandbox/peer.py`), through which it uses what
+        the program has defined: data crosses as data, for other objects there are proxies. `given`:
+        names that the program finds defined, as the test has them."""
+        ...
 
     def close(self) -> None: ...

@@ -1,262 +1,321 @@
-"""Asserts taken apart: what the program must answer, and what must be true of its answers.
+"""A test's source, made ready to run apart from the program that it tests.
 
-`assert sorted(f(3)) == [1, 2]` becomes the expression `f(3)`, evaluated beside the program, and
-`sorted(_) == [1, 2]`, decided here. A program that shares a process with the comparison can answer
-with an object that is equal to everything, or leave before it is made (11 of 17 wrong programs got
-through a plain assert, measured). What a test computes without the program is computed without it
-too: a program may have made `range` something else.
+The test runs in a sandbox of its own, with proxies for what the program defines
+(`filters/programs/tester.py`): a program that shares a process with its asserts can answer with an
+object that is equal to everything, or leave before they are made (11 of 17 wrong programs got
+through a plain assert, measured). Here its asserts are numbered, so that those are counted which a
+program passes and not only the first that it fails.
 """
 
+import __future__
+
 import ast
-from collections.abc import Iterable, Sequence
-from copy import deepcopy
-from dataclasses import dataclass, replace
+import builtins
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from types import CodeType
 from typing import Any
 
-from filters.programs.names import LIBRARIES, Scope, bound, used
-from filters.programs.plain import RAISED, asserts, parametrized, plain
-from filters.programs.pure import NotUnderstood, evaluate
-from filters.programs.reader import Reader
-from filters.programs.unit_tests import functions_of
-
-NOT_THERE = {"solution", "pytest", *LIBRARIES}
-"""Modules; the first is how some harnesses call the program."""
-
-
-@dataclass(frozen=True)
-class Assertion:
-    """What must be true of the values of two tuples of expressions."""
-
-    condition: ast.expr
-    places: tuple[tuple[bool, int], ...]
-    """Where each value comes from: whether from the program, and its number there."""
-    asked: tuple[str, ...]
-    """Of the program, after `setup`."""
-    setup: str
-    computed: tuple[str, ...]
-    """By the test alone, after `own_setup`."""
-    own_setup: str
-    asks_for: str
-    """A name that the program must define."""
-    code: str = ""
-    """The condition as Python over `arguments`, which the answers are, for a process of its own
-    after `own_setup`."""
-    is_understood: bool = True
-    """Or it is more than what can be decided here, as in `is_valid(f(1))`."""
-    among_objects: "Assertion | None" = None
-    """The same, for answers that are objects and mean nothing outside of the program."""
-
-    def holds(self, answers: Sequence[Any], own: Sequence[Any]) -> bool:
-        """Whether it is true, if that is understood; what the values are not fit for is false."""
-        try:
-            return bool(evaluate(self.condition, self.values(answers, own)))
-        except Exception:  # such as an order between a text and a number
-            return False
-
-    def values(self, answers: Sequence[Any], own: Sequence[Any]) -> list[Any]:
-        """That stand at the places of the condition."""
-        return [(answers if asked else own)[number] for asked, number in self.places]
+LIBRARIES = {"np", "numpy", "pd", "pandas", "scipy", "sympy", "torch", "tensorflow", "sklearn"}
+"""Which tests use, and which are not there."""
+ALONE = {"tempfile", "shutil", "open", "inspect"}
+"""What would need the same files, or the program's source."""
+ENDINGS = {"unittest.main", "pytest.main", "sys.exit", "exit", "quit"}
+BUILTINS = frozenset(dir(builtins))
+FUNCTION = ast.FunctionDef | ast.AsyncFunctionDef
+FIXTURES = {"capsys"}
+"""That the stand-in of pytest has."""
+CHECK, SAME = "check__", "same__"
+"""What the tester defines for asserts."""
+LONGEST_TEXT = 300
+THERE = sys.stdlib_module_names | {"pytest"}
+"""Modules, also where a test forgets to import them."""
+BLOCK = ast.For | ast.While | ast.If
+"""In which asserts are numbered: one that fails does not end it."""
 
 
-def assertions_of(source: str, entry: str = "") -> list[Assertion]:
-    """The asserts of a test's source.
+class NotUnderstood(ValueError):
+    """A test that cannot run; says why."""
 
-    `def check(candidate): …`, whose argument is the program's `entry`, `def test_…():` and the
-    tests of a `unittest.TestCase` are what their bodies are; loops over what a test spells out, and
-    what must raise, are understood. NotUnderstood for what cannot be taken apart, SyntaxError and
-    what else the parser raises.
+
+def prepared(source: str, entry: str = "", setup: str = "") -> dict[str, Any]:
+    """What the tester wants to know of a test: its statements, compiled, and what it runs.
+
+    `def check(candidate)`, whose argument is the program's `entry`, functions `test…`, classes of
+    `unittest` and of pytest run after the statements that stand alone. Classes of `setup`, and such
+    as only hold data, are there for the program too. NotUnderstood for what needs libraries,
+    SyntaxError and what else the parser raises for what is no Python.
     """
-    statements = functions_of(ast.parse(source).body)
-    tests = [node for node in statements if isinstance(node, ast.FunctionDef) and _is_test(node)]
-    if not tests:
-        return _read(statements)
-    entry = entry or next(filter(None, map(_argument, statements)), "")
-    before = [node for node in statements if node not in tests and not _is_call(node)]
-    found = []
-    for test in tests:
-        alias = _alias(test, entry)
-        body = test.body if alias else parametrized(test)
-        found += _read([*before, *body], alias)
-    return found
+    before = ast.parse(setup).body
+    tree = ast.parse(f"{setup}\n{source}")
+    _assert_all_is_there(tree)
+    given = [
+        node.name
+        for place, node in enumerate(tree.body)
+        if isinstance(node, ast.ClassDef) and _is_given(node, is_setup=place < len(before))
+    ]
+    used, bound = _used(tree), set(_bound(tree))
+    tests = _Tests(tree.body)
+    entry = entry or tests.argument_of_check
+    if not tests.texts and not _asserts(tree):
+        raise NotUnderstood("it asserts nothing")
+    if tests.wants_entry and not entry:
+        raise NotUnderstood(f"{tests.wants_entry} has an argument that is no entry_point")
+    compiled = _Compiler(tree)
+    return {
+        "given": [compiled(node) for node in tests.statements if _comes_first(node, given)],
+        "gives": given,
+        "statements": [
+            (compiled(node), tests.numbers.get(id(node)), f"line {node.lineno}")
+            for node in tests.statements
+            if not _comes_first(node, given)
+        ],
+        "functions": tests.functions,
+        "classes": tests.classes,
+        "texts": tests.texts or ["the test"],
+        "names": sorted((used - BUILTINS) | ({entry} - {""})),
+        "built_in": sorted(used & BUILTINS),
+        "modules": sorted((used & THERE) - bound),
+        "imports": sorted(_imported(tree)),
+        "entry": entry,
+        "asks_for": entry or _first_of_program(tree),
+    }
 
 
-def _is_test(node: ast.FunctionDef) -> bool:
-    """A helper called `check_order` is none, as long as it asserts nothing."""
-    return node.name == "check" or (node.name.startswith(("test", "check")) and asserts(node.body))
+class _Tests:
+    """Of a source: each assert has a number that stands alone, in a block or in a function that is
+    a test, and so has what else is passed or not as a whole."""
+
+    def __init__(self, body: Sequence[ast.stmt]) -> None:
+        self.statements: list[ast.stmt] = []
+        self.texts: list[str] = []
+        self.numbers: dict[int, int] = {}
+        """Of statements, by their `id`."""
+        self.functions: list[tuple[int | None, str]] = []
+        self.classes: list[tuple[str, list[tuple[int, str]]]] = []
+        self.wants_entry = ""
+        """The name of the first test that does."""
+        self.argument_of_check = next(filter(None, map(_argument, body)), "")
+        self._called = {name for node in body if (name := _called(node))}
+        self._functions = {node.name: node for node in body if isinstance(node, FUNCTION)}
+        for node in body:
+            if not _is_ending(node):
+                self.statements += self._taken_up(node)
+        for node in self.statements:
+            ast.fix_missing_locations(_Nearly().visit(node))
+
+    def _number(self, text: str) -> int:
+        self.texts.append(text[:LONGEST_TEXT])
+        return len(self.texts) - 1
+
+    def _taken_up(self, node: ast.stmt) -> list[ast.stmt]:
+        before = len(self.texts)
+        if isinstance(node, FUNCTION):
+            if _is_test(node):
+                self._function(node)
+            return [node]
+        if isinstance(node, ast.ClassDef):
+            if _is_test_class(node):
+                self._class(node)
+            return [node]
+        text, found = ast.unparse(node), self._numbered([node])
+        is_whole = len(self.texts) == before and (_asserts(node) or self._calls_silent(node))
+        if found and is_whole:
+            self.numbers[id(found[0])] = self._number(text)
+        return found
+
+    def _function(self, node: ast.FunctionDef | ast.AsyncFunctionDef) -> None:
+        before = len(self.texts)
+        node.body = self._numbered(node.body) or [ast.Pass()]
+        if node.name in self._called:
+            return
+        is_silent = len(self.texts) == before
+        self.functions.append((self._number(node.name) if is_silent else None, node.name))
+        arguments = {argument.arg for argument in node.args.args}
+        is_given = node.decorator_list or arguments & {*self._functions, *FIXTURES}
+        if len(arguments) == 1 and not is_given:
+            self.wants_entry = self.wants_entry or node.name
+
+    def _class(self, node: ast.ClassDef) -> None:
+        methods = [
+            (self._number(f"{node.name}.{method.name}"), method.name)
+            for method in node.body
+            if isinstance(method, FUNCTION) and method.name.startswith("test")
+        ]
+        self.classes.append((node.name, methods))
+
+    def _calls_silent(self, node: ast.stmt) -> bool:
+        """A test that asserts nothing itself, as one that calls another."""
+        function = self._functions.get(_called(node))
+        return function is not None and not any(map(_checks, ast.walk(function)))
+
+    def _numbered(self, body: Iterable[ast.stmt]) -> list[ast.stmt]:
+        found: list[ast.stmt] = []
+        for node in body:
+            if isinstance(node, ast.Assert):
+                if not _is_true(node):
+                    number = ast.Constant(self._number(ast.unparse(node.test)))
+                    call = ast.Call(ast.Name(CHECK, ast.Load()), [number, node.test], [])
+                    found.append(ast.copy_location(ast.Expr(call), node))
+                continue
+            if isinstance(node, BLOCK):
+                node.body = self._numbered(node.body) or [ast.Pass()]
+                node.orelse = self._numbered(node.orelse)
+            found.append(node)
+        return found
 
 
-def _alias(test: ast.FunctionDef, entry: str) -> str:
-    if not test.args.args or test.decorator_list:
-        return ""
-    if not entry or len(test.args.args) > 1:
-        raise NotUnderstood(f"{test.name} has arguments that are no entry_point")
-    return f"{test.args.args[0].arg} = {entry}"
+class _Nearly(ast.NodeTransformer):
+    """In asserts two values are equal if they are nearly so."""
+
+    def visit_Assert(self, node: ast.Assert) -> ast.AST:
+        node.test = _Equal().visit(node.test)
+        return node
+
+    def visit_Call(self, node: ast.Call) -> ast.AST:
+        if _checks(node):
+            node.args[1] = _Equal().visit(node.args[1])
+        return self.generic_visit(node)
+
+
+class _Equal(ast.NodeTransformer):
+    def visit_Compare(self, node: ast.Compare) -> ast.AST:
+        self.generic_visit(node)
+        if len(node.ops) > 1 or not isinstance(node.ops[0], ast.Eq):
+            return node
+        call = ast.Call(ast.Name(SAME, ast.Load()), [node.left, node.comparators[0]], [])
+        return ast.copy_location(call, node)
+
+
+class _Compiler:
+    """With the `__future__` of a source."""
+
+    def __init__(self, tree: ast.Module) -> None:
+        self._flags = 0
+        for node in ast.walk(tree):
+            if isinstance(node, ast.ImportFrom) and node.module == "__future__":
+                for alias in node.names:
+                    self._flags |= getattr(__future__, alias.name).compiler_flag
+
+    def __call__(self, node: ast.stmt) -> CodeType:
+        module = ast.Module([node], [])
+        code: CodeType = compile(module, "test.py", "exec", self._flags, dont_inherit=True)
+        return code
+
+
+def _comes_first(node: ast.stmt, given: Sequence[str]) -> bool:
+    """It is there before the program: what that is given, and what this may need."""
+    if isinstance(node, ast.ClassDef):
+        return node.name in given
+    return isinstance(node, ast.Import | ast.ImportFrom) and (_roots(node) <= THERE)
+
+
+def _is_given(node: ast.ClassDef, *, is_setup: bool) -> bool:
+    """Others may be what a program is compared to."""
+    methods = [inner.name for inner in node.body if isinstance(inner, FUNCTION)]
+    return not _is_test_class(node) and (is_setup or all(name.startswith("__") for name in methods))
+
+
+def _is_test(node: ast.FunctionDef | ast.AsyncFunctionDef) -> bool:
+    """`check_order(x)` is none: tests call it."""
+    is_check = node.name == "check" or (node.name.startswith("check") and not node.args.args)
+    is_fixture = any("fixture" in ast.unparse(one) for one in node.decorator_list)
+    return not is_fixture and (node.name.startswith("test") or (is_check and _asserts(node)))
+
+
+def _is_test_class(node: ast.ClassDef) -> bool:
+    is_test_case = any(ast.unparse(base).endswith("TestCase") for base in node.bases)
+    return is_test_case or (
+        node.name.startswith("Test")
+        and any(isinstance(one, FUNCTION) and one.name.startswith("test") for one in node.body)
+    )
+
+
+def _asserts(node: ast.AST) -> bool:
+    """It may fail, which is what a test does."""
+    return any(
+        isinstance(inner, ast.Assert)
+        or (isinstance(inner, ast.Call) and ast.unparse(inner.func).endswith(("raises", "fail")))
+        for inner in ast.walk(node)
+    )
+
+
+def _checks(node: ast.AST) -> bool:
+    return isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == CHECK
+
+
+def _is_true(node: ast.Assert) -> bool:
+    """As in HumanEval: `assert True, "good for debugging"`."""
+    return isinstance(node.test, ast.Constant) and bool(node.test.value)
+
+
+def _called(node: ast.stmt) -> str:
+    is_call = isinstance(node, ast.Expr) and isinstance(node.value, ast.Call)
+    return ast.unparse(node.value.func) if is_call else ""  # type: ignore[attr-defined]
+
+
+def _is_ending(node: ast.stmt) -> bool:
+    return _called(node) in ENDINGS
 
 
 def _argument(node: ast.stmt) -> str:
     """`f` of `check(f)`."""
-    if isinstance(node, ast.Expr) and isinstance(node.value, ast.Call):
-        names = [one.id for one in node.value.args if isinstance(one, ast.Name)]
-        return names[0] if len(names) == len(node.value.args) == 1 else ""
-    return ""
+    if not _called(node).startswith(("check", "test")):
+        return ""
+    names = [one.id for one in node.value.args if isinstance(one, ast.Name)]  # type: ignore[attr-defined]
+    return names[0] if len(names) == 1 else ""
 
 
-def _is_call(node: ast.stmt) -> bool:
-    return isinstance(node, ast.Expr) and isinstance(node.value, ast.Call)
+def _assert_all_is_there(tree: ast.Module) -> None:
+    used = _used(tree) | _imported(tree)
+    if alone := used & ALONE:
+        raise NotUnderstood(f"it uses {', '.join(alone)}: it is alone, the program is elsewhere")
+    for node in ast.walk(tree):
+        missing = set()
+        if isinstance(node, ast.Import | ast.ImportFrom):
+            missing = _roots(node) & LIBRARIES
+        elif isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
+            missing = {node.value.id} & LIBRARIES
+        if missing and not missing & set(_bound(tree)) - _imported(tree):
+            raise NotUnderstood(f"it needs {', '.join(missing)}, which is not there")
 
 
-def _read(statements: Sequence[ast.stmt], alias: str = "") -> list[Assertion]:
-    spelt = plain(statements)
-    try:
-        return _Reading(alias).of(spelt)
-    except AsksNothing as nothing:
-        if not nothing.built_in:
-            raise
-        return _Reading(alias, nothing.built_in).of(spelt)
+def _roots(node: ast.Import | ast.ImportFrom) -> set[str]:
+    names = [node.module or ""] if isinstance(node, ast.ImportFrom) else _names(node)
+    return {name.partition(".")[0] for name in names}
 
 
-class AsksNothing(NotUnderstood):
-    """An assert without a call of the program, if the program's is not this built-in name: MBPP
-    has a task whose answer is called `sum`."""
-
-    def __init__(self, node: ast.Assert) -> None:
-        super().__init__(f"it asks nothing of the program: {ast.unparse(node)[:80]}")
-        calls = [inner for inner in ast.walk(node) if isinstance(inner, ast.Call)]
-        names = [call.func.id for call in calls if isinstance(call.func, ast.Name)]
-        self.built_in = names[0] if names else ""
+def _names(node: ast.Import | ast.ImportFrom) -> list[str]:
+    return [alias.name for alias in node.names]
 
 
-class _Reading:
-    """Of the statements of a test, from the first to the last."""
-
-    def __init__(self, alias: str, built_in: str = "") -> None:
-        self._scope = Scope({built_in} - {""})
-        self._setup = [_Step.of(node) for node in ast.parse(alias).body]
-        self._own_setup: list[str] = []
-        self._found: list[Assertion] = []
-
-    def of(self, statements: Iterable[ast.stmt]) -> list[Assertion]:
-        for node in statements:
-            if isinstance(node, ast.ImportFrom | ast.Import) and _imports(node) & NOT_THERE:
-                continue
-            if used(node) & NOT_THERE:
-                raise NotUnderstood(f"it needs what is not there: {ast.unparse(node)[:80]}")
-            if isinstance(node, ast.Assert):
-                self._assert(node)
-            elif any(isinstance(inner, ast.Assert) for inner in ast.walk(node)):
-                kind = type(node).__name__
-                raise NotUnderstood(f"an assert inside of {kind}, line {node.lineno}")
-            else:
-                self._setup.append(_Step.of(node))
-                if self._scope.enter(node):
-                    self._own_setup.append(ast.unparse(node))
-        return self._found
-
-    def _assert(self, node: ast.Assert) -> None:
-        scope = self._scope
-        try:
-            reader = self._reader(node, scope)
-        except NotUnderstood as error:
-            scope = scope.with_changes()
-            try:
-                reader = self._reader(node, scope, with_changes=True)
-            except NotUnderstood:
-                raise error from None
-        if not reader.asked:
-            return  # as in HumanEval: `assert True, "good for debugging"`
-        found = self._assertion(reader)
-        among = self._reader(node, scope, among_objects=True)
-        if among.asked != reader.asked:
-            found = replace(found, among_objects=self._assertion(among))
-        self._found.append(found)
-        # What the program's objects have been asked may have changed them.
-        self._setup += [_Step.of(ast.parse(text).body[0]) for text in reader.asked_of_objects]
-        for text in reader.asked:
-            call = ast.parse(text)
-            if text.startswith(RAISED):
-                self._setup.append(self._raised(text))
-            elif self._scope.hand(call):
-                self._setup.append(replace(_Step.of(call.body[0]), changes_only=True))
-
-    def _raised(self, text: str) -> "_Step":
-        """What raises may change what it uses."""
-        step = _Step.of(ast.parse(text).body[0])
-        bodies = [one.used for one in self._setup if one.bound & step.used]
-        return replace(step, used=step.used.union(*bodies))
-
-    def _reader(
-        self,
-        node: ast.Assert,
-        scope: Scope,
-        *,
-        among_objects: bool = False,
-        with_changes: bool = False,
-    ) -> Reader:
-        reader = Reader(scope, among_objects=among_objects, with_changes=with_changes)
-        reader.read(deepcopy(node.test))
-        if not reader.asked and (reader.places or not _is_true(reader.condition)):
-            raise AsksNothing(node)
-        return reader
-
-    def _assertion(self, reader: Reader) -> Assertion:
-        objects = reader.objects()
-        setup = _needed(self._setup, reader.asked, objects, with_changes=reader.with_changes)
-        return Assertion(
-            reader.condition,
-            tuple(reader.places),
-            tuple(reader.asked),
-            setup,
-            tuple(reader.computed),
-            "\n".join(self._own_setup),
-            self._scope.first_of_program((setup, *reader.asked)),
-            reader.code(),
-            reader.is_understood(),
-        )
+def _imported(tree: ast.Module) -> set[str]:
+    imports = [node for node in ast.walk(tree) if isinstance(node, ast.Import | ast.ImportFrom)]
+    return set().union(*map(_roots, imports))
 
 
-@dataclass(frozen=True)
-class _Step:
-    """A statement of a test before an assert."""
-
-    text: str
-    bound: frozenset[str]
-    used: frozenset[str]
-    changes_only: bool = False
-    """It is an earlier question, repeated for what it may have changed."""
-
-    @classmethod
-    def of(cls, node: ast.stmt) -> "_Step":
-        return cls(ast.unparse(node), frozenset(bound(node)), frozenset(used(node)))
+def _first_of_program(tree: ast.Module) -> str:
+    """The first name that the test has from elsewhere; or nothing."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom) and not _roots(node) & THERE and _names(node)[0] != "*":
+            return _names(node)[0]
+    known = {*_bound(tree), *BUILTINS, *THERE}
+    used = [node for node in ast.walk(tree) if isinstance(node, ast.Name) and node.id not in known]
+    first = min(used, key=lambda node: (node.lineno, node.col_offset), default=None)
+    return first.id if first else ""
 
 
-def _needed(
-    setup: Sequence[_Step], asked: Sequence[str], objects: set[str], *, with_changes: bool
-) -> str:
-    """The statements that the program's answers depend on. No others: in `expected = 5` it would
-    read what is expected."""
-    names = {name for text in asked for name in used(ast.parse(text))}
-    kept: set[int] = set()
-    size = -1
-    while size < len(kept):
-        size = len(kept)
-        for place in set(range(len(setup))) - kept:
-            step = setup[place]
-            if step.changes_only and not with_changes:
-                continue
-            # What an object of the program's is used for may change it, whatever that binds.
-            changes = step.used & names and (not step.bound or step.used & names & objects)
-            if step.bound & names or "*" in step.bound or changes:
-                kept.add(place)
-                names |= step.used
-    return "\n".join(setup[place].text for place in sorted(kept))
+def _used(tree: ast.Module) -> set[str]:
+    return {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
 
 
-def _imports(node: ast.Import | ast.ImportFrom) -> set[str]:
-    return {node.module or ""} if isinstance(node, ast.ImportFrom) else set(bound(node))
-
-
-def _is_true(condition: ast.expr) -> bool:
-    try:
-        return bool(evaluate(condition, ()))
-    except Exception:  # whatever a wrong test raises
-        return False
+def _bound(tree: ast.Module) -> Iterator[str]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Name) and not isinstance(node.ctx, ast.Load):
+            yield node.id
+        elif isinstance(node, FUNCTION | ast.ClassDef):
+            yield node.name
+        elif isinstance(node, ast.arg):
+            yield node.arg
+        elif isinstance(node, ast.Import | ast.ImportFrom):
+            yield from ((alias.asname or alias.name).partition(".")[0] for alias in node.names)

@@ -1,54 +1,36 @@
 """The tests of a programming prompt, as a reference spells them."""
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
-from filters.programs.assertions import Assertion, assertions_of
+from filters.programs.assertions import prepared
 from filters.programs.outputs import same_output
-from filters.programs.values import as_json, is_plain, is_shallow, read_value, same_value
+from filters.programs.sameness import same_value
+from filters.programs.values import as_json, is_shallow, read_value
 from schemas.ports import ProgramLimits, ProgramRun, ProgramTest
 
 MIB = 2**20
 LONGEST = 4_000_000
 """Characters of an input or output; a program's own are cut at about as many."""
-LARGE = 100_000
-"""Characters of a result."""
 DEFAULT_SECONDS = 4.0
 SECONDS, MEMORY_MB = (0.1, 60.0), (32, 1024)
 """What a reference may ask for."""
 
 
-class Decided:
-    """A test that is decided by its run alone."""
-
-    @property
-    def among_objects(self) -> "Asserted | None":
-        """The same test, for a program whose answers are objects."""
-        return None
-
-    def own(self) -> ProgramTest | None:
-        """What the test computes without the program."""
-        return None
-
-    def decided_by(self, run: ProgramRun, own: Sequence[Any]) -> ProgramTest | None:
-        """What decides in a process of its own, without the program; ValueError where the program
-        has said nothing that makes sense."""
-        return None
-
-
 @dataclass(frozen=True)
-class Script(Decided):
+class Script:
     """What a program writes for an input."""
 
     input: str
     output: str
+    checks: ClassVar[int] = 1
 
     def test(self) -> ProgramTest:
         return ProgramTest(stdin=self.input.encode("utf-8", "surrogatepass"))
 
-    def passes(self, run: ProgramRun, own: Sequence[Any]) -> bool:
+    def passes(self, run: ProgramRun) -> bool:
         return same_output(self.output, run.stdout.decode("utf-8", "replace"))
 
     def told(self, run: ProgramRun) -> str:
@@ -57,7 +39,7 @@ class Script(Decided):
 
 
 @dataclass(frozen=True)
-class Call(Decided):
+class Call:
     """What a function returns, or a method (`Class.method`); one that is not there by itself is
     looked for in a class `Solution`, as LeetCode and its datasets have it."""
 
@@ -66,6 +48,7 @@ class Call(Decided):
     returns: Any
     or_returns: tuple[Any, ...] = ()
     """APPS wraps what is returned in a list of its own, and TACO does not always."""
+    checks: ClassVar[int] = 1
 
     def test(self) -> ProgramTest:
         owner, dot, method = self.function.rpartition(".")
@@ -73,9 +56,9 @@ class Call(Decided):
         function = f"{owner}().{method}" if dot else plain
         return ProgramTest(expression=f"{function}(*arguments)", arguments=self.arguments)
 
-    def passes(self, run: ProgramRun, own: Sequence[Any]) -> bool:
+    def passes(self, run: ProgramRun) -> bool:
         answer = as_json(read_value(run.result or ""))
-        return any(same_value(as_json(one), answer) for one in (self.returns, *self.or_returns))
+        return any(same_value(answer, as_json(one)) for one in (self.returns, *self.or_returns))
 
     def told(self, run: ProgramRun) -> str:
         called = f"{self.function}{self.arguments!r:.200}"
@@ -83,51 +66,15 @@ class Call(Decided):
 
 
 @dataclass(frozen=True)
-class Asserted(Decided):
-    """What an assert says of a program's answers."""
+class Asserted:
+    """A test's source: asserts, functions, classes, made ready to run apart from the program."""
 
-    assertion: Assertion
+    test: Mapping[str, Any]
+    """See `assertions.prepared`."""
 
     @property
-    def among_objects(self) -> "Asserted | None":
-        among = self.assertion.among_objects
-        return Asserted(among) if among else None
-
-    def test(self) -> ProgramTest:
-        setup = _repeatable(self.assertion.setup)
-        return ProgramTest(expression=_tuple(self.assertion.asked), setup=setup)
-
-    def own(self) -> ProgramTest | None:
-        if not self.assertion.computed:
-            return None
-        computed = _tuple(self.assertion.computed)
-        return ProgramTest(expression=computed, setup=_repeatable(self.assertion.own_setup))
-
-    def passes(self, run: ProgramRun, own: Sequence[Any]) -> bool:
-        answers = read_value(run.result or "")
-        return not self._is_code(run) and self.assertion.holds(answers, own)
-
-    def decided_by(self, run: ProgramRun, own: Sequence[Any]) -> ProgramTest | None:
-        """Where the condition is code, and the answers are data."""
-        if not self._is_code(run):
-            return None
-        values = self.assertion.values(read_value(run.result or ""), own)
-        if not all(map(is_plain, values)):
-            return None
-        setup, code = self.assertion.own_setup, f"bool({self.assertion.code})"
-        return ProgramTest(expression=code, setup=_repeatable(setup), arguments=tuple(values))
-
-    def _is_code(self, run: ProgramRun) -> bool:
-        """Also where the answers are large: what they cost is then the sandbox's to limit."""
-        return not self.assertion.is_understood or len(run.result or "") > LARGE
-
-    def told(self, run: ProgramRun) -> str:
-        return f"{', '.join(self.assertion.asked):.300}: got {run.result or 'no result':.200}"
-
-
-def _repeatable(setup: str) -> str:
-    """What is asked and what is computed are two processes, and must draw the same numbers."""
-    return f"import random as _random\n_random.seed(0)\n{setup}" if "random" in setup else setup
+    def checks(self) -> int:
+        return len(self.test["texts"])
 
 
 Case = Script | Call | Asserted
@@ -145,6 +92,10 @@ class Suite:
     """A program that is right; how long it takes scales the limit."""
     defines: str = ""
     """A name that the program must define."""
+
+    @property
+    def checks(self) -> int:
+        return sum(case.checks for case in self.cases)
 
 
 def read_suite(reference: str) -> Suite:
@@ -192,7 +143,7 @@ def _joined(tests: list[Any]) -> list[Any]:
 
 def _cases(test: Any, setup: str, entry: str) -> Iterator[Case]:
     if isinstance(test, str):
-        yield from map(Asserted, assertions_of(f"{setup}\n{test}", entry))
+        yield Asserted(prepared(test, entry, setup))
     elif not isinstance(test, dict):
         raise ValueError(f"a test is an object or an assert, not {str(test)[:80]!r}")
     elif "call" in test:
@@ -249,12 +200,8 @@ def _function(name: Any) -> str:
 
 def _defined(cases: Sequence[Case], entry: str) -> str:
     called = next((case.function for case in cases if isinstance(case, Call)), "")
-    asserted = next((case.assertion.asks_for for case in cases if isinstance(case, Asserted)), "")
+    asserted = next((case.test["asks_for"] for case in cases if isinstance(case, Asserted)), "")
     return (called or entry or asserted).partition(".")[0]
-
-
-def _tuple(expressions: Sequence[str]) -> str:
-    return f"({', '.join(expressions)},)"
 
 
 def _text(told: dict[str, Any], name: str) -> str:

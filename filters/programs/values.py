@@ -5,7 +5,6 @@ object would say about its equality is not asked.
 """
 
 import json
-import math
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -14,8 +13,6 @@ from decimal import Decimal
 from fractions import Fraction
 from typing import Any
 
-CLOSE, NEAR_ZERO = 1e-9, 1e-12
-"""Relative and absolute, of two floats: what another order of the same operations may change."""
 DEEPEST = 200
 HASHED = {"set", "frozenset", "dict"}
 MOST_COLLISIONS = 100
@@ -154,22 +151,3 @@ def as_json(value: Any) -> Any:
     if isinstance(value, dict):
         return {str(key): as_json(item) for key, item in value.items()}
     return value
-
-
-def same_value(one: Any, other: Any) -> bool:
-    """Equal as in Python, but that two floats need only be close."""
-    if isinstance(one, float) and isinstance(other, float):
-        return (
-            one == other
-            or math.isclose(one, other, rel_tol=CLOSE, abs_tol=NEAR_ZERO)
-            or (math.isnan(one) and math.isnan(other))
-        )
-    for kind in (list, tuple):
-        if isinstance(one, kind) and isinstance(other, kind):
-            return len(one) == len(other) and all(map(same_value, one, other))
-    if isinstance(one, dict) and isinstance(other, dict):
-        return one.keys() == other.keys() and all(same_value(one[key], other[key]) for key in one)
-    try:
-        return bool(one == other)
-    except RecursionError:
-        return False

@@ -14,6 +14,8 @@ from importlib.util import find_spec
 from itertools import count
 from pathlib import Path
 from queue import SimpleQueue
+from types import CodeType
+from typing import Any
 
 from infra.sandbox.cgroup import remove_leftovers
 from infra.sandbox.seccomp import seccomp_filter
@@ -70,6 +72,21 @@ class Bubblewrap:
         slot = self._free.get()
         try:
             return slot.run(source, tests, limits)
+        finally:
+            self._free.put(slot)
+
+    def run_apart(
+        self,
+        source: str,
+        given: Sequence[str],
+        test: CodeType,
+        arguments: tuple[Any, ...],
+        limits: ProgramLimits,
+    ) -> tuple[ProgramRun, ProgramRun]:
+        """See `Sandbox`."""
+        slot = self._free.get()
+        try:
+            return slot.run_apart(source, given, test, arguments, limits)
         finally:
             self._free.put(slot)
 

@@ -10,13 +10,15 @@ import marshal
 import os
 import select
 import signal
+import socket
 import subprocess
+import sys
 import time
 from pathlib import Path
 from typing import IO, Any
 
 Message = dict[str, Any]
-Process = subprocess.Popen[bytes]
+Running = subprocess.Popen[bytes]
 
 PR_SET_CHILD_SUBREAPER = 36
 CLONE_NEWNS = 0x00020000
@@ -25,6 +27,9 @@ ROOT = "/tmp"
 """Of what the other user may read; a file system of this process alone."""
 
 CHILDREN = Path(f"/proc/self/task/{os.getpid()}/children")
+
+PASSED_ON = 60
+"""Descriptor of a channel, as the runner knows it."""
 
 libc = ctypes.CDLL(None, use_errno=True)
 
@@ -77,65 +82,103 @@ def _must(result: int) -> None:
 
 
 def _run(request: Message, settings: Message, files: list[int]) -> Message:
-    for descriptor in files:
-        os.lseek(descriptor, 0, os.SEEK_SET)
+    """Its jobs at the same time, each in a sandbox; of two, each has an end of a channel."""
+    jobs = request["jobs"]
+    channel = socket.socketpair() if len(jobs) > 1 else (None,)
+    processes = [
+        _Process(_start(settings, files, end), memoryview(job))
+        for job, end in zip(jobs, channel, strict=True)
+    ]
+    for end in channel:
+        if end is not None:
+            end.close()
+    how = _converse(processes, request)
+    for process in processes:
+        process.end()
+    _reap()
+    received = [
+        {"report": bytes(process.report), "errors": bytes(process.errors[-4096:])}
+        for process in processes
+    ]
+    return {"how": how, "received": received}
+
+
+def _start(settings: Message, files: list[int], channel: socket.socket | None) -> Running:
+    # Of its own, with a position of its own: two that start at once would read from one.
+    own = [os.open(f"/proc/self/fd/{descriptor}", os.O_RDONLY) for descriptor in files]
     user = settings["uid"]
     other = {} if user is None else {"user": user, "group": user, "extra_groups": []}
-    seccomp, runner = map(str, files)
-    process = subprocess.Popen(
+    seccomp, runner = map(str, own)
+    passed = [os.dup2(channel.fileno(), PASSED_ON)] if channel else []
+    running = subprocess.Popen(
         [part.format(seccomp=seccomp, runner=runner) for part in settings["command"]],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
-        pass_fds=files,
+        pass_fds=[*own, *passed],
         env={},
         cwd="/",
         **other,
     )
-    with process:
-        how, report, errors = _converse(process, request)
-        process.kill()
-    _reap()
-    return {"how": how, "report": report, "errors": errors, "status": process.returncode}
+    for descriptor in [*own, *passed]:
+        os.close(descriptor)
+    return running
 
 
-def _converse(process: Process, request: Message) -> tuple[str, bytes, bytes]:
-    """Gives it the job and takes its report: how it ended, the report and its complaints."""
-    assert process.stdin
-    assert process.stdout
-    assert process.stderr
-    to, out, err = process.stdin, process.stdout.fileno(), process.stderr.fileno()
-    os.set_blocking(to.fileno(), False)
-    job = memoryview(request["job"])
-    received = {out: bytearray(), err: bytearray()}
-    is_open, latest, how = {out, err}, time.monotonic() + request["wall_s"], "ended"
-    while is_open:
+class _Process:
+    """The first one of a sandbox, which is given a job and reports."""
+
+    def __init__(self, running: Running, job: memoryview) -> None:
+        assert running.stdin
+        assert running.stdout
+        assert running.stderr
+        self._running, self._job = running, job
+        self.to, self.out, self.err = running.stdin, running.stdout, running.stderr
+        self.report, self.errors = bytearray(), bytearray()
+        self.waits_for_job = True
+        self.is_open: set[IO[bytes]] = {self.out, self.err}
+        os.set_blocking(self.to.fileno(), False)
+
+    def give(self) -> None:
+        try:
+            self._job = self._job[os.write(self.to.fileno(), self._job[: 1 << 16]) :]
+        except BrokenPipeError:
+            self._job = self._job[:0]
+        if not self._job:
+            self.waits_for_job = False
+            self.to.close()
+
+    def take(self, stream: IO[bytes]) -> None:
+        part = os.read(stream.fileno(), 1 << 16)
+        received = self.report if stream is self.out else self.errors
+        received += part
+        if not part:
+            self.is_open.remove(stream)
+
+    def end(self) -> None:
+        self._running.kill()
+        with self._running:
+            return
+
+
+def _converse(processes: list[_Process], request: Message) -> str:
+    """Gives them their jobs and takes their reports: how it ended."""
+    latest, stdin = time.monotonic() + request["wall_s"], sys.stdin.buffer
+    while readers := {stream: process for process in processes for stream in process.is_open}:
         left = latest - time.monotonic()
-        most = sum(map(len, received.values()))
-        if left <= 0 or most > request["report_bytes"]:
-            how = "late" if left <= 0 else "flood"
-            break
-        readable, writable, _ = select.select([*is_open, 0], [to] if job else [], [], left)
-        if 0 in readable:  # whoever asked is gone: nobody sends two requests at once
+        if left <= 0:
+            return "late"
+        if any(len(one.report) + len(one.errors) > request["report_bytes"] for one in processes):
+            return "flood"
+        writers = {process.to: process for process in processes if process.waits_for_job}
+        readable, writable, _ = select.select([*readers, stdin], [*writers], [], left)
+        if stdin in readable:  # whoever asked is gone: nobody sends two requests at once
             os._exit(1)
-        if writable:
-            job = _written(to, job)
-        for stream in is_open.intersection(readable):
-            if part := os.read(stream, 1 << 16):
-                received[stream] += part
-            else:
-                is_open.remove(stream)
-    return how, bytes(received[out]), bytes(received[err][-4096:])
-
-
-def _written(stream: IO[bytes], job: memoryview) -> memoryview:
-    try:
-        job = job[os.write(stream.fileno(), job[: 1 << 16]) :]
-    except BrokenPipeError:
-        job = job[:0]
-    if not job:
-        stream.close()
-    return job
+        for stream in writable:
+            writers[stream].give()
+        for stream in readers.keys() & set(readable):
+            readers[stream].take(stream)
+    return "ended"
 
 
 def _reap() -> None:

@@ -25,7 +25,6 @@ if TYPE_CHECKING:  # importing them would cost each program time
     from typing import Any, NoReturn
 
     Job = dict[str, Any]
-
 ENDED, KILLED, LATE, GREEDY = "ended", "killed", "late", "greedy"
 NOT_COMPILED = "not_compiled"
 STDERR_BYTES = 4096
@@ -36,7 +35,9 @@ START_S = 0.05
 NEARLY = 0.95
 """The kernel kills by a clock of its own."""
 DESCRIPTORS = 64
-RESULT = 3
+RESULT, CHANNEL = 3, 4
+PASSED_ON = 60
+"""Where the launcher has put the channel to another sandbox."""
 SAID = {
     "fractions.Fraction", "decimal.Decimal", "datetime.date", "datetime.datetime", "datetime.time",
     "datetime.timedelta", "uuid.UUID", "pathlib.PosixPath",
@@ -64,7 +65,7 @@ def main() -> None:
         resource.setrlimit(getattr(resource, name), (most, most))
     _signal.pthread_sigmask(_signal.SIG_BLOCK, [_signal.SIGCHLD])
     try:
-        code = compile(job["source"], "program.py", "exec", dont_inherit=True)
+        code = _compiled(job["source"])
     except BaseException as error:  # a SyntaxError, and what else odd sources raise
         what = f"{type(error).__name__}: {error}".encode(errors="replace")
         _tell(report, (NOT_COMPILED, 0, 0.0), (b"", what[:STDERR_BYTES], b""))
@@ -82,6 +83,12 @@ def main() -> None:
             return  # as a rule the others would be late too
 
 
+def _compiled(source: bytes | CodeType) -> CodeType:
+    if isinstance(source, bytes):
+        return compile(source, "program.py", "exec", dont_inherit=True)
+    return source
+
+
 def _run(report: int, code: CodeType, test: Job, job: Job) -> tuple[str, float]:
     streams = [os.open("/tmp", os.O_TMPFILE | os.O_RDWR, 0o600) for _ in range(4)]
     stdin, stdout, stderr, result = streams
@@ -90,6 +97,8 @@ def _run(report: int, code: CodeType, test: Job, job: Job) -> tuple[str, float]:
     child = os.fork()
     if child == 0:
         _become(code, test, streams)
+    if test["peer"]:
+        os.close(PASSED_ON)  # or the other side would never see that this one is gone
     how, status, cpu_s = _wait(child, job)
     if os.getpid() == 1:
         cpu_s += _end_all_others()
@@ -163,7 +172,10 @@ def _become(code: CodeType, test: Job, streams: list[int]) -> NoReturn:
     """The forked process is the program from here on; does not return."""
     for place, descriptor in enumerate(streams):
         os.dup2(descriptor, place)
-    os.closerange(RESULT + 1, DESCRIPTORS)
+    kept = RESULT
+    if test["peer"]:
+        kept = os.dup2(PASSED_ON, CHANNEL)
+    os.closerange(kept + 1, DESCRIPTORS)
     _signal.pthread_sigmask(_signal.SIG_UNBLOCK, [_signal.SIGCHLD])
     with open("/proc/self/oom_score_adj", "wb") as file:
         file.write(b"1000")  # where memory runs out, this goes first, and not who started it
@@ -196,11 +208,21 @@ def _execute(code: CodeType, test: Job) -> None:
     sys.modules[name] = module
     sys.argv = ["program.py"]
     vars(builtins).update(exit=sys.exit, quit=sys.exit)  # which `site` would bring
+    peer = _peer(test["peer"], module.__dict__) if test["peer"] else None
     exec(code, module.__dict__)
     if expression:
         exec(test["setup"], module.__dict__)
-        value = eval(expression, module.__dict__, {"arguments": test["arguments"]})
+        reached = {"arguments": test["arguments"], "peer": peer}
+        value = eval(expression, module.__dict__, reached)
         _write_all(RESULT, test["nonce"] + "".join(_encoded(value)).encode("ascii"))
+
+
+def _peer(settings: Job, names: dict[str, Any]) -> Any:
+    """This side of two programs that use each other."""
+    for name, code in settings["modules"]:
+        module = sys.modules[name] = type(sys)(name)
+        exec(code, module.__dict__)
+    return sys.modules["peer"].joined(CHANNEL, names, settings)
 
 
 def _exit_status(code: object) -> int:

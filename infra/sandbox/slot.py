@@ -12,6 +12,7 @@ from functools import cache
 from itertools import accumulate, pairwise
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from types import CodeType
 from typing import Any
 
 from infra.sandbox.cgroup import ControlGroup, control_group
@@ -29,6 +30,7 @@ DESCRIPTORS = 64
 STACK_BYTES = 64 * 2**20
 WALL_FACTOR, WALL_EXTRA_S = 3.0, 2.0
 """A program may wait, and a machine be busy: limits are seconds of computing."""
+TESTER_FACTOR = 2
 START_S = 10.0
 REPORT_BYTES = 64 * 2**20
 """Of all tests of a program; it is in the memory of three processes at once."""
@@ -92,51 +94,75 @@ class Slot:
     def run(
         self, source: str, tests: Sequence[ProgramTest], limits: ProgramLimits
     ) -> list[ProgramRun]:
-        """See `Sandbox`; a launcher that dies is asked again, since it may not be the program's
-        fault, and then no more."""
+        """See `Sandbox`."""
+        [runs] = self._run([_Program(source, tests)], limits)
+        return runs
+
+    def run_apart(
+        self,
+        source: str,
+        given: Sequence[str],
+        test: CodeType,
+        arguments: tuple[Any, ...],
+        limits: ProgramLimits,
+    ) -> tuple[ProgramRun, ProgramRun]:
+        """See `Sandbox`."""
+        modules = _modules()
+        program = _Program(
+            source,
+            [ProgramTest(expression="peer.serve()")],
+            {"modules": modules, "guards": False, "given": list(given)},
+        )
+        tester = _Program(
+            test,
+            [ProgramTest(expression="main(peer, *arguments)", arguments=arguments)],
+            {"modules": modules, "guards": True, "given": []},
+        )
+        [of_program], [of_test] = self._run([program, tester], limits)
+        return of_program, of_test
+
+    def _run(self, programs: Sequence["_Program"], limits: ProgramLimits) -> list[list[ProgramRun]]:
+        """A launcher that dies is asked again, since it may not be the program's fault, and then no
+        more."""
         for _ in range(2):
-            runs = self._try(source, tests, limits)
+            runs = self._try(programs, limits)
             if runs is not None:
                 return runs
             self._end()
             if self._is_closed:
                 raise SandboxError("sandbox: it has been closed")
             self._start()
-        return [ProgramRun("greedy")]
+        return [[ProgramRun("greedy")] for _ in programs]
 
     def _try(
-        self, source: str, tests: Sequence[ProgramTest], limits: ProgramLimits
-    ) -> list[ProgramRun] | None:
+        self, programs: Sequence["_Program"], limits: ProgramLimits
+    ) -> list[list[ProgramRun]] | None:
         """Null where the launcher has died."""
-        nonces = [secrets.token_bytes(16) for _ in tests]
         wall_s = WALL_FACTOR * limits.cpu_s + WALL_EXTRA_S
+        most = max(len(program.tests) for program in programs)
         answer = self._ask(
             {
-                "job": marshal.dumps(self._job(source, tests, nonces, limits, wall_s)),
+                "jobs": [marshal.dumps(self._job(program, limits, wall_s)) for program in programs],
                 # One late test is the last one; others compute, or wait for so long together.
-                "wall_s": START_S + 2 * wall_s + WALL_FACTOR * limits.cpu_s * len(tests),
+                "wall_s": START_S + 2 * wall_s + WALL_FACTOR * limits.cpu_s * most,
                 "report_bytes": REPORT_BYTES,
             }
         )
         if answer is None:
             return None
-        runs = _runs(answer["report"], nonces)
-        if not runs and answer["errors"]:
-            raise SandboxError(f"sandbox: {answer['errors'].decode(errors='replace').strip()}")
-        if not runs or (len(runs) < len(tests) and runs[-1].how not in LAST):
-            runs.append(ProgramRun(ENDED_BY[answer["how"]]))
-        return runs
+        return [
+            _complete_runs(program, received, answer["how"])
+            for program, received in zip(programs, answer["received"], strict=True)
+        ]
 
-    def _job(
-        self,
-        source: str,
-        tests: Sequence[ProgramTest],
-        nonces: Sequence[bytes],
-        limits: ProgramLimits,
-        wall_s: float,
-    ) -> dict[str, Any]:
+    def _job(self, program: "_Program", limits: ProgramLimits, wall_s: float) -> dict[str, Any]:
+        source, peer = program.source, program.peer
+        # The one that tests waits for the other, and computes what that should have answered.
+        longer = TESTER_FACTOR if peer and peer["guards"] else 1
         return {
-            "source": source.encode("utf-8", "surrogatepass"),
+            "source": source.encode("utf-8", "surrogatepass")
+            if isinstance(source, str)
+            else source,
             "tests": [
                 {
                     "stdin": test.stdin,
@@ -144,16 +170,17 @@ class Slot:
                     "setup": test.setup,
                     "arguments": test.arguments,
                     "nonce": nonce,
+                    "peer": peer,
                 }
-                for test, nonce in zip(tests, nonces, strict=True)
+                for test, nonce in zip(program.tests, program.nonces, strict=True)
             ],
-            "cpu_s": limits.cpu_s,
-            "wall_s": wall_s,
+            "cpu_s": longer * limits.cpu_s,
+            "wall_s": longer * wall_s,
             "wall_factor": WALL_FACTOR,
             "output_bytes": limits.output_bytes,
             "watched_bytes": 0 if self._group else limits.memory_bytes,
             "limits": {
-                "RLIMIT_CPU": math.ceil(limits.cpu_s),
+                "RLIMIT_CPU": math.ceil(longer * limits.cpu_s),
                 "RLIMIT_AS": limits.memory_bytes + STACK_BYTES,
                 "RLIMIT_NPROC": GROUP_PROCESSES if self._group else UNCOUNTED_PROCESSES,
                 "RLIMIT_FSIZE": FILE_BYTES,
@@ -202,6 +229,37 @@ def _uid(pid: int) -> int:
     if int(outermost) > UIDS_FROM + UIDS:
         return UIDS_FROM + pid % UIDS
     return FEW_UIDS_FROM + pid % FEW_UIDS
+
+
+class _Program:
+    """One of a request's, with its tests; `peer`: how it meets the other one."""
+
+    def __init__(
+        self,
+        source: str | CodeType,
+        tests: Sequence[ProgramTest],
+        peer: dict[str, Any] | None = None,
+    ) -> None:
+        self.source, self.tests, self.peer = source, tests, peer
+        self.nonces = [secrets.token_bytes(16) for _ in tests]
+
+
+def _complete_runs(program: _Program, received: dict[str, Any], how: str) -> list[ProgramRun]:
+    runs = _runs(received["report"], program.nonces)
+    if not runs and received["errors"]:
+        raise SandboxError(f"sandbox: {received['errors'].decode(errors='replace').strip()}")
+    if not runs or (len(runs) < len(program.tests) and runs[-1].how not in LAST):
+        runs.append(ProgramRun(ENDED_BY[how]))
+    return runs
+
+
+@cache
+def _modules() -> list[tuple[str, CodeType]]:
+    """What both of two programs run that use each other, in the order of their imports."""
+    return [
+        (name, compile((HERE / f"{name}.py").read_text(), f"{name}.py", "exec", dont_inherit=True))
+        for name in ("data", "wire", "channel", "proxies", "peer")
+    ]
 
 
 @cache

@@ -274,7 +274,7 @@ ANYTHING = (
         ("with pytest.raises(ValueError):\n    f(1)", "def f(x): raise ValueError",
          "class ValueError(Exception): pass\ndef f(x): raise ValueError"),
         ("with pytest.raises(Exception):\n    f(1)", "def f(x): raise KeyError", "g = 1"),
-        # A second run has values of its own.
+        # Objects and data in one test.
         ("x = 3\ny = [1]\nt = T()\nt.put(x)\nassert x in t and f(1) == y",
          "class T:\n    def put(self, x): self.x = x\n"
          "    def __contains__(self, x): return x == self.x\ndef f(x): return [x]",
@@ -296,7 +296,8 @@ def test_what_tests_say_in_other_ways(
 ) -> None:
     score = judged(scorer, tests, right)
     assert score.verdict == "true", score
-    assert judged(scorer, tests, wrong).verdict == "false"
+    score = judged(scorer, tests, wrong)
+    assert score.verdict == "false" or (score.verdict, score.reason) == (None, "undecided"), score
 
 
 def test_the_first_failing_test_is_shown(scorer: CodeScorer) -> None:
@@ -352,7 +353,10 @@ def test_the_solution_sets_the_limit(scorer: CodeScorer) -> None:
     wrong = CALLS | {"solution": "def add(a, b): return 3"}
     score = judged(scorer, wrong, RIGHT)
     assert (score.verdict, score.reason) == (None, "bad_tests")
-    assert score.evidence == "ValueError: the solution fails test 1: wrong_answer"
+    assert score.evidence is not None
+    assert score.evidence.startswith(
+        "ValueError: the solution fails test 1: wrong_answer, add(2, 2)"
+    )
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from filters.programs.values import Opaque, Undecided, as_json, read_value, same_value
+from filters.programs.sameness import same_value
+from filters.programs.values import Opaque, Undecided, as_json, read_value
 from infra.sandbox.runner import _encoded  # the other half, which runs inside
 
 SCALARS = st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.binary()

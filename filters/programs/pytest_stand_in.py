@@ -1,0 +1,252 @@
+"""What tests of programs use of pytest, as its documentation defines it.
+
+It runs in a test's sandbox under the name `pytest`, where no package is installed.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+import sys
+from contextlib import ExitStack, contextmanager
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+RELATIVE, ABSOLUTE = 1e-6, 1e-12
+"""What `approx` allows by itself."""
+
+
+class Skipped(BaseException):
+    """This test does not apply."""
+
+
+class Failed(AssertionError):
+    """`pytest.fail`, or something that should have been raised was not."""
+
+
+class Raised:
+    """What `raises` has caught."""
+
+    value: Any = None
+
+    @property
+    def type(self) -> Any:
+        return type(self.value)
+
+    def match(self, pattern: str) -> bool:
+        if not re.search(pattern, str(self.value)):
+            raise AssertionError(f"{pattern!r} is not found in {str(self.value)!r:.200}")
+        return True
+
+
+class raises:  # its name is pytest's
+    """A context in which one of the errors must be raised, or a call that must raise it."""
+
+    def __new__(cls, expected: Any, *call: Any, match: str | None = None, **named: Any) -> Any:
+        context = object.__new__(cls)
+        context._expected, context._match = expected, match  # type: ignore[attr-defined]
+        context._raised = Raised()  # type: ignore[attr-defined]
+        if not call:
+            return context
+        with context as raised:
+            call[0](*call[1:], **named)
+        return raised
+
+    def __enter__(self) -> Raised:
+        return self._raised  # type: ignore[attr-defined,no-any-return]
+
+    def __exit__(self, kind: Any, error: Any, traceback: Any) -> bool:
+        if kind is None:
+            raise Failed(f"{self._expected!r:.100} was not raised")  # type: ignore[attr-defined]
+        if not issubclass(kind, self._expected):  # type: ignore[attr-defined]
+            return False
+        self._raised.value = error  # type: ignore[attr-defined]
+        if self._match is not None:  # type: ignore[attr-defined]
+            self._raised.match(self._match)  # type: ignore[attr-defined]
+        return True
+
+
+class approx:  # its name is pytest's
+    """Equal to what is near: a number, or numbers in a list, a tuple or a dict."""
+
+    __array_ufunc__ = None
+
+    def __init__(
+        self,
+        expected: Any,
+        rel: float | None = None,
+        abs: float | None = None,  # noqa: A002  # its name is pytest's
+        nan_ok: bool = False,
+    ) -> None:
+        self._expected, self._rel, self._abs, self._nan_ok = expected, rel, abs, nan_ok
+
+    def __eq__(self, given: object) -> bool:
+        return self._is_near(given, self._expected)
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __repr__(self) -> str:
+        return f"approx({self._expected!r})"
+
+    def _is_near(self, given: Any, expected: Any) -> bool:
+        if isinstance(expected, dict):
+            return (
+                isinstance(given, dict)
+                and given.keys() == expected.keys()
+                and all(self._is_near(given[key], expected[key]) for key in expected)
+            )
+        if isinstance(expected, list | tuple):
+            return (
+                isinstance(given, list | tuple)
+                and len(given) == len(expected)
+                and all(map(self._is_near, given, expected))
+            )
+        if isinstance(expected, bool) or not hasattr(expected, "__sub__"):
+            return bool(given == expected)
+        return self._is_near_number(given, expected)
+
+    def _is_near_number(self, given: Any, expected: Any) -> bool:
+        if not isinstance(given, int | float | complex) and not hasattr(given, "as_integer_ratio"):
+            return False
+        if given == expected:
+            return True
+        if isinstance(expected, float) and math.isnan(expected):
+            return self._nan_ok and given != given
+        absolute = ABSOLUTE if self._abs is None else self._abs
+        relative = self._rel
+        if relative is None and self._abs is None:
+            relative = RELATIVE
+        bound = max(absolute, (relative or 0) * abs(expected))
+        return bool(bound != math.inf and abs(given - expected) <= bound)
+
+
+def parametrize(names: Any, values: Iterable[Any], **_: Any) -> Callable[[Any], Any]:
+    """One call for each of the values."""
+    keys = [name.strip() for name in names.split(",")] if isinstance(names, str) else list(names)
+
+    def mark(function: Any) -> Any:
+        rows = [_row(keys, value) for value in values]
+        function.parametrized = [rows, *getattr(function, "parametrized", [])]
+        return function
+
+    return mark
+
+
+def _row(keys: list[str], value: Any) -> dict[str, Any]:
+    if isinstance(value, Parameters):
+        return dict(zip(keys, value, strict=True))
+    return {keys[0]: value} if len(keys) == 1 else dict(zip(keys, value, strict=True))
+
+
+class Parameters(tuple[Any, ...]):
+    """Of one call, as `param` makes them."""
+
+    __slots__ = ()
+
+
+def param(*values: Any, **_: Any) -> Parameters:
+    return Parameters(values)
+
+
+class _Marks:
+    """`pytest.mark`: but for `parametrize` and `skip` they change nothing here."""
+
+    parametrize = staticmethod(parametrize)
+
+    def __getattr__(self, name: str) -> Any:
+        if name == "skip":
+            return _skipping
+
+        def mark(*args: Any, **named: Any) -> Any:
+            is_bare = len(args) == 1 and callable(args[0]) and not named
+            return args[0] if is_bare else lambda function: function
+
+        return mark
+
+
+def _skipping(*args: Any, **_: Any) -> Any:
+    def mark(function: Any) -> Any:
+        return lambda: skip("it says so")
+
+    return mark(args[0]) if args and callable(args[0]) else mark
+
+
+mark = _Marks()
+
+
+def fixture(*args: Any, **_: Any) -> Any:
+    """A function whose value tests get by its name; a new one for each of them."""
+
+    def made(function: Any) -> Any:
+        function.is_fixture = True
+        return function
+
+    return made(args[0]) if args and callable(args[0]) else made
+
+
+def is_fixture(name: str, names: dict[str, Any]) -> bool:
+    return hasattr(names.get(name), "is_fixture") or name in BUILT_IN
+
+
+@contextmanager
+def fixtures(names: dict[str, Any]) -> Iterator[Callable[[str], Any]]:
+    """What tells the values of fixtures, and ends them."""
+    values: dict[str, Any] = {}
+    with ExitStack() as stack:
+
+        def value_of(name: str) -> Any:
+            if name not in values:
+                function = BUILT_IN[name] if name in BUILT_IN else names[name]
+                code = function.__code__
+                wanted = code.co_varnames[: code.co_argcount]
+                made = function(*map(value_of, wanted))
+                if hasattr(made, "__next__"):  # it goes on behind its yield
+                    stack.callback(next, made, None)
+                    made = next(made)
+                values[name] = made
+            return values[name]
+
+        yield value_of
+
+
+class Captured:
+    """`capsys`."""
+
+    def __init__(self) -> None:
+        io = __import__("io")
+        self._streams = io.StringIO(), io.StringIO()
+        sys.stdout, sys.stderr = self._streams
+
+    def readouterr(self) -> Any:
+        texts: list[str] = []
+        for stream in self._streams:
+            texts.append(stream.getvalue())
+            stream.seek(0)
+            stream.truncate()
+        return __import__("collections").namedtuple("CaptureResult", "out err")(*texts)
+
+
+def _capsys() -> Iterator[Captured]:
+    streams = sys.stdout, sys.stderr
+    yield Captured()
+    sys.stdout, sys.stderr = streams
+
+
+BUILT_IN: dict[str, Callable[..., Any]] = {"capsys": _capsys}
+
+
+def fail(reason: str = "", **_: Any) -> None:
+    raise Failed(reason)
+
+
+def skip(reason: str = "", **_: Any) -> None:
+    raise Skipped(reason)
+
+
+def importorskip(name: str, **_: Any) -> Any:
+    try:
+        return __import__(name)
+    except ImportError:
+        raise Skipped(name) from None

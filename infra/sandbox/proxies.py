@@ -1,0 +1,241 @@
+"""What stands on one side for objects and classes of the other: same names, bases and operators.
+
+It runs inside of both sandboxes; see `peer`.
+"""
+
+from __future__ import annotations
+
+import builtins
+import sys
+
+from data import BASES, base_of  # type: ignore[import-not-found]
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+    from infra.sandbox.peer import Peer
+
+    Node = Any
+
+COMPARED = {"__eq__", "__ne__", "__lt__", "__le__", "__gt__", "__ge__", "__contains__"}
+CALCULATED = {
+    f"__{side}{name}__"
+    for name in ("add", "sub", "mul", "matmul", "truediv", "floordiv", "mod", "divmod", "pow",
+                 "lshift", "rshift", "and", "xor", "or")
+    for side in ("", "r", "i")
+}  # fmt: skip
+OPERATORS = COMPARED | CALCULATED | {
+    "__call__", "__len__", "__bool__", "__iter__", "__next__", "__reversed__", "__getitem__",
+    "__setitem__", "__delitem__", "__enter__", "__exit__", "__neg__", "__pos__", "__abs__",
+    "__invert__", "__int__", "__float__", "__complex__", "__index__", "__round__", "__trunc__",
+    "__floor__", "__ceil__", "__str__", "__repr__", "__format__", "__hash__", "__bytes__",
+}  # fmt: skip
+
+
+async def _coroutine() -> None: ...
+
+
+def _generator() -> Any:
+    yield
+
+
+_made = _coroutine()
+BUILT_IN: dict[str, type] = {
+    kind.__name__: kind
+    for kind in (type(_coroutine), type(_made), type(_generator()), type(len), type(sys),
+                 type(_made.close), map, filter, zip, enumerate, reversed)
+}  # fmt: skip
+"""Types whose instances are no data, and which both sides have."""
+_made.close()
+KNOWN: dict[str, type] = {
+    name: kind
+    for name, kind in vars(builtins).items()
+    if isinstance(kind, type) and (kind in BASES or issubclass(kind, BaseException))
+}
+"""Built-in data, and errors."""
+UNHASHABLE = "-"
+"""Among operators."""
+Described = tuple[str, str, list[type], list[str]]
+"""A class: its module, name, bases and operators."""
+
+
+class Proxied(type):
+    """Of classes of the other side."""
+
+    _peer: Peer
+
+    def __new__(cls, name: str, bases: tuple[Any, ...], body: dict[str, Any]) -> Any:
+        """A class that this side derives from one of the other's, which must then have it too."""
+        peer = next(base._peer for base in bases if isinstance(base, Proxied))
+        if "__classcell__" in body:
+            raise peer.undecided(f"super() in {name}")
+        own = {key: one for key, one in body.items() if key not in ("__module__", "__qualname__")}
+        return peer.request("derive", name, bases, tuple(own.items()))
+
+    def __init__(cls, *_: Any) -> None:
+        """There is nothing to do: it is made."""
+
+    def __call__(cls, *args: Any, **named: Any) -> Any:
+        return cls._peer.request("call", cls, args, tuple(named.items()))
+
+    def __getattr__(cls, name: str) -> Any:
+        if name.startswith("_abc_"):  # asked for by every isinstance of an abstract class
+            raise AttributeError(name)
+        return cls._peer.request("get", cls, name)
+
+    def __setattr__(cls, name: str, value: Any) -> None:
+        cls._peer.request("set", cls, name, value)
+
+    def __iter__(cls) -> Any:
+        return cls._peer.operate("__iter__", cls)
+
+    def __len__(cls) -> Any:
+        return cls._peer.operate("__len__", cls)
+
+    def __getitem__(cls, key: Any) -> Any:
+        return cls._peer.operate("__getitem__", cls, key)
+
+    def __contains__(cls, one: Any) -> Any:
+        return cls._peer.operate("__contains__", cls, one)
+
+    def __bool__(cls) -> bool:
+        return True
+
+
+def derived(name: str, bases: tuple[Any, ...], body: dict[str, Any]) -> type:
+    """A class of this side with methods of the other's."""
+    methods = {key: _method(one) if is_function(one) else one for key, one in body.items()}
+    return type(bases[0])(name, bases, methods)  # type: ignore[no-any-return]
+
+
+def is_function(value: object) -> bool:
+    return is_proxied(value) and type(value).__name__ == "function"
+
+
+def _method(function: Any) -> Callable[..., Any]:
+    return lambda own, *args, **named: function(own, *args, **named)
+
+
+def is_proxied(value: object) -> bool:
+    return isinstance(type(value), Proxied) or isinstance(value, Proxied)
+
+
+def described(kind: type) -> Described:
+    """What the other side must know to make the like."""
+    known = KNOWN.values()
+    bases = [base for base in kind.__bases__ if base.__module__ != "builtins" or base in known]
+    return kind.__module__, kind.__name__, bases, _operators(kind)
+
+
+def proxied_class(peer: Peer, described: Described) -> type:
+    """The like of a class of the other side; errors are errors here too."""
+    module, name, bases, operators = described
+    if errors := tuple(base for base in bases if issubclass(base, BaseException)):
+        return _standard_error(module, name) or type(name, errors, _ERROR | {"_peer": peer})
+    body: dict[str, Any] = {"_peer": peer, "__module__": "program", **_OBJECT}
+    body |= {one: _operator(one) for one in operators if one in OPERATORS}
+    if UNHASHABLE in operators:
+        body["__hash__"] = None
+    if module == "builtins" and name in BUILT_IN:
+        # What `isinstance` asks for where the type itself is another one.
+        body["__class__"] = property(lambda own: BUILT_IN[name])
+        body |= _COROUTINE if name == "coroutine" else {}
+        body |= _GENERATOR if name == "generator" else {}
+    if data := next((base for base in map(base_of, bases) if base), None):
+        # Its methods change what the other side has, and are not those of the built-in type.
+        body |= {one: _Attribute(one) for one in operators if not one.startswith(("_", "-"))}
+        # What is stored decides, whatever it says itself.
+        body |= {one: getattr(data, one) for one in {*COMPARED, "__hash__"} if hasattr(data, one)}
+    return type.__new__(Proxied, name, tuple(bases), body)
+
+
+def _standard_error(module: str, name: str) -> type | None:
+    """One that this side knows from the standard library; nobody imports it only for that."""
+    is_standard = module.partition(".")[0] in sys.stdlib_module_names
+    found = getattr(sys.modules.get(module), name, None) if is_standard else None
+    return found if isinstance(found, type) and issubclass(found, BaseException) else None
+
+
+def _operators(kind: Any) -> list[str]:
+    """That a class has itself, not from `object`; of one that is data, also its other attributes:
+    they would be in the way of the built-in type's."""
+    line = type.__dict__["__mro__"].__get__(kind)
+    data = base_of(kind)
+    own = line[: line.index(data)] if data else line
+    names = {name: None for one in own if one is not object for name in one.__dict__}
+    found = [name for name in names if name in OPERATORS or (data and name[:1] != "_")]
+    if getattr(kind, "__hash__", None) is None and "__hash__" in names:
+        found = [name for name in found if name != "__hash__"] + [UNHASHABLE]
+    return found
+
+
+def _operator(name: str) -> Callable[..., Any]:
+    def operator(own: Any, *args: Any, **named: Any) -> Any:
+        if name == "__call__":
+            return type(own)._peer.request("call", own, args, tuple(named.items()))
+        return type(own)._peer.operate(name, own, *args)
+
+    return operator
+
+
+def _get(own: Any, name: str) -> Any:
+    return type(own)._peer.request("get", own, name)
+
+
+def _set(own: Any, name: str, value: Any) -> None:
+    type(own)._peer.request("set", own, name, value)
+
+
+class _Attribute:
+    """Of an instance, or of its class."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def __get__(self, own: Any, kind: Any) -> Any:
+        asked = kind if own is None else own
+        return kind._peer.request("get", asked, self._name)
+
+    def __set__(self, own: Any, value: Any) -> None:
+        _set(own, self._name, value)
+
+
+def _send(own: Any, value: Any) -> Any:
+    raise StopIteration(type(own)._peer.request("run", own))
+
+
+def _throw(own: Any, *error: Any) -> Any:
+    raise error[0]
+
+
+def _await(own: Any) -> Any:
+    yield from ()
+    return type(own)._peer.request("run", own)
+
+
+def _error_attribute(own: Any, name: str) -> Any:
+    if name.startswith("_") or not own._peer.wire.knows(own):  # one that was made here
+        raise AttributeError(name)
+    return own._peer.request("get", own, name)
+
+
+def _error_text(own: Any) -> str:
+    said = own.__dict__.get("_said")
+    return said if isinstance(said, str) else BaseException.__str__(own)
+
+
+_OBJECT: dict[str, Any] = {
+    "__doc__": _Attribute("__doc__"),
+    "__dict__": _Attribute("__dict__"),
+    "__getattr__": _get,
+    "__setattr__": _set,
+    "__copy__": lambda own: type(own)._peer.request("copy", own, "copy"),
+    "__deepcopy__": lambda own, memo: type(own)._peer.request("copy", own, "deepcopy"),
+}
+_ERROR: dict[str, Any] = {"__getattr__": _error_attribute, "__str__": _error_text}
+_GENERATOR: dict[str, Any] = {one: _Attribute(one) for one in ("send", "throw", "close")}
+_COROUTINE: dict[str, Any] = {
+    "send": _send, "throw": _throw, "close": lambda own: None, "__await__": _await,
+}  # fmt: skip

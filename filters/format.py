@@ -9,7 +9,7 @@ from schemas.reasoning import CLOSE, OPEN
 from schemas.score import Score
 
 PARAGRAPHS = re.compile(r"\n\s*\n")
-CODE_FENCE = re.compile(r"^\s*(?:```|~~~)", re.MULTILINE)
+CODE_FENCE = re.compile(r"^[ \t]*(?:```|~~~)", re.MULTILINE)
 
 
 class FormatScorer:

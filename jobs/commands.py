@@ -246,7 +246,8 @@ COMMANDS: tuple[Command, ...] = (
                     "nargs": "+",
                     "required": True,
                     "metavar": "NAME",
-                    "help": "choice, code, exact_match, format, language, math, repetition",
+                    "help": "choice, code, control, exact_match, format, language, math, pii, "
+                    "procedural, refusal, repetition",
                 },
             ),
             (

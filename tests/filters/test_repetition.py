@@ -16,22 +16,25 @@ def prose(count: int, seed: int = 0) -> str:
 
 
 def judge(text: str) -> tuple[float, str | None]:
-    score = RepetitionScorer()(Response("q", text, "the answer", "stop"))
+    score = RepetitionScorer()(Response("q", text, "", "stop"))
     share = score.values["share"]
     assert isinstance(share, float)
     return share, score.reason
 
 
 @pytest.mark.parametrize(
-    "text",
+    ("text", "reason"),
     [
-        prose(300) + " Wait, let me check that again." * 60,
-        prose(300) + "aaaaaaaa" * 500,
-        prose(100) + " the sum of all these numbers over there is nine so" * 25 + prose(200, 1),
+        (prose(300) + " Wait, let me check that again." * 60, "tail_loop"),
+        (prose(300) + "aaaaaaaa" * 500, "tail_loop"),
+        (prose(100) + " the sum of all these numbers over there is nine so" * 25 + prose(200, 1),
+         "loop"),
+        ("是" * 300, "tail_loop"),
+        ("我们再检查一遍这个步骤，看看有没有问题。" * 25 + prose(400), "loop"),
     ],
-)
-def test_loops(text: str) -> None:
-    assert judge(text)[1] == "loop"
+)  # fmt: skip
+def test_loops(text: str, reason: str) -> None:
+    assert judge(text)[1] == reason
 
 
 @pytest.mark.parametrize(
@@ -51,3 +54,13 @@ def test_honest_text(text: str) -> None:
 def test_share_is_of_repeated_ngrams() -> None:
     assert judge(prose(200))[0] == 0.0
     assert judge(prose(100) + " " + prose(100))[0] == pytest.approx(0.48, abs=0.03)
+
+
+def test_the_period_of_the_end() -> None:
+    text = prose(50) + " and so on, as before" * 20
+    values = RepetitionScorer()(Response("q", text, "", "length")).values
+    assert values["tail_period"] == len(" and so on, as before")
+    assert values["tail_repeats"] == pytest.approx(20, abs=0.1)
+    cut = RepetitionScorer()(Response("q", text[:-7], "", "length")).values
+    assert cut["tail_period"] == values["tail_period"]
+    assert RepetitionScorer()(Response("q", prose(50), "", "length")).values["tail_period"] == 0

@@ -1,0 +1,69 @@
+"""What the scorers of text say of texts with labels, and how fast they are.
+
+    python -m benchmarks.labelled_texts
+
+False accepts: something is wrong and the scorer says nothing, or another thing. False rejects: it
+finds something in what is in order.
+"""
+
+import time
+from collections import Counter, defaultdict
+
+from filters.scorer import Response
+from filters.scorers import build_scorers
+from tests.filters.labelled.texts import Labelled, labelled
+
+SCORERS = ("control", "format", "language", "pii", "refusal", "repetition")
+CHARS = 2400
+"""About 500 tokens."""
+
+
+def outcomes() -> dict[str, list[tuple[Labelled, str | None]]]:
+    """Of each scorer: its texts, and what it says."""
+    scorers = build_scorers(SCORERS)
+    found = defaultdict(list)
+    for one in labelled():
+        found[one.scorer].append((one, scorers[one.scorer](one.response).reason))
+    return found
+
+
+def print_labels() -> None:
+    for scorer, said in sorted(outcomes().items()):
+        wrong = [one for one, _ in said if one.reason is not None]
+        accepted = [(one, reason) for one, reason in said if one.reason and reason != one.reason]
+        rejected = [(one, reason) for one, reason in said if one.reason is None and reason]
+        print(
+            f"{scorer}: {len(said)} texts; false accepts {len(accepted)} of {len(wrong)}, "
+            f"false rejects {len(rejected)} of {len(said) - len(wrong)}"
+        )
+        for kind, count in Counter(
+            (one.kind, reason) for one, reason in accepted + rejected
+        ).items():
+            print(f"    {kind[0]}: {kind[1]}, {count} times")
+
+
+def print_speed() -> None:
+    clean = [one.response for one in labelled() if one.kind in ("english", "formulas", "chinese")]
+    rows = [
+        Response(one.prompt, (one.reasoning or "")[:CHARS], one.answer, "stop")
+        for one in clean
+        if len(one.reasoning or "") >= CHARS // 2
+    ]
+    total = 0.0
+    for name, scorer in build_scorers(SCORERS).items():
+        for row in rows:
+            scorer(row)
+        started = time.perf_counter()
+        for _ in range(5):
+            for row in rows:
+                scorer(row)
+        seconds = (time.perf_counter() - started) / 5 / len(rows)
+        total += seconds
+        print(f"{name}: {1 / seconds:,.0f} rows/s")
+    chars = sum(len(row.reasoning or "") for row in rows) / len(rows)
+    print(f"all: {1 / total:,.0f} rows/s on one processor, {chars:,.0f} characters a row")
+
+
+if __name__ == "__main__":
+    print_labels()
+    print_speed()

@@ -1,0 +1,95 @@
+"""Scorers of text say of labelled texts what the labels say, and of any text something."""
+
+import random
+from collections.abc import Iterator
+
+import pytest
+
+from filters.scorer import Response
+from filters.scorers import SCORERS, build_scorers
+from tests.filters.labelled.texts import PROMPTS, Labelled, labelled
+
+OF_TEXT = ("control", "format", "language", "pii", "refusal", "repetition")
+ALL = labelled()
+
+
+def test_there_are_enough() -> None:
+    assert len(ALL) >= 500
+    assert {one.scorer for one in ALL} == {*OF_TEXT} - {"format"}
+    assert [one.response for one in ALL] == [one.response for one in labelled()]
+
+
+@pytest.mark.parametrize("name", sorted({one.scorer for one in ALL}))
+def test_what_the_labels_say(name: str) -> None:
+    scorer = SCORERS[name]()
+    wrong: list[tuple[Labelled, str | None]] = []
+    for one in ALL:
+        if one.scorer == name and (reason := scorer(one.response).reason) != one.reason:
+            wrong.append((one, reason))
+    assert not wrong, [(one.kind, one.reason, reason) for one, reason in wrong[:10]]
+
+
+MEGABYTE = 1 << 20
+HOSTILE = {
+    "empty": "",
+    "blanks": " \t\n\r\u3000",
+    "NUL": "a\x00b" * 100,
+    "a lone surrogate": "x \ud800 y",
+    "right to left": "مرحبا بالعالم שלום עולם " * 20,
+    "scripts": "hello 你好 こんにちは 안녕 привет สวัสดี नमस्ते " * 20,
+    "zero width": "\u200b".join("hello world"),
+    "combining": "e\u0301" * 1000,
+    "emoji": "👩‍👩‍👧‍👦" * 1000,
+    "tags": "\U000e0041" * 1000,
+    "one line": "word " * (MEGABYTE // 5),
+    "one word": "a" * MEGABYTE,
+    "one digit": "1" * MEGABYTE,
+    "han": "数" * MEGABYTE,
+    "line ends": "\n" * MEGABYTE,
+    "spaces": "\n" + " " * MEGABYTE + "x",
+    "dollars": "$" * MEGABYTE,
+    "open formulas": "\\[ x " * (MEGABYTE // 5),
+    "open environments": "\\begin{a} " * (MEGABYTE // 10),
+    "fences": "```\n" * (MEGABYTE // 4),
+    "at signs": "a@" * (MEGABYTE // 2),
+    "dots": "a.b@c." * (MEGABYTE // 6),
+    "number groups": "1234 5678 " * (MEGABYTE // 10),
+    "angles": "<|" * (MEGABYTE // 2),
+    "roles": "\nuser:" * (MEGABYTE // 6),
+    "apologies": "I'm sorry " * (MEGABYTE // 10),
+    "orders": "ignore all " * (MEGABYTE // 11),
+}
+
+
+@pytest.mark.parametrize("kind", HOSTILE)
+def test_any_text_has_a_score_or_a_reason(kind: str) -> None:
+    text = HOSTILE[kind]
+    for name, scorer in build_scorers(OF_TEXT).items():
+        for response in (
+            Response(PROMPTS["en"], text, text, "stop"),
+            Response(text, None, text, "length"),
+        ):
+            score = scorer(response)
+            assert set(score.values) == set(SCORERS[name].fields)
+
+
+def noise(rng: random.Random) -> Iterator[str]:
+    pool = "aZ1 .\n$\\[]{}<>|@-+*`数。é\u200bА\x00"
+    for _ in range(200):
+        yield "".join(rng.choice(pool) for _ in range(rng.randrange(200)))
+
+
+def test_noise_has_a_score() -> None:
+    for name, scorer in build_scorers(OF_TEXT).items():
+        for text in noise(random.Random(0)):
+            score = scorer(Response(text, text, text, "stop"))
+            assert set(score.values) == set(SCORERS[name].fields)
+
+
+@pytest.mark.parametrize(
+    ("answer", "evidence"),
+    [("Write to jane.roe@gmail.com.", "email"), ("Her SSN is 536-90-4399.", "ssn")],
+)
+def test_what_is_private_is_not_evidence(answer: str, evidence: str) -> None:
+    score = SCORERS["pii"]()(Response("q", None, answer, "stop"))
+    assert (score.evidence, score.values["kinds"], score.values["count"]) == (evidence, evidence, 1)

@@ -12,7 +12,7 @@ from filters.in_sandbox import InSandbox
 from filters.programs.apart import modules, tester
 from filters.programs.extraction import program_of
 from filters.programs.suite import Asserted, Call, Script, Suite, read_suite
-from filters.programs.tester import BAD, ENDED, RAISED, UNDECIDED, WRONG
+from filters.programs.tester import ASKED, BAD, ENDED, RAISED, UNDECIDED, WRONG
 from filters.programs.values import read_value
 from filters.scorer import FieldType, Response
 from schemas.errors import SandboxError
@@ -163,11 +163,15 @@ class CodeScorer(InSandbox):
         )
         if run.how == "not_compiled":
             return _Outcome(0, "syntax_error", _end_of(run))
-        if of_test.result is None:
-            # It computes what is expected, or meets what the program has answered, for too long.
-            reason = _reason(run) if not _ended_well(run) else "undecided"
-            return _Outcome(0, reason, _end_of(run) or _end_of(of_test))
-        passed, _, kind, evidence = read_value(of_test.result)
+        told = _told(of_test.result)
+        if told is None:
+            # Before it has met the program, it is the test that takes too long.
+            has_asked = of_test.stderr.startswith(ASKED)
+            reason = _reason(run) if not _ended_well(run) else _reason(of_test)
+            reason = reason if has_asked or not _ended_well(run) else "undecided"
+            said = _end_of(run) or _end_of(of_test).removeprefix(ASKED.decode().strip()).strip()
+            return _Outcome(0, reason, said)
+        passed, kind, evidence = told
         if not kind:
             return _Outcome(passed, cpu_s=run.cpu_s)
         if kind == ENDED:
@@ -231,6 +235,17 @@ def _passes(case: Script | Call, run: ProgramRun) -> bool:
         return case.passes(run)
     except Exception:  # it has no result, or one whose values raise what they like
         return False
+
+
+def _told(result: str | None) -> tuple[int, str, str] | None:
+    """What the tester says: checks passed, and why not all; null for nothing that makes sense."""
+    try:
+        passed, total, kind, evidence = read_value(result or "")
+    except (TypeError, ValueError):
+        return None
+    is_known = kind in ("", ENDED, *REASONS) and isinstance(evidence, str)
+    is_count = type(passed) is type(total) is int and 0 <= passed <= total
+    return (passed, kind, evidence) if is_known and is_count else None
 
 
 def _end_of(run: ProgramRun) -> str:

@@ -34,11 +34,11 @@ ENGLISH = frozenset([
 ])  # fmt: skip
 """Words that are in nearly every English sentence and in few others."""
 NOTATION = frozenset([
-    "sin", "cos", "tan", "cot", "sec", "csc", "arcsin", "arccos", "arctan", "sinh", "cosh", "tanh",
-    "log", "ln", "exp", "lim", "inf", "sup", "max", "min", "det", "dim", "ker", "mod", "gcd",
-    "lcm", "deg", "arg", "sgn", "tr", "rank", "span", "diag", "cm", "km", "mm", "kg", "ml", "opp",
-    "adj",
-    "hyp", "alpha", "beta", "gamma", "delta", "theta", "lambda", "mu", "pi", "sigma", "phi", "omega",
+    "sin", "cos", "tan", "cot", "sec", "csc", "arcsin", "arccos", "arctan", "sinh", "cosh",
+    "tanh", "log", "ln", "exp", "lim", "inf", "sup", "max", "min", "det", "dim",
+    "ker", "mod", "gcd", "lcm", "deg", "arg", "sgn", "tr", "rank", "span", "diag",
+    "cm", "km", "mm", "kg", "ml", "opp", "adj", "hyp", "alpha", "beta", "gamma",
+    "delta", "theta", "lambda", "mu", "pi", "sigma", "phi", "omega",
 ])  # fmt: skip
 """Written as words, and of no language."""
 LONGEST_NAME = 3

@@ -51,10 +51,15 @@ class ScoreRow:
             scorer_id=scorer_id,
             verdict=score.verdict,
             reason=score.reason,
-            evidence=score.evidence,
+            evidence=_encodable(score.evidence),
             values=json.dumps(dict(score.values), allow_nan=False),
         )
 
     def to_row(self) -> dict[str, Any]:
         """The row of the scores table."""
         return {name: getattr(self, name) for name in self.__slots__}
+
+
+def _encodable(text: str | None) -> str | None:
+    """Half a surrogate, as programs and models write it, is no text to anybody else."""
+    return None if text is None else text.encode("utf-8", "replace").decode()

@@ -16,8 +16,23 @@ from collections.abc import Iterable, Iterator, Sequence
 from types import CodeType
 from typing import Any
 
-LIBRARIES = {"np", "numpy", "pd", "pandas", "scipy", "sympy", "torch", "tensorflow", "sklearn"}
-"""Which tests use, and which are not there."""
+LIBRARIES = {
+    "np", "numpy", "pd", "pandas", "scipy", "sympy", "torch", "tensorflow", "sklearn", "networkx",
+    "matplotlib", "hypothesis", "parameterized", "freezegun", "mock", "faker", "requests",
+    "responses", "httpx", "aiohttp", "flask", "django", "fastapi", "starlette", "sqlalchemy",
+    "pydantic", "attr", "attrs", "pytest_asyncio", "pytest_mock", "nose", "yaml", "bs4", "lxml",
+    "PIL", "cv2", "nltk", "psutil", "redis", "boto3", "dateutil", "pytz", "sortedcontainers",
+}  # fmt: skip
+"""Which tests use, and which are not there: any other module is the program."""
+STANDARD = {
+    "Counter": "collections", "deque": "collections", "defaultdict": "collections",
+    "OrderedDict": "collections", "namedtuple": "collections", "Decimal": "decimal",
+    "Fraction": "fractions", "date": "datetime", "timedelta": "datetime", "isclose": "math",
+    "approx": "pytest", "raises": "pytest", "Mock": "unittest.mock", "MagicMock": "unittest.mock",
+    "patch": "unittest.mock", "StringIO": "io", "TestCase": "unittest",
+}  # fmt: skip
+"""Names that tests forget to import, and that are not the program's to define unless it is asked
+for them."""
 ALONE = {"tempfile", "shutil", "open", "inspect"}
 """What would need the same files, or the program's source."""
 ENDINGS = {"unittest.main", "pytest.main", "sys.exit", "exit", "quit"}
@@ -25,12 +40,12 @@ BUILTINS = frozenset(dir(builtins))
 FUNCTION = ast.FunctionDef | ast.AsyncFunctionDef
 FIXTURES = {"capsys"}
 """That the stand-in of pytest has."""
-CHECK, SAME = "check__", "same__"
+CHECK, SAME, MUST = "check__", "same__", "must__"
 """What the tester defines for asserts."""
 LONGEST_TEXT = 300
 THERE = sys.stdlib_module_names | {"pytest"}
 """Modules, also where a test forgets to import them."""
-BLOCK = ast.For | ast.While | ast.If
+BLOCK = ast.For | ast.AsyncFor | ast.While | ast.If | ast.With | ast.AsyncWith
 """In which asserts are numbered: one that fails does not end it."""
 
 
@@ -55,12 +70,18 @@ def prepared(source: str, entry: str = "", setup: str = "") -> dict[str, Any]:
         if isinstance(node, ast.ClassDef) and _is_given(node, is_setup=place < len(before))
     ]
     used, bound = _used(tree), set(_bound(tree))
+    asks_for = entry or _first_of_program(tree)
+    modules = (_bases(tree) & THERE) - bound
+    standard = {name: STANDARD[name] for name in (used & set(STANDARD)) - bound - {asks_for}}
+    names = (used - BUILTINS - modules - set(standard) - _defined(tree)) | ({entry} - {""})
     tests = _Tests(tree.body)
     entry = entry or tests.argument_of_check
     if not tests.texts and not _asserts(tree):
         raise NotUnderstood("it asserts nothing")
     if tests.wants_entry and not entry:
         raise NotUnderstood(f"{tests.wants_entry} has an argument that is no entry_point")
+    if entry:
+        names, asks_for = names | {entry}, entry
     compiled = _Compiler(tree)
     return {
         "given": [compiled(node) for node in tests.statements if _comes_first(node, given)],
@@ -73,12 +94,15 @@ def prepared(source: str, entry: str = "", setup: str = "") -> dict[str, Any]:
         "functions": tests.functions,
         "classes": tests.classes,
         "texts": tests.texts or ["the test"],
-        "names": sorted((used - BUILTINS) | ({entry} - {""})),
-        "built_in": sorted(used & BUILTINS),
-        "modules": sorted((used & THERE) - bound),
+        "must": {*range(len(tests.texts))} - tests.may_be_passed_over,
+        "names": sorted(names),
+        # MBPP has a task whose answer is called `sum`.
+        "built_in": sorted(used & BUILTINS) if not names - bound else [],
+        "modules": sorted(modules),
+        "standard": standard,
         "imports": sorted(_imported(tree)),
         "entry": entry,
-        "asks_for": entry or _first_of_program(tree),
+        "asks_for": asks_for,
     }
 
 
@@ -93,6 +117,8 @@ class _Tests:
         """Of statements, by their `id`."""
         self.functions: list[tuple[int | None, str]] = []
         self.classes: list[tuple[str, list[tuple[int, str]]]] = []
+        self.may_be_passed_over: set[int] = set()
+        """Numbers."""
         self.wants_entry = ""
         """The name of the first test that does."""
         self.argument_of_check = next(filter(None, map(_argument, body)), "")
@@ -158,18 +184,46 @@ class _Tests:
                     call = ast.Call(ast.Name(CHECK, ast.Load()), [number, node.test], [])
                     found.append(ast.copy_location(ast.Expr(call), node))
                 continue
-            if isinstance(node, BLOCK):
+            if isinstance(node, BLOCK) and not _catches(node):
+                first = len(self.texts)
                 node.body = self._numbered(node.body) or [ast.Pass()]
-                node.orelse = self._numbered(node.orelse)
+                if not isinstance(node, ast.With | ast.AsyncWith):
+                    node.orelse = self._numbered(node.orelse)
+                if isinstance(node, ast.If | ast.While):  # one branch is not taken
+                    self.may_be_passed_over |= {*range(first, len(self.texts))}
             found.append(node)
         return found
 
 
 class _Nearly(ast.NodeTransformer):
-    """In asserts two values are equal if they are nearly so."""
+    """In asserts two values are equal if they are nearly so. One in a function within another may
+    raise where somebody catches it: it counts nevertheless."""
+
+    def __init__(self) -> None:
+        self._functions = self._catching = 0
+
+    def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.AST:
+        self._functions += 1
+        self.generic_visit(node)
+        self._functions -= 1
+        return node
+
+    def visit_Try(self, node: ast.Try) -> ast.AST:
+        return self._visit_catching(node)
+
+    def visit_With(self, node: ast.With) -> ast.AST:
+        return self._visit_catching(node) if _catches(node) else self.generic_visit(node)
+
+    def _visit_catching(self, node: ast.AST) -> ast.AST:
+        self._catching += 1
+        self.generic_visit(node)
+        self._catching -= 1
+        return node
 
     def visit_Assert(self, node: ast.Assert) -> ast.AST:
         node.test = _Equal().visit(node.test)
+        if self._functions > 1 and not self._catching:
+            node.test = ast.Call(ast.Name(MUST, ast.Load()), [node.test], [])
         return node
 
     def visit_Call(self, node: ast.Call) -> ast.AST:
@@ -240,6 +294,14 @@ def _asserts(node: ast.AST) -> bool:
     )
 
 
+def _catches(node: ast.stmt) -> bool:
+    """`with raises(…)`, in whatever spelling."""
+    return isinstance(node, ast.With | ast.AsyncWith) and any(
+        "aises" in ast.unparse(item.context_expr) or "suppress" in ast.unparse(item.context_expr)
+        for item in node.items
+    )
+
+
 def _checks(node: ast.AST) -> bool:
     return isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == CHECK
 
@@ -301,8 +363,23 @@ def _first_of_program(tree: ast.Module) -> str:
             return _names(node)[0]
     known = {*_bound(tree), *BUILTINS, *THERE}
     used = [node for node in ast.walk(tree) if isinstance(node, ast.Name) and node.id not in known]
-    first = min(used, key=lambda node: (node.lineno, node.col_offset), default=None)
-    return first.id if first else ""
+    # A name that is known from elsewhere is asked for only where nothing else is.
+    used.sort(key=lambda node: (node.id in STANDARD, node.lineno, node.col_offset))
+    return used[0].id if used else ""
+
+
+def _bases(tree: ast.Module) -> set[str]:
+    """Names that are used as modules are."""
+    return {
+        node.value.id
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name)
+    }
+
+
+def _defined(tree: ast.Module) -> set[str]:
+    """Functions and classes that stand alone in the test: they are not the program's."""
+    return {node.name for node in tree.body if isinstance(node, FUNCTION | ast.ClassDef)}
 
 
 def _used(tree: ast.Module) -> set[str]:

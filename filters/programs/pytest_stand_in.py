@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 RELATIVE, ABSOLUTE = 1e-6, 1e-12
 """What `approx` allows by itself."""
+NUMBERS = {"fractions", "decimal"}
+"""Modules of types that are as good as numbers."""
 
 
 class Skipped(BaseException):
@@ -92,23 +94,21 @@ class approx:  # its name is pytest's
 
     def _is_near(self, given: Any, expected: Any) -> bool:
         if isinstance(expected, dict):
-            return (
-                isinstance(given, dict)
-                and given.keys() == expected.keys()
-                and all(self._is_near(given[key], expected[key]) for key in expected)
+            given = dict(dict.items(given)) if isinstance(given, dict) else {}
+            return given.keys() == expected.keys() and all(
+                self._is_near(given[key], expected[key]) for key in expected
             )
-        if isinstance(expected, list | tuple):
-            return (
-                isinstance(given, list | tuple)
-                and len(given) == len(expected)
-                and all(map(self._is_near, given, expected))
-            )
+        for kind in (list, tuple):
+            if isinstance(expected, list | tuple) and isinstance(given, kind):
+                # What it has stored, whatever it says itself.
+                stored = [*kind.__iter__(given)]
+                return len(stored) == len(expected) and all(map(self._is_near, stored, expected))
         if isinstance(expected, bool) or not hasattr(expected, "__sub__"):
             return bool(given == expected)
         return self._is_near_number(given, expected)
 
     def _is_near_number(self, given: Any, expected: Any) -> bool:
-        if not isinstance(given, int | float | complex) and not hasattr(given, "as_integer_ratio"):
+        if not isinstance(given, int | float | complex) and type(given).__module__ not in NUMBERS:
             return False
         if given == expected:
             return True

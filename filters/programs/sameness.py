@@ -6,6 +6,7 @@ Imports next to nothing: tests in a sandbox use it too.
 from __future__ import annotations
 
 import math
+from _collections import OrderedDict  # type: ignore[import-not-found]
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -18,24 +19,37 @@ NEAR_ZERO = 1e-12
 
 
 def same_value(given: Any, expected: Any) -> bool:
-    """Equal as in Python, but that two floats need only be close."""
+    """Equal as in Python, but that two floats need only be close.
+
+    Of instances of classes that are derived from built-in ones by what those have stored, not by
+    what they say of themselves.
+    """
     if isinstance(given, float) and isinstance(expected, float):
-        return (
-            given == expected
-            or math.isclose(given, expected, rel_tol=CLOSE)
-            or (expected == 0 and abs(given) < NEAR_ZERO)
-            or (math.isnan(given) and math.isnan(expected))
-        )
+        return _is_close(float.__add__(given, 0.0), float.__add__(expected, 0.0))
     for kind in (list, tuple):
         if isinstance(given, kind) and isinstance(expected, kind):
-            return len(given) == len(expected) and all(map(same_value, given, expected))
-    if hasattr(given, "move_to_end") and hasattr(expected, "move_to_end"):
-        return same_value([*given.items()], [*expected.items()])  # their order counts
+            # Copies: comparing objects may ask the program, which may change what it gave.
+            ours, theirs = (_items(kind, value) for value in (given, expected))
+            return len(ours) == len(theirs) and all(map(same_value, ours, theirs))
     if isinstance(given, dict) and isinstance(expected, dict):
-        return given.keys() == expected.keys() and all(
-            same_value(given[key], expected[key]) for key in given
-        )
+        if isinstance(given, OrderedDict) and isinstance(expected, OrderedDict):
+            return same_value([*given.items()], [*expected.items()])  # their order counts
+        own, other = dict(dict.items(given)), dict(dict.items(expected))
+        return own.keys() == other.keys() and all(same_value(own[key], other[key]) for key in own)
     try:
         return bool(given == expected)
     except RecursionError:
         return False
+
+
+def _items(kind: Any, value: Any) -> list[Any]:
+    return [*kind.__iter__(value)]
+
+
+def _is_close(given: float, expected: float) -> bool:
+    return (
+        given == expected
+        or math.isclose(given, expected, rel_tol=CLOSE)
+        or (expected == 0 and abs(given) < NEAR_ZERO)
+        or (math.isnan(given) and math.isnan(expected))
+    )

@@ -28,6 +28,8 @@ ROOT = "/tmp"
 
 CHILDREN = Path(f"/proc/self/task/{os.getpid()}/children")
 
+ALONE_S = 2.0
+"""For the rest of one whose other one has ended."""
 PASSED_ON = 60
 """Descriptor of a channel, as the runner knows it."""
 
@@ -165,6 +167,9 @@ def _converse(processes: list[_Process], request: Message) -> str:
     """Gives them their jobs and takes their reports: how it ended."""
     latest, stdin = time.monotonic() + request["wall_s"], sys.stdin.buffer
     while readers := {stream: process for process in processes for stream in process.is_open}:
+        if len({*readers.values()}) < len(processes):  # one is gone: nobody answers the other
+            latest = min(latest, time.monotonic() + ALONE_S)
+            processes = [*readers.values()]
         left = latest - time.monotonic()
         if left <= 0:
             return "late"

@@ -1,10 +1,8 @@
 """One of two programs in sandboxes of their own that use each other's objects.
 
 It runs inside of both. Data is data on both sides (see `wire`); of other objects there are proxies:
-what is done to one is asked of its owner, over a socket. One side guards: it is a test, and the
-other is a program that nobody trusts. The test's objects may be used as far as they were handed
-over, and no further; and the program's never decide: one that claims to equal anything fails, and
-whether one equals plain data, which it would have to be told, is `Undecided`.
+what is done to one is asked of its owner, over a socket. One side is a test and guards itself
+against the other (see `guard`).
 """
 
 from __future__ import annotations
@@ -16,21 +14,21 @@ from _thread import RLock
 
 from channel import MOST_BYTES, Channel, Ended  # type: ignore[import-not-found]
 from data import dumps  # type: ignore[import-not-found]
+from guard import Guard, Undecided  # type: ignore[import-not-found]
 from proxies import (  # type: ignore[import-not-found]
-    CALCULATED,
-    COMPARED,
     KNOWN,
-    OPERATORS,
+    Proxied,
     derived,
     described,
-    is_proxied,
+    is_failed_assert,
     proxied_class,
 )
 from wire import Wire  # type: ignore[import-not-found]
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
+    from collections.abc import Callable
+    from typing import Any, NoReturn
 
     Node = Any
 
@@ -39,23 +37,17 @@ MOST_PRINTED = 1 << 16
 MOST_TEXT = 10_000
 """Of what an error says."""
 REQUEST, ANSWER, ERROR = "?", "=", "!"
-NOTHING_HAS_IT = "attribute_that_nothing_has"
-SAID_OF_FUNCTIONS = {"__name__", "__qualname__", "__doc__", "__module__"}
-TEST = "test"
-"""The module of a test's own classes."""
-
-
-class Undecided(BaseException):
-    """Only the other side could say it."""
 
 
 class Peer:
     """This side of a pair; `names` are those that the other one may ask for."""
 
     def __init__(self, channel: Channel, names: dict[str, Any], *, guards: bool) -> None:
-        self.channel, self._guards = channel, guards
+        self.channel = channel
         self.names = names
+        self._guard = Guard(self) if guards else None
         self.wire = Wire(1 if guards else -1, self._exported, self._proxy)
+        self.wire.only_handed = guards
         self._told: set[int] = set()
         """Numbers of classes that the other side knows."""
         self._telling: set[int] = set()
@@ -63,12 +55,17 @@ class Peer:
         self._lock = RLock()
         self.is_ready = self.is_undecided = False
         self.requests = 0
+        self.on_request: Callable[[], None] | None = None
+        """Called once, at the next one."""
         self.lie = ""
         """What an object of the other side claims that cannot be."""
 
     def given(self, names: list[str]) -> dict[str, Any]:
-        """What the other side has by these names."""
-        return self.request("names", names)  # type: ignore[no-any-return]
+        """What the other side has by these names; it may say more, and nobody listens."""
+        found = self.request("names", names)
+        if not isinstance(found, dict):
+            raise self._ended("names that are no names")
+        return {name: found[name] for name in names if name in found}
 
     def serve(self) -> None:
         """Answers until the other side is gone, and ends the process."""
@@ -93,6 +90,9 @@ class Peer:
         """What the other side answers; raises what it raises, and Ended."""
         with self._lock:  # threads of a test
             self.requests += 1
+            if self.on_request is not None:
+                self.on_request()
+                self.on_request = None
             self.channel.send(self._spelt(REQUEST, what, self.wire.message(*values)))
             while True:
                 kind, *message = self.channel.receive()
@@ -102,24 +102,21 @@ class Peer:
 
     def operate(self, name: str, target: object, *args: object) -> Any:
         """An operator of the other side's object."""
-        if not (self._guards and name in COMPARED | CALCULATED):
-            return self.request("operate", name, target, args)
-        if name in COMPARED and self.request("is_true_of_anything", name, target):
-            self.lie = f"{name} of it is true of anything"
-            raise AssertionError(self.lie)
-        is_among_objects = all(map(is_proxied, args))
-        if name in COMPARED - {"__contains__"} and not is_among_objects:
-            raise self.undecided(f"{name} of an object and {args!r:.100}")
-        result = self.request("operate", name, target, args)
-        is_answer = result is not NotImplemented and not is_proxied(result)
-        if name in CALCULATED and is_answer and not is_among_objects:
-            raise self.undecided(f"{name} of an object and {args!r:.100}")
-        return result
+        if self._guard is not None:
+            return self._guard.operate(name, target, *args)
+        return self.request("operate", name, target, args)
 
-    def undecided(self, what: str) -> Undecided:
-        """To be raised: nobody can say it."""
+    def attribute(self, target: object, name: str) -> Any:
+        """Of the other side's object; AttributeError also for one that has any: it would have all
+        methods that a text or a list has."""
+        return self.request("get", target, name, f"has_{os.urandom(4).hex()}")
+
+    def give_up(self, what: str) -> NoReturn:
+        """Nobody can say it."""
         self.is_undecided = True
-        return Undecided(what)
+        if self._guard is None:
+            self.request("give_up")
+        raise Undecided(what)
 
     # What the other side asks.
 
@@ -132,6 +129,8 @@ class Peer:
     def _handle(self, what: str, message: Node) -> None:
         try:
             values = self._values(message)
+            if self._guard is not None:
+                self._guard.assert_allowed(what, values)
             answer = self._do(what, values)
             data = self._spelt(ANSWER, self._newly_printed(), self.wire.message(answer))
         except Ended:
@@ -141,8 +140,6 @@ class Peer:
         self.channel.send(data)
 
     def _do(self, what: str, values: list[Any]) -> Any:
-        if self._guards:
-            self._assert_allowed(what, *values)
         if what == "call":
             target, args, named = values
             return target(*args, **dict(named))
@@ -166,37 +163,20 @@ class Peer:
             return input(*values)
         if what == "is_true_of_anything":
             return _is_true_of_anything(*values)
-        self.is_ready = True
+        self.is_undecided |= what == "give_up"
+        self.is_ready |= what == "ready"
         return None
 
-    def _assert_allowed(self, what: str, *values: Any) -> None:
-        """A test's functions may be called and its instances used; what they know of the test, as
-        `f.__globals__`, is not to be had."""
-        if what in ("names", "ready", "call", "input"):
-            return
-        if what == "operate" and values[0] in OPERATORS:
-            return
-        if what == "get" and values[1] in SAID_OF_FUNCTIONS:
-            return
-        if what in ("get", "set") and not values[1].startswith("_"):
-            target, name = values[:2]
-            if type(target).__module__ == TEST:
-                return
-            if what == "get" and callable(getattr(target, name, None)):
-                return
-        raise AttributeError(f"{what} {values[1:]!r:.80} is not for the program")
-
-    def _attribute(self, target: Any, name: str) -> Any:
-        """Who has any attribute would have all methods that a text or a list has: only those count
-        that it was given."""
-        if not self._guards and hasattr(target, NOTHING_HAS_IT):
+    def _attribute(self, target: Any, name: str, any_other: str) -> Any:
+        if self._guard is None and hasattr(target, any_other):
+            # What it has besides its answer to all names.
             kind = type if isinstance(target, type) else object
             kind.__getattribute__(target, name)
         return getattr(target, name)
 
     def _newly_printed(self) -> str:
         """What was written to standard output, which the other side may listen to."""
-        if self._guards:
+        if self._guard is not None:
             return ""
         try:
             sys.stdout.flush()
@@ -211,40 +191,60 @@ class Peer:
 
     def _exported(self, value: Any, number: int) -> Node:
         if isinstance(value, type):
-            return ["known", value.__name__] if value in KNOWN.values() else self._class(value)
+            return self._class(value)
         if isinstance(value, BaseException):
             try:
                 args, text = self.wire.encode(value.args), str(value)
             except Exception:  # what it says may be anything
                 args, text = ["tuple"], ""
-            return ["error", number, self.wire.encode(type(value)), args, text[:MOST_TEXT]]
-        return ["object", number, self._class(type(value))]
+            return ["error", number, self._class(type(value)), args, text[:MOST_TEXT]]
+        return ["object", number, self._class(type(value), of_object=True)]
 
-    def _class(self, kind: type) -> Node:
+    def _class(self, kind: type, *, of_object: bool = False) -> Node:
+        """What both sides have by its name; others once with all that makes them."""
+        if not of_object and KNOWN.get(kind.__name__) is kind:
+            return ["known", kind.__name__]
         number = self.wire.number(kind)
         if number in self._told or number * self.wire.sign < 0:
-            return ["own", number]
+            return ["of", number]
         self._told.add(number)
         self._telling.add(number)
         module, name, bases, operators = described(kind)
-        return ["class", number, module, name, list(map(self.wire.encode, bases)), operators]
+        return ["class", number, module, name, list(map(self._class, bases)), operators]
 
     def _proxy(self, node: Node) -> Any:
         kind, number, *rest = node
-        if kind == "known":
-            return KNOWN[number]
+        if kind in ("known", "of", "class"):
+            return self._described(kind, number, *rest)
         if number in self.wire.objects:
             return self.wire.objects[number]
-        if kind == "class":
-            module, name, bases, operators = rest
-            decoded = list(map(self.wire.decode, bases))
-            value: Any = proxied_class(self, (module, name, decoded, operators))
-        elif kind == "error":
-            value = self._error(*rest)
+        if number * self.wire.sign > 0:
+            raise ValueError(f"number {number} is not the other side's to give")
+        if kind == "error":
+            value: Any = self._error(*rest)
         else:
-            value = object.__new__(self.wire.decode(rest[0]))
+            derived = self.wire.decode(rest[0])
+            if not isinstance(derived, Proxied):
+                raise ValueError("no class of the other side")
+            value = object.__new__(derived)
         self.wire.know(number, value)
         return value
+
+    def _described(self, kind: str, number: Any, *rest: Node) -> type:
+        found: Any = KNOWN[number] if kind == "known" else self.wire.objects.get(number)
+        if kind == "of" or found is not None:
+            if not isinstance(found, type):
+                raise ValueError("no class")
+            return found
+        module, name, bases, operators = rest
+        decoded = [self.wire.decode(base) for base in bases]
+        for base in decoded:
+            is_theirs = isinstance(base, Proxied) or issubclass(base, BaseException)
+            if not (is_theirs or base in KNOWN.values()):
+                raise ValueError(f"{base!r:.80} is no class of the other side")
+        derived = proxied_class(self, (module, name, decoded, operators))
+        self.wire.know(number, derived)
+        return derived  # type: ignore[no-any-return]
 
     def _error(self, kind: Node, args: Node, text: str) -> BaseException:
         derived = self.wire.decode(kind)
@@ -254,7 +254,7 @@ class Peer:
             error = derived(*self.wire.decode(args))
         except Exception:  # it wants other arguments than it keeps
             error = derived.__new__(derived)
-        error.__dict__["_said"] = text
+        error.__dict__["_said"] = str(text)
         return error  # type: ignore[no-any-return]
 
     # Messages.
@@ -267,7 +267,7 @@ class Peer:
             return value
         if not isinstance(value, BaseException):
             raise self._ended("it raises what is no error")
-        raise value
+        raise value.with_traceback(None)
 
     def _values(self, message: Node) -> list[Any]:
         try:
@@ -284,9 +284,11 @@ class Peer:
 
     def _spelt_error(self, error: BaseException) -> bytes:
         """In place of an answer, of which the other side has then seen nothing."""
+        if self._guard is not None and is_failed_assert(error):
+            self.lie = "an assert of the test failed in a callback"
         self._told -= self._telling
         self.wire.was_not_sent()
-        if not self._guards:
+        if self._guard is None:
             sys.stderr.write(f"{type(error).__name__}: {str(error)[:MOST_TEXT]}\n")
         try:
             return self._spelt(ERROR, self._newly_printed(), self.wire.message(error))

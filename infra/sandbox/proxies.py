@@ -8,7 +8,7 @@ from __future__ import annotations
 import builtins
 import sys
 
-from data import BASES, base_of  # type: ignore[import-not-found]
+from data import BASES, MUTABLE, base_of  # type: ignore[import-not-found]
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     Node = Any
 
 COMPARED = {"__eq__", "__ne__", "__lt__", "__le__", "__gt__", "__ge__", "__contains__"}
+ORDERED = COMPARED - {"__contains__"}
 CALCULATED = {
     f"__{side}{name}__"
     for name in ("add", "sub", "mul", "matmul", "truediv", "floordiv", "mod", "divmod", "pow",
@@ -70,7 +71,7 @@ class Proxied(type):
         """A class that this side derives from one of the other's, which must then have it too."""
         peer = next(base._peer for base in bases if isinstance(base, Proxied))
         if "__classcell__" in body:
-            raise peer.undecided(f"super() in {name}")
+            peer.give_up(f"super() in {name}")
         own = {key: one for key, one in body.items() if key not in ("__module__", "__qualname__")}
         return peer.request("derive", name, bases, tuple(own.items()))
 
@@ -83,7 +84,7 @@ class Proxied(type):
     def __getattr__(cls, name: str) -> Any:
         if name.startswith("_abc_"):  # asked for by every isinstance of an abstract class
             raise AttributeError(name)
-        return cls._peer.request("get", cls, name)
+        return cls._peer.attribute(cls, name)
 
     def __setattr__(cls, name: str, value: Any) -> None:
         cls._peer.request("set", cls, name, value)
@@ -106,6 +107,7 @@ class Proxied(type):
 
 def derived(name: str, bases: tuple[Any, ...], body: dict[str, Any]) -> type:
     """A class of this side with methods of the other's."""
+    body["__module__"] = bases[0].__module__
     methods = {key: _method(one) if is_function(one) else one for key, one in body.items()}
     return type(bases[0])(name, bases, methods)  # type: ignore[no-any-return]
 
@@ -144,16 +146,28 @@ def proxied_class(peer: Peer, described: Described) -> type:
         body |= _COROUTINE if name == "coroutine" else {}
         body |= _GENERATOR if name == "generator" else {}
     if data := next((base for base in map(base_of, bases) if base), None):
-        # Its methods change what the other side has, and are not those of the built-in type.
-        body |= {one: _Attribute(one) for one in operators if not one.startswith(("_", "-"))}
-        # What is stored decides, whatever it says itself.
-        body |= {one: getattr(data, one) for one in {*COMPARED, "__hash__"} if hasattr(data, one)}
+        body = _as_data(body, operators, data)
     return type.__new__(Proxied, name, tuple(bases), body)
 
 
+def _as_data(body: dict[str, Any], operators: list[str], data: type) -> dict[str, Any]:
+    """Of a class derived from a built-in one: what is stored decides, whatever it says itself."""
+    own = set(vars(data)) if data not in MUTABLE else ORDERED | {"__hash__"}
+    if data in (tuple, frozenset):
+        own -= CALCULATED
+    if data is set:
+        own |= {"issubset", "issuperset", "isdisjoint"}
+    attributes = {one: _Attribute(one) for one in operators if not one.startswith(("_", "-"))}
+    # Methods that it has instead of the built-in ones change what the other side has.
+    found = {name: one for name, one in (body | attributes).items() if name not in own}
+    return found | {one: getattr(data, one) for one in ORDERED | {"__hash__"} if hasattr(data, one)}
+
+
 def _standard_error(module: str, name: str) -> type | None:
-    """One that this side knows from the standard library; nobody imports it only for that."""
-    is_standard = module.partition(".")[0] in sys.stdlib_module_names
+    """One that this side knows from the standard library; nobody imports it only for that. A test
+    is not told to skip."""
+    root = module.partition(".")[0]
+    is_standard = root in sys.stdlib_module_names and root != "unittest"
     found = getattr(sys.modules.get(module), name, None) if is_standard else None
     return found if isinstance(found, type) and issubclass(found, BaseException) else None
 
@@ -177,11 +191,24 @@ def _operator(name: str) -> Callable[..., Any]:
             return type(own)._peer.request("call", own, args, tuple(named.items()))
         return type(own)._peer.operate(name, own, *args)
 
-    return operator
+    return _exit if name == "__exit__" else operator
+
+
+def _exit(own: Any, kind: Any, error: Any, traceback: Any) -> Any:
+    """Tracebacks stay where they are."""
+    swallows = type(own)._peer.operate("__exit__", own, kind, error, None)
+    if swallows and is_failed_assert(error):
+        type(own)._peer.lie = "it swallows a failed assert of the test"
+    return swallows
+
+
+def is_failed_assert(error: object) -> bool:
+    """Of this side, not an error that the other one has raised."""
+    return isinstance(error, AssertionError) and "_said" not in error.__dict__
 
 
 def _get(own: Any, name: str) -> Any:
-    return type(own)._peer.request("get", own, name)
+    return type(own)._peer.attribute(own, name)
 
 
 def _set(own: Any, name: str, value: Any) -> None:
@@ -196,7 +223,7 @@ class _Attribute:
 
     def __get__(self, own: Any, kind: Any) -> Any:
         asked = kind if own is None else own
-        return kind._peer.request("get", asked, self._name)
+        return kind._peer.attribute(asked, self._name)
 
     def __set__(self, own: Any, value: Any) -> None:
         _set(own, self._name, value)
@@ -218,7 +245,7 @@ def _await(own: Any) -> Any:
 def _error_attribute(own: Any, name: str) -> Any:
     if name.startswith("_") or not own._peer.wire.knows(own):  # one that was made here
         raise AttributeError(name)
-    return own._peer.request("get", own, name)
+    return own._peer.attribute(own, name)
 
 
 def _error_text(own: Any) -> str:

@@ -58,6 +58,10 @@ class Wire:
         self.objects: dict[int, Any] = {}
         self._numbers: dict[int, int] = {}
         self._count = 0
+        self.handed: set[int] = set()
+        """Numbers of this side's objects that the other one was given."""
+        # Of others it has been told only because they are the class of one.
+        self.only_handed = False
         self._contents: dict[int, bytes] = {}
         """Of containers, as both sides have last known them."""
         self._mentioned: dict[int, None] = {}
@@ -149,6 +153,7 @@ class Wire:
         number = self.number(value)
         if number * self.sign < 0:
             return ["own", number]
+        self.handed.add(number)
         exported, base = self._export(value, number), base_of(kind)
         if base is None:
             return exported
@@ -173,6 +178,7 @@ class Wire:
 
     def _shared(self, value: Any) -> Node:
         number = self.number(value)
+        self.handed.add(number)
         if number in self._open:
             return ["own", number]
         node = self._container(value, number)
@@ -220,7 +226,7 @@ class Wire:
             return node
         kind, *parts = node
         if kind == "own":
-            return self.objects[parts[0]]
+            return self._own(*parts)
         if kind == "shared":
             return self._take_over(*parts)
         if kind == "like":
@@ -231,11 +237,20 @@ class Wire:
             return BUILT[kind]([self.decode(part) for part in parts])
         return self._proxy(node)
 
+    def _own(self, number: int) -> Any:
+        if self.only_handed and number * self.sign > 0 and number not in self.handed:
+            raise ValueError(f"number {number} was not handed over")
+        return self.objects[number]
+
+    def is_handed(self, value: object) -> bool:
+        """Whether it is an object of this side that the other one was given."""
+        return self._numbers.get(id(value)) in self.handed
+
     def _like(self, exported: Node, content: Node) -> Any:
         """An instance of a class that the other side has derived from a built-in type."""
         _, number, kind = exported
         derived = self.decode(kind)
-        if number not in self.objects:
+        if number not in self.objects and number * self.sign < 0:
             base = base_of(derived)
             assert base is not None
             stored = () if base in MUTABLE else (self.decode(content),)

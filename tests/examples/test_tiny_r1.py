@@ -173,7 +173,7 @@ def test_any_text_survives_the_tokenizer(tokenizer: Qwen2Tokenizer, text: str) -
 def test_chinese_and_think_tags_survive_and_digits_stay_apart(
     tokenizer: Qwen2Tokenizer,
 ) -> None:
-    text = "<think>\n让我们计算 12 × 345，好吗？\n</think>\n\n\\boxed{4140}"  # noqa: RUF001
+    text = "<think>\n让我们计算 12 × 345，好吗？\n</think>\n\n\\boxed{4140}"
     ids = tokenizer.encode(text, add_special_tokens=False)
     assert tokenizer.decode(ids, skip_special_tokens=True) == text
     assert not any(re.search(r"\d.|.\d", str(tokenizer.decode([one]))) for one in ids)

@@ -2,6 +2,7 @@
 a wrong one."""
 
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,11 +13,19 @@ from filters.scorer import Response
 from infra.sandbox.bubblewrap import Bubblewrap
 from schemas.score import Score
 
-SHAPES = {
-    name: [part.strip("\n") for part in rest.replace("--- right", "--- wrong").split("--- wrong")]
-    for shape in Path(__file__).with_name("shapes.txt").read_text().split("=== ")[1:]
-    for name, _, rest in [shape.partition("\n")]
-}
+HERE = Path(__file__).parent
+
+
+def table(name: str) -> dict[str, list[str]]:
+    """The parts of each entry of a file."""
+    return {
+        title: [part.strip("\n") for part in re.split(r"^--- \w+$", rest, flags=re.MULTILINE)]
+        for entry in (HERE / name).read_text().split("=== ")[1:]
+        for title, _, rest in [entry.partition("\n")]
+    }
+
+
+SHAPES, LIES = table("shapes.txt"), table("lies.txt")
 
 
 @pytest.fixture(scope="module")
@@ -39,7 +48,16 @@ def test_right_and_wrong(scorer: CodeScorer, name: str) -> None:
     assert judged(scorer, tests, wrong).verdict == "false", judged(scorer, tests, wrong)
 
 
-LIES = (
+@pytest.mark.parametrize("name", LIES)
+def test_no_lie_is_right(scorer: CodeScorer, name: str) -> None:
+    """Programs that do not do the job, and want the test to believe it: `lies.txt`."""
+    tests, program = LIES[name]
+    score = judged(scorer, tests, program)
+    assert score.verdict != "true", score
+    assert score.verdict == "false" or score.reason in ("undecided", "bad_tests"), score
+
+
+ALL_LIES = (
     "class Lie:\n    def __init__(self, *a): pass\n"
     "    def __getattr__(self, name): return lambda *a, **k: True\n"
     + "".join(
@@ -89,7 +107,7 @@ LIES = (
     ],
 )
 def test_an_object_that_lies_is_never_right(scorer: CodeScorer, tests: str) -> None:
-    score = judged(scorer, tests, LIES)
+    score = judged(scorer, tests, ALL_LIES)
     assert score.verdict != "true", score
     assert score.verdict == "false" or score.reason == "undecided", score
 

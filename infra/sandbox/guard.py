@@ -1,0 +1,152 @@
+"""What the side that guards allows: it is a test, and the other is a program that nobody trusts.
+
+The program never decides. Whether its object equals plain data, or is less, it would have to be
+told: that is `Undecided`. So is what arithmetic of its object with plain data comes to, as soon as
+that is plain: `abs(f(2) - 12.5)` can be 0 for anything. And an object that claims what nothing can
+be, to contain whatever it is asked for, lies.
+
+Of the test's objects the program may use those that it was handed, and no further: neither the
+globals of a callback nor the frame of a generator.
+"""
+
+from __future__ import annotations
+
+import os
+
+from data import base_of  # type: ignore[import-not-found]
+from proxies import (  # type: ignore[import-not-found]
+    CALCULATED,
+    COMPARED,
+    OPERATORS,
+    ORDERED,
+    is_function,
+    is_proxied,
+)
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, NoReturn
+
+    from infra.sandbox.peer import Peer
+
+TEST = "test"
+"""The module of a test's own classes."""
+MOCKS = "unittest.mock"
+SAID_OF_FUNCTIONS = {"__name__", "__qualname__", "__doc__", "__module__"}
+OF_CLASSES = {
+    "__module__", "__qualname__", "__doc__", "__annotations__", "__init__", "__repr__", "__str__",
+    "__static_attributes__", "__firstlineno__", "__dict__", "__weakref__", "__abstractmethods__",
+    "__orig_bases__", "__parameters__",
+}  # fmt: skip
+"""What a program may write into a class that it derives from one of the test's."""
+REDUCED = {
+    "__abs__", "__len__", "__bool__", "__int__", "__float__", "__complex__", "__index__",
+    "__round__", "__trunc__", "__floor__", "__ceil__", "__neg__", "__pos__",
+}  # fmt: skip
+"""Operators that make of an object what can be compared with data."""
+
+
+class Undecided(BaseException):
+    """Only the other side could say it."""
+
+
+class Guard:
+    def __init__(self, peer: Peer) -> None:
+        self._peer = peer
+        self._tainted: set[int] = set()
+        """Objects of the program, by `id`, that have met plain data in arithmetic."""
+
+    def operate(self, name: str, target: object, *args: object) -> Any:
+        """An operator of the program's object."""
+        theirs = all(map(is_proxied, args))
+        if name == "__contains__" and not theirs:
+            return self._contains(target, *args)
+        if name in ORDERED and not theirs:
+            self._undecided(name, *args)
+        if name in COMPARED and self._peer.request("is_true_of_anything", name, target):
+            self._peer.lie = f"{name} of it is true of anything"
+            raise AssertionError(self._peer.lie)
+        result = self._peer.request("operate", name, target, args)
+        meets_data = (name in CALCULATED and not theirs) or (
+            id(target) in self._tainted and name in REDUCED | CALCULATED
+        )
+        if meets_data and result is not NotImplemented:
+            if not is_proxied(result) or base_of(type(result)):
+                self._undecided(name, *args)
+            self._tainted.add(id(result))
+        return result
+
+    def _contains(self, target: object, one: object) -> bool:
+        """Asked among others of its kind, of which it does not know which are in earnest."""
+        asked = [one, *decoys(one)]
+        place = os.urandom(1)[0] % len(asked)
+        asked[0], asked[place] = asked[place], asked[0]
+        answers = [self._peer.request("operate", "__contains__", target, (each,)) for each in asked]
+        if all(answers):
+            self._peer.lie = "it contains whatever it is asked for"
+            raise AssertionError(self._peer.lie)
+        return bool(answers[place])
+
+    def _undecided(self, name: str, *args: object) -> NoReturn:
+        self._peer.give_up(f"{name} of an object and {args!r:.100}")
+
+    def assert_allowed(self, what: str, values: list[Any]) -> None:
+        """AttributeError for a request that is not the program's to make."""
+        if what in ("names", "ready", "input", "give_up"):
+            return
+        if what == "derive" and self._may_derive(*values):
+            return
+        target = values[1] if what == "operate" else values[0]
+        if self._peer.wire.is_handed(target) and (
+            what == "call"
+            or (what == "operate" and values[0] in OPERATORS)
+            or (what == "get" and _may_get(*values[:2]))
+            or (what == "set" and _may_set(*values))
+        ):
+            return
+        raise AttributeError(f"{what} {values[1:]!r:.80} is not for the program")
+
+    def _may_derive(self, name: str, bases: tuple[Any, ...], body: tuple[Any, ...]) -> bool:
+        """Of classes that it was given: methods, but none of those that decide."""
+        given = list(self._peer.names.values())
+        return (
+            isinstance(name, str)
+            and all(any(base is one for one in given) for base in bases)
+            and all(not key.startswith("__") or key in OF_CLASSES for key, _ in body)
+            and all(is_function(one) or not is_proxied(one) for _, one in body)
+        )
+
+
+def decoys(one: object) -> list[object]:
+    """Values of the same kind that nobody has put anywhere."""
+    number = int.from_bytes(os.urandom(6), "big")
+    if type(one) is int:
+        return [number, -number]
+    if type(one) is float:
+        return [number / 3, -number / 3]
+    if type(one) is str:
+        return [os.urandom(6).hex(), os.urandom(4).hex()]
+    return [object(), object()]
+
+
+def _may_get(target: Any, name: str) -> bool:
+    kind = type(target)
+    if name in SAID_OF_FUNCTIONS:
+        return callable(target) and not isinstance(target, type)
+    if name.startswith("_") or isinstance(target, (type, type(os), BaseException)):
+        return False
+    if kind.__module__ == TEST:
+        return True
+    if kind.__module__ == MOCKS:
+        return not hasattr(kind, name) and not name.startswith(("assert", "method_calls"))
+    return getattr(getattr(target, name, None), "__self__", None) is target
+
+
+def _may_set(target: Any, name: str, value: object) -> bool:
+    """Values of instances of the test's classes; not in place of its methods."""
+    kind = type(target)
+    return (
+        kind.__module__ == TEST
+        and not name.startswith("_")
+        and not callable(getattr(kind, name, None))
+    )

@@ -1,6 +1,6 @@
 """The protocols that others implement or need."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import CodeType
 from typing import Any, Protocol
@@ -184,7 +184,7 @@ class Sandbox(Protocol):
     def run_apart(
         self,
         source: str,
-        given: Sequence[str],
+        given: Mapping[str, bool],
         test: CodeType,
         arguments: tuple[Any, ...],
         limits: ProgramLimits,
@@ -194,7 +194,8 @@ class Sandbox(Protocol):
         `test` defines `main(peer, *arguments)`, and what that returns is the test's `result`;
         `peer` is the test's side of a channel (`infra/sandbox/peer.py`), through which it uses what
         the program has defined: data crosses as data, for other objects there are proxies. `given`:
-        names that the program finds defined, as the test has them."""
+        names that the program finds defined, as the test has them; true of those that it may not
+        define in another way."""
         ...
 
     def close(self) -> None: ...

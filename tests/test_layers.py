@@ -53,8 +53,11 @@ def test_imports_go_one_way(path: Path) -> None:
 
 
 INSIDE = {
-    *(ROOT / "infra" / "sandbox" / f"{name}.py" for name in ("runner", "data", "peer")),
-    *(ROOT / "filters" / "programs" / f"{name}.py" for name in ("tester", "pytest_stand_in")),
+    *(ROOT / "infra" / "sandbox" / f"{name}.py" for name in ("runner", "data", "serving")),
+    *(
+        ROOT / "filters" / "programs" / f"{name}.py"
+        for name in ("tester", "importer", "adapted", "pytest_stand_in", "pytest_fixtures")
+    ),
 }
 """What runs inside of a sandbox, and nowhere else."""
 

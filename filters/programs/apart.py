@@ -16,7 +16,8 @@ def tester() -> CodeType:
 @cache
 def modules() -> dict[str, CodeType]:
     """What it and tests may import."""
-    return {"sameness": _compiled("sameness"), "pytest": _compiled("pytest_stand_in")}
+    own = ("importer", "adapted", "sameness", "calls", "pytest_fixtures")
+    return {name: _compiled(name) for name in own} | {"pytest": _compiled("pytest_stand_in")}
 
 
 def _compiled(name: str) -> CodeType:

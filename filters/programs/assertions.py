@@ -10,47 +10,30 @@ program passes and not only the first that it fails.
 import __future__
 
 import ast
-import builtins
-import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from types import CodeType
 from typing import Any
 
-LIBRARIES = {
-    "np", "numpy", "pd", "pandas", "scipy", "sympy", "torch", "tensorflow", "sklearn", "networkx",
-    "matplotlib", "hypothesis", "parameterized", "freezegun", "mock", "faker", "requests",
-    "responses", "httpx", "aiohttp", "flask", "django", "fastapi", "starlette", "sqlalchemy",
-    "pydantic", "attr", "attrs", "pytest_asyncio", "pytest_mock", "nose", "yaml", "bs4", "lxml",
-    "PIL", "cv2", "nltk", "psutil", "redis", "boto3", "dateutil", "pytz", "sortedcontainers",
-}  # fmt: skip
-"""Which tests use, and which are not there: any other module is the program."""
-STANDARD = {
-    "Counter": "collections", "deque": "collections", "defaultdict": "collections",
-    "OrderedDict": "collections", "namedtuple": "collections", "Decimal": "decimal",
-    "Fraction": "fractions", "date": "datetime", "timedelta": "datetime", "isclose": "math",
-    "approx": "pytest", "raises": "pytest", "Mock": "unittest.mock", "MagicMock": "unittest.mock",
-    "patch": "unittest.mock", "StringIO": "io", "TestCase": "unittest",
-}  # fmt: skip
-"""Names that tests forget to import, and that are not the program's to define unless it is asked
-for them."""
-ALONE = {"tempfile", "shutil", "open", "inspect"}
-"""What would need the same files, or the program's source."""
-ENDINGS = {"unittest.main", "pytest.main", "sys.exit", "exit", "quit"}
-BUILTINS = frozenset(dir(builtins))
-FUNCTION = ast.FunctionDef | ast.AsyncFunctionDef
-FIXTURES = {"capsys"}
+from filters.programs.names import (
+    BUILTINS,
+    FUNCTION,
+    THERE,
+    Names,
+    NotUnderstood,
+    assert_all_is_there,
+    roots,
+)
+
+FIXTURES = {"capsys", "monkeypatch", "request"}
 """That the stand-in of pytest has."""
+CONCURRENT = {"create_task", "gather", "wait_for", "TaskGroup", "as_completed"}
+"""What runs at the same time is asked of the program one after the other."""
 CHECK, SAME, MUST = "check__", "same__", "must__"
 """What the tester defines for asserts."""
 LONGEST_TEXT = 300
-THERE = sys.stdlib_module_names | {"pytest"}
-"""Modules, also where a test forgets to import them."""
+ENDINGS = {"unittest.main", "pytest.main", "sys.exit", "exit", "quit"}
 BLOCK = ast.For | ast.AsyncFor | ast.While | ast.If | ast.With | ast.AsyncWith
 """In which asserts are numbered: one that fails does not end it."""
-
-
-class NotUnderstood(ValueError):
-    """A test that cannot run; says why."""
 
 
 def prepared(source: str, entry: str = "", setup: str = "") -> dict[str, Any]:
@@ -61,27 +44,24 @@ def prepared(source: str, entry: str = "", setup: str = "") -> dict[str, Any]:
     as only hold data, are there for the program too. NotUnderstood for what needs libraries,
     SyntaxError and what else the parser raises for what is no Python.
     """
-    before = ast.parse(setup).body
+    before = len(ast.parse(setup).body)
     tree = ast.parse(f"{setup}\n{source}")
-    _assert_all_is_there(tree)
-    given = [
-        node.name
+    assert_all_is_there(tree, source)
+    given = {
+        node.name: place >= before
         for place, node in enumerate(tree.body)
-        if isinstance(node, ast.ClassDef) and _is_given(node, is_setup=place < len(before))
-    ]
-    used, bound = _used(tree), set(_bound(tree))
-    asks_for = entry or _first_of_program(tree)
-    modules = (_bases(tree) & THERE) - bound
-    standard = {name: STANDARD[name] for name in (used & set(STANDARD)) - bound - {asks_for}}
-    names = (used - BUILTINS - modules - set(standard) - _defined(tree)) | ({entry} - {""})
+        if isinstance(node, ast.ClassDef) and _is_given(node, is_setup=place < before)
+    }
+    names, asserts = Names(tree), _asserts(tree)
     tests = _Tests(tree.body)
-    entry = entry or tests.argument_of_check
-    if not tests.texts and not _asserts(tree):
+    if not tests.texts and not asserts:
         raise NotUnderstood("it asserts nothing")
+    entry = entry or tests.argument_of_check
     if tests.wants_entry and not entry:
         raise NotUnderstood(f"{tests.wants_entry} has an argument that is no entry_point")
-    if entry:
-        names, asks_for = names | {entry}, entry
+    asks_for = entry or names.asks_for()
+    modules, standard = names.modules(), names.standard(asks_for)
+    of_program = names.used - BUILTINS - modules - set(standard) - names.defined
     compiled = _Compiler(tree)
     return {
         "given": [compiled(node) for node in tests.statements if _comes_first(node, given)],
@@ -94,13 +74,15 @@ def prepared(source: str, entry: str = "", setup: str = "") -> dict[str, Any]:
         "functions": tests.functions,
         "classes": tests.classes,
         "texts": tests.texts or ["the test"],
+        "numbers": tests.numbers_in,
+        "is_concurrent": bool(CONCURRENT & names.attributes),
         "must": {*range(len(tests.texts))} - tests.may_be_passed_over,
-        "names": sorted(names),
+        "names": sorted(of_program | ({entry} - {""})),
         # MBPP has a task whose answer is called `sum`.
-        "built_in": sorted(used & BUILTINS) if not names - bound else [],
+        "built_in": sorted(names.used & BUILTINS) if not of_program - names.bound else [],
         "modules": sorted(modules),
         "standard": standard,
-        "imports": sorted(_imported(tree)),
+        "imports": sorted(names.imported),
         "entry": entry,
         "asks_for": asks_for,
     }
@@ -115,6 +97,8 @@ class _Tests:
         self.texts: list[str] = []
         self.numbers: dict[int, int] = {}
         """Of statements, by their `id`."""
+        self.numbers_in: dict[str, set[int]] = {}
+        """Of functions, by their names."""
         self.functions: list[tuple[int | None, str]] = []
         self.classes: list[tuple[str, list[tuple[int, str]]]] = []
         self.may_be_passed_over: set[int] = set()
@@ -124,6 +108,9 @@ class _Tests:
         self.argument_of_check = next(filter(None, map(_argument, body)), "")
         self._called = {name for node in body if (name := _called(node))}
         self._functions = {node.name: node for node in body if isinstance(node, FUNCTION)}
+        self._test_cases: set[str] = set()
+        """Classes that others are derived from."""
+        self._methods: dict[str, list[str]] = {}
         for node in body:
             if not _is_ending(node):
                 self.statements += self._taken_up(node)
@@ -141,7 +128,7 @@ class _Tests:
                 self._function(node)
             return [node]
         if isinstance(node, ast.ClassDef):
-            if _is_test_class(node):
+            if _is_test_class(node, self._test_cases):
                 self._class(node)
             return [node]
         text, found = ast.unparse(node), self._numbered([node])
@@ -156,9 +143,11 @@ class _Tests:
         if node.name in self._called:
             return
         is_silent = len(self.texts) == before
+        self.numbers_in[node.name] = {*range(before, len(self.texts))}
         self.functions.append((self._number(node.name) if is_silent else None, node.name))
         arguments = {argument.arg for argument in node.args.args}
-        is_given = node.decorator_list or arguments & {*self._functions, *FIXTURES}
+        has_fixtures = any(map(_is_fixture, self._functions.values()))
+        is_given = node.decorator_list or has_fixtures or arguments & FIXTURES
         if len(arguments) == 1 and not is_given:
             self.wants_entry = self.wants_entry or node.name
 
@@ -168,7 +157,14 @@ class _Tests:
             for method in node.body
             if isinstance(method, FUNCTION) and method.name.startswith("test")
         ]
-        self.classes.append((node.name, methods))
+        self._test_cases.add(node.name)
+        inherited = [
+            (self._number(f"{node.name}.{name}"), name)
+            for base in node.bases
+            for name in self._methods.get(ast.unparse(base), ())
+        ]
+        self._methods[node.name] = [name for _, name in (*methods, *inherited)]
+        self.classes.append((node.name, methods + inherited))
 
     def _calls_silent(self, node: ast.stmt) -> bool:
         """A test that asserts nothing itself, as one that calls another."""
@@ -257,11 +253,11 @@ class _Compiler:
         return code
 
 
-def _comes_first(node: ast.stmt, given: Sequence[str]) -> bool:
+def _comes_first(node: ast.stmt, given: Collection[str]) -> bool:
     """It is there before the program: what that is given, and what this may need."""
     if isinstance(node, ast.ClassDef):
         return node.name in given
-    return isinstance(node, ast.Import | ast.ImportFrom) and (_roots(node) <= THERE)
+    return isinstance(node, ast.Import | ast.ImportFrom) and (roots(node) <= THERE)
 
 
 def _is_given(node: ast.ClassDef, *, is_setup: bool) -> bool:
@@ -273,13 +269,17 @@ def _is_given(node: ast.ClassDef, *, is_setup: bool) -> bool:
 def _is_test(node: ast.FunctionDef | ast.AsyncFunctionDef) -> bool:
     """`check_order(x)` is none: tests call it."""
     is_check = node.name == "check" or (node.name.startswith("check") and not node.args.args)
-    is_fixture = any("fixture" in ast.unparse(one) for one in node.decorator_list)
-    return not is_fixture and (node.name.startswith("test") or (is_check and _asserts(node)))
+    return not _is_fixture(node) and (node.name.startswith("test") or (is_check and _asserts(node)))
 
 
-def _is_test_class(node: ast.ClassDef) -> bool:
-    is_test_case = any(ast.unparse(base).endswith("TestCase") for base in node.bases)
-    return is_test_case or (
+def _is_fixture(node: ast.FunctionDef | ast.AsyncFunctionDef) -> bool:
+    decorators = (ast.unparse(getattr(one, "func", one)) for one in node.decorator_list)
+    return any(one in ("fixture", "pytest.fixture") for one in decorators)
+
+
+def _is_test_class(node: ast.ClassDef, test_cases: Collection[str] = ()) -> bool:
+    bases = [ast.unparse(base) for base in node.bases]
+    return any(base.endswith("TestCase") or base in test_cases for base in bases) or (
         node.name.startswith("Test")
         and any(isinstance(one, FUNCTION) and one.name.startswith("test") for one in node.body)
     )
@@ -326,73 +326,3 @@ def _argument(node: ast.stmt) -> str:
         return ""
     names = [one.id for one in node.value.args if isinstance(one, ast.Name)]  # type: ignore[attr-defined]
     return names[0] if len(names) == 1 else ""
-
-
-def _assert_all_is_there(tree: ast.Module) -> None:
-    used = _used(tree) | _imported(tree)
-    if alone := used & ALONE:
-        raise NotUnderstood(f"it uses {', '.join(alone)}: it is alone, the program is elsewhere")
-    for node in ast.walk(tree):
-        missing = set()
-        if isinstance(node, ast.Import | ast.ImportFrom):
-            missing = _roots(node) & LIBRARIES
-        elif isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
-            missing = {node.value.id} & LIBRARIES
-        if missing and not missing & set(_bound(tree)) - _imported(tree):
-            raise NotUnderstood(f"it needs {', '.join(missing)}, which is not there")
-
-
-def _roots(node: ast.Import | ast.ImportFrom) -> set[str]:
-    names = [node.module or ""] if isinstance(node, ast.ImportFrom) else _names(node)
-    return {name.partition(".")[0] for name in names}
-
-
-def _names(node: ast.Import | ast.ImportFrom) -> list[str]:
-    return [alias.name for alias in node.names]
-
-
-def _imported(tree: ast.Module) -> set[str]:
-    imports = [node for node in ast.walk(tree) if isinstance(node, ast.Import | ast.ImportFrom)]
-    return set().union(*map(_roots, imports))
-
-
-def _first_of_program(tree: ast.Module) -> str:
-    """The first name that the test has from elsewhere; or nothing."""
-    for node in ast.walk(tree):
-        if isinstance(node, ast.ImportFrom) and not _roots(node) & THERE and _names(node)[0] != "*":
-            return _names(node)[0]
-    known = {*_bound(tree), *BUILTINS, *THERE}
-    used = [node for node in ast.walk(tree) if isinstance(node, ast.Name) and node.id not in known]
-    # A name that is known from elsewhere is asked for only where nothing else is.
-    used.sort(key=lambda node: (node.id in STANDARD, node.lineno, node.col_offset))
-    return used[0].id if used else ""
-
-
-def _bases(tree: ast.Module) -> set[str]:
-    """Names that are used as modules are."""
-    return {
-        node.value.id
-        for node in ast.walk(tree)
-        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name)
-    }
-
-
-def _defined(tree: ast.Module) -> set[str]:
-    """Functions and classes that stand alone in the test: they are not the program's."""
-    return {node.name for node in tree.body if isinstance(node, FUNCTION | ast.ClassDef)}
-
-
-def _used(tree: ast.Module) -> set[str]:
-    return {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
-
-
-def _bound(tree: ast.Module) -> Iterator[str]:
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Name) and not isinstance(node.ctx, ast.Load):
-            yield node.id
-        elif isinstance(node, FUNCTION | ast.ClassDef):
-            yield node.name
-        elif isinstance(node, ast.arg):
-            yield node.arg
-        elif isinstance(node, ast.Import | ast.ImportFrom):
-            yield from ((alias.asname or alias.name).partition(".")[0] for alias in node.names)

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import math
 import re
-import sys
-from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any
 
+from pytest_fixtures import Elsewhere  # type: ignore[import-not-found]
+
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable
 
 RELATIVE, ABSOLUTE = 1e-6, 1e-12
 """What `approx` allows by itself."""
@@ -26,6 +26,10 @@ class Skipped(BaseException):
 
 class Failed(AssertionError):
     """`pytest.fail`, or something that should have been raised was not."""
+
+
+def __getattr__(name: str) -> Any:
+    raise Elsewhere(f"pytest.{name} is not there")
 
 
 class Raised:
@@ -101,7 +105,7 @@ class approx:  # its name is pytest's
         for kind in (list, tuple):
             if isinstance(expected, list | tuple) and isinstance(given, kind):
                 # What it has stored, whatever it says itself.
-                stored = [*kind.__iter__(given)]
+                stored = [*kind.__iter__(given)]  # type: ignore[arg-type]
                 return len(stored) == len(expected) and all(map(self._is_near, stored, expected))
         if isinstance(expected, bool) or not hasattr(expected, "__sub__"):
             return bool(given == expected)
@@ -151,90 +155,51 @@ def param(*values: Any, **_: Any) -> Parameters:
 
 
 class _Marks:
-    """`pytest.mark`: but for `parametrize` and `skip` they change nothing here."""
+    """`pytest.mark`: what is not here changes nothing."""
 
     parametrize = staticmethod(parametrize)
 
+    def usefixtures(self, *names: str) -> Callable[[Any], Any]:
+        def mark(function: Any) -> Any:
+            function.used_fixtures = names
+            return function
+
+        return mark
+
+    def skipif(self, condition: Any = True, **_: Any) -> Callable[[Any], Any]:
+        return _skipping if condition else lambda function: function
+
     def __getattr__(self, name: str) -> Any:
-        if name == "skip":
-            return _skipping
+        if name in ("skip", "xfail"):
+            return lambda *args, **_: _skipping(args[0]) if _is_bare(args) else _skipping
 
         def mark(*args: Any, **named: Any) -> Any:
-            is_bare = len(args) == 1 and callable(args[0]) and not named
-            return args[0] if is_bare else lambda function: function
+            return args[0] if _is_bare(args) and not named else lambda function: function
 
         return mark
 
 
-def _skipping(*args: Any, **_: Any) -> Any:
-    def mark(function: Any) -> Any:
-        return lambda: skip("it says so")
+def _is_bare(args: tuple[Any, ...]) -> bool:
+    return len(args) == 1 and callable(args[0])
 
-    return mark(args[0]) if args and callable(args[0]) else mark
+
+def _skipping(function: Any) -> Any:
+    function.is_skipped = True
+    return function
 
 
 mark = _Marks()
 
 
-def fixture(*args: Any, **_: Any) -> Any:
-    """A function whose value tests get by its name; a new one for each of them."""
+def fixture(*args: Any, **settings: Any) -> Any:
+    """A function whose value tests get by its name: a new one for each of them, or one for all if
+    its scope is wider."""
 
     def made(function: Any) -> Any:
-        function.is_fixture = True
+        function.fixture = settings
         return function
 
-    return made(args[0]) if args and callable(args[0]) else made
-
-
-def is_fixture(name: str, names: dict[str, Any]) -> bool:
-    return hasattr(names.get(name), "is_fixture") or name in BUILT_IN
-
-
-@contextmanager
-def fixtures(names: dict[str, Any]) -> Iterator[Callable[[str], Any]]:
-    """What tells the values of fixtures, and ends them."""
-    values: dict[str, Any] = {}
-    with ExitStack() as stack:
-
-        def value_of(name: str) -> Any:
-            if name not in values:
-                function = BUILT_IN[name] if name in BUILT_IN else names[name]
-                code = function.__code__
-                wanted = code.co_varnames[: code.co_argcount]
-                made = function(*map(value_of, wanted))
-                if hasattr(made, "__next__"):  # it goes on behind its yield
-                    stack.callback(next, made, None)
-                    made = next(made)
-                values[name] = made
-            return values[name]
-
-        yield value_of
-
-
-class Captured:
-    """`capsys`."""
-
-    def __init__(self) -> None:
-        io = __import__("io")
-        self._streams = io.StringIO(), io.StringIO()
-        sys.stdout, sys.stderr = self._streams
-
-    def readouterr(self) -> Any:
-        texts: list[str] = []
-        for stream in self._streams:
-            texts.append(stream.getvalue())
-            stream.seek(0)
-            stream.truncate()
-        return __import__("collections").namedtuple("CaptureResult", "out err")(*texts)
-
-
-def _capsys() -> Iterator[Captured]:
-    streams = sys.stdout, sys.stderr
-    yield Captured()
-    sys.stdout, sys.stderr = streams
-
-
-BUILT_IN: dict[str, Callable[..., Any]] = {"capsys": _capsys}
+    return made(args[0]) if _is_bare(args) else made
 
 
 def fail(reason: str = "", **_: Any) -> None:

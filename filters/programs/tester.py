@@ -7,13 +7,11 @@ author wrote, executed by Python: loops, fixtures, subtests, `raises` with every
 
 from __future__ import annotations
 
-import itertools
 import os
 import sys
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:  # `typing` would cost each test 9 ms
-    from collections.abc import Callable, Iterator
     from types import CodeType
     from typing import Any
 
@@ -24,12 +22,20 @@ WRONG, RAISED, ENDED, UNDECIDED, BAD = "wrong", "raised", "ended", "undecided", 
 """Why a test was not passed: the program's answer is another one, or an error; the program is gone;
 only its own objects could tell; or it is the test that is broken."""
 MOST_TEXT = 500
+RECURSION = 8000
+"""Frames: a call that goes to the program and back has several."""
+MANY_REQUESTS, MUCH = 2000, 10_000_000
+"""A program that is late after more requests, or bytes, was late for them as well."""
+REFUSED = ("is not for the program", "it waits within a loop of the other side")
+"""What the peers say of requests that are in order elsewhere."""
 ASKED = b"asked\n"
 
 
 def main(peer: Any, modules: dict[str, CodeType], test: Test) -> Result:
     """How many of its checks were passed of how many, and why the first of the others was not."""
-    sys.meta_path.append(_Importer(peer, modules))
+    importer: dict[str, Any] = {"__name__": "importer"}
+    exec(modules["importer"], importer)
+    sys.meta_path.append(importer["Importer"](peer, modules))
     return _Tester(peer, test).run()
 
 
@@ -48,10 +54,8 @@ class _Tester:
         self._has_answers = False
         self._same_value = __import__("sameness").same_value
         imports = {*test["imports"], *test["modules"]}
-        if "unittest" in imports:
-            _compare_nearly(self._same)
-        if "random" in imports:
-            __import__("random").seed(0)  # the same test, whenever it is run
+        __import__("adapted").adapt(imports, peer, self._same)
+        sys.setrecursionlimit(RECURSION)
 
     def run(self) -> Result:
         try:
@@ -76,6 +80,12 @@ class _Tester:
         self._peer.await_ready()
         found = self._peer.given(self._test["names"])
         found |= self._peer.given(self._test["built_in"]) if self._test["built_in"] else {}
+        # What it has defined in place of what the setup has is what they both use.
+        self._names.update(
+            self._peer.given(
+                [name for name, is_fixed in self._test["gives"].items() if not is_fixed]
+            )
+        )
         for name, value in found.items():
             if name not in self._names:
                 is_module = type(value).__name__ == "module" and name in sys.stdlib_module_names
@@ -95,8 +105,10 @@ class _Tester:
     def _execute(self) -> None:
         for code, number, text in self._test["statements"]:
             self._attempt(code, number, text)
+        if self._test["functions"] or self._test["classes"]:
+            self._calls().set_up("setup_module", self._module)
         for number, name in self._test["functions"]:
-            self._run_function(number, self._names, name)
+            self._run_function(number, name)
         for name, methods in self._test["classes"]:
             self._run_class(name, methods)
 
@@ -108,12 +120,15 @@ class _Tester:
         else:
             self._pass(number)
 
-    def _run_function(self, number: int | None, names: Any, name: str) -> None:
-        if name not in names:
+    def _run_function(self, number: int | None, name: str, kind: Any = None) -> None:
+        function = self._names.get(name) if kind is None else getattr(kind, name, None)
+        if function is None:
             return  # the statement that defines it has failed
+        if hasattr(function, "is_skipped") or hasattr(kind, "is_skipped"):
+            self._skip(number, name)
+            return
         try:
-            for arguments in _calls(names[name], self._names, self._candidate):
-                _completed(names[name], arguments)
+            self._calls().run(function, name, kind)
         except BaseException as error:
             if _is_skipped(error):
                 self._skip(number, name)
@@ -123,6 +138,9 @@ class _Tester:
             self._pass(number)
             self._unfinished.discard(name)
 
+    def _calls(self) -> Any:
+        return __import__("calls").Calls(self._names, self._test["entry"])
+
     def _run_class(self, name: str, methods: list[tuple[int, str]]) -> None:
         kind = self._names.get(name)
         if kind is None:
@@ -131,15 +149,9 @@ class _Tester:
         if unittest is not None and issubclass(kind, unittest.TestCase):
             self._run_test_case(kind, {method: place for place, method in methods})
             return
+        self._calls().set_up("setup_class", instance=kind)
         for place, method in methods:
-            try:
-                instance = kind()
-                getattr(instance, "setup_method", lambda *_: None)(*_positional(instance))
-                bound = {method: getattr(instance, method)}
-            except BaseException as error:
-                self._fail(place, f"{name}: ", error)
-            else:
-                self._run_function(place, bound, method)
+            self._run_function(place, method, kind)
 
     def _run_test_case(self, kind: Any, places: dict[str, int]) -> None:
         unittest = sys.modules["unittest"]
@@ -155,20 +167,20 @@ class _Tester:
 
             addError = addFailure
 
-            def addSkip(self, test: Any, reason: str) -> None:
+            def addSkip(self, test: Any, reason: Any) -> None:
                 tester._skip(places.get(test._testMethodName), "")
+
+            addExpectedFailure = addSkip
+
+            def addUnexpectedSuccess(self, test: Any) -> None:
+                error = AssertionError("it was expected to fail")
+                self.addFailure(test, (AssertionError, error))
 
             def addSubTest(self, test: Any, subtest: Any, error: Any) -> None:
                 if error is not None:
                     self.addFailure(test, error)
 
         unittest.defaultTestLoader.loadTestsFromTestCase(kind).run(Result())
-
-    def _candidate(self) -> Any:
-        name = self._test["entry"]
-        if name not in self._names:
-            raise NameError(f"name {name!r} is not defined")
-        return self._names[name]
 
     # What the asserts of the test call.
 
@@ -192,8 +204,7 @@ class _Tester:
 
     def _skip(self, number: int | None, name: str) -> None:
         self._unfinished.discard(name)
-        if number is not None:
-            self._skipped.add(number)
+        self._skipped |= {number} if number is not None else self._test["numbers"].get(name, set())
 
     def _pass(self, number: int | None) -> None:
         if number is not None:
@@ -214,8 +225,14 @@ class _Tester:
 
     def _kind(self, error: BaseException) -> str:
         if self._peer.channel.has_ended:
-            return ENDED
-        if self._peer.is_undecided:
+            is_much = self._peer.channel.carried > MUCH or self._peer.requests > MANY_REQUESTS
+            return UNDECIDED if is_much else ENDED
+        if self._peer.is_undecided or any(one in str(error) for one in REFUSED):
+            return UNDECIDED
+        if type(error).__name__ in ("BadTest", "Elsewhere") and "_said" not in error.__dict__:
+            return BAD
+        # What it compares may be what was, or the order another one than in one process.
+        if self._peer.wire.is_blind or self._test["is_concurrent"]:
             return UNDECIDED
         if "_said" in error.__dict__ or isinstance(error, (NameError, ImportError)):
             return RAISED
@@ -256,90 +273,6 @@ class _Tester:
         return min(passed, total - 1), total, *self._failure
 
 
-class _Importer:
-    """Of modules that are not there: what came along, a stand-in for pytest, and the program, by
-    whatever name a test knows it."""
-
-    def __init__(self, peer: Any, modules: dict[str, CodeType]) -> None:
-        self._peer, self._modules = peer, modules
-
-    def find_spec(self, name: str, path: Any = None, target: Any = None) -> Any:
-        if name in sys.stdlib_module_names or "." in name:
-            return None
-        return type(sys.__spec__)(name, self)  # type: ignore[arg-type]
-
-    def create_module(self, spec: Any) -> Any:
-        return None if spec.name in self._modules else _Program(spec.name, self._peer)
-
-    def exec_module(self, module: Any) -> None:
-        if code := self._modules.get(module.__name__):
-            exec(code, module.__dict__)
-
-
-class _Program(type(sys)):  # type: ignore[misc]
-    """As a module."""
-
-    def __init__(self, name: str, peer: Any) -> None:
-        super().__init__(name)
-        self._peer = peer
-
-    def __getattr__(self, name: str) -> Any:
-        if name == "__all__":
-            return []  # all names that a test uses are there already
-        found = self._peer.given([name]) if not name.startswith("__") else {}
-        if name not in found:
-            raise AttributeError(f"the program has no {name!r}")
-        return found[name]
-
-
-def _calls(
-    function: Callable[..., Any], names: dict[str, Any], candidate: Callable[[], Any]
-) -> Iterator[dict[str, Any]]:
-    """The arguments of each call: parameters, fixtures, and the one that is the program."""
-    wanted = _arguments(function)
-    tables = getattr(function, "parametrized", [])
-    for row in itertools.product(*tables):
-        arguments: dict[str, Any] = {}
-        for part in row:
-            arguments.update(part)
-        missing = [name for name in wanted if name not in arguments]
-        if missing and not all(_is_fixture(name, names) for name in missing):
-            if len(missing) > 1:
-                raise TypeError(f"nothing gives {missing}")
-            arguments[missing[0]] = candidate()
-            missing = []
-        if missing:
-            with sys.modules["pytest"].fixtures(names) as value_of:
-                yield arguments | {name: value_of(name) for name in missing}
-        else:
-            yield arguments
-
-
-def _is_fixture(name: str, names: dict[str, Any]) -> bool:
-    return __import__("pytest").is_fixture(name, names)  # type: ignore[no-any-return]
-
-
-def _arguments(function: Any) -> list[str]:
-    plain = getattr(function, "__func__", function)
-    plain = getattr(plain, "__wrapped__", plain)
-    code = getattr(plain, "__code__", None)
-    if code is None:
-        return []
-    without_default = code.co_argcount - len(plain.__defaults__ or ())
-    return list(code.co_varnames[int(plain is not function) : without_default])
-
-
-def _positional(instance: Any) -> tuple[Any, ...]:
-    """`setup_method` may want the method that comes."""
-    return (None,) if len(_arguments(getattr(instance, "setup_method", None))) else ()
-
-
-def _completed(function: Callable[..., Any], arguments: dict[str, Any]) -> None:
-    returned = function(**arguments)
-    if hasattr(returned, "__await__"):
-        __import__("asyncio").run(returned)
-
-
 def _is_skipped(error: BaseException) -> bool:
     """By the test itself: an error of the program's is no such thing, whatever its name."""
     modules = (sys.modules.get("pytest"), sys.modules.get("unittest"))
@@ -350,15 +283,3 @@ def _is_skipped(error: BaseException) -> bool:
 def _say_that_it_asks() -> None:
     """For whoever finds that this process has died: it was not before it met the program."""
     os.write(2, ASKED)
-
-
-def _compare_nearly(same: Callable[[Any, Any], bool]) -> None:
-    """As asserts do."""
-    kind = __import__("unittest").TestCase
-    exactly = kind.assertEqual
-
-    def assert_equal(self: Any, first: Any, second: Any, msg: Any = None) -> None:
-        if not same(first, second):
-            exactly(self, first, second, msg)
-
-    kind.assertEqual = assert_equal

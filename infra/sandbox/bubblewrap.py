@@ -9,7 +9,7 @@ import os
 import shutil
 import sys
 import sysconfig
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib.util import find_spec
 from itertools import count
 from pathlib import Path
@@ -78,7 +78,7 @@ class Bubblewrap:
     def run_apart(
         self,
         source: str,
-        given: Sequence[str],
+        given: Mapping[str, bool],
         test: CodeType,
         arguments: tuple[Any, ...],
         limits: ProgramLimits,

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 MOST_BYTES = 32 * 2**20
 """Of a message."""
-PARTS = 3
+PARTS = 4
 
 
 class Ended(BaseException):
@@ -20,13 +20,16 @@ class Ended(BaseException):
 
 
 class Channel:
-    """JSON lists of three, with their lengths before them."""
+    """JSON lists of four, with their lengths before them."""
 
     def __init__(self, descriptor: int) -> None:
         self._descriptor = descriptor
         self.has_ended = False
+        self.carried = 0
+        """Bytes, to and fro."""
 
     def send(self, data: bytes) -> None:
+        self.carried += len(data)
         view = memoryview(len(data).to_bytes(8, "big") + data)
         try:
             while view:
@@ -39,6 +42,7 @@ class Channel:
         if size > MOST_BYTES:
             raise self._ended(f"a message of {size:,} bytes")
         data = self._exactly(size)
+        self.carried += size
         try:
             message = loads(data)
             if not (isinstance(message, list) and len(message) == PARTS):

@@ -31,8 +31,12 @@ if TYPE_CHECKING:
 
 TEST = "test"
 """The module of a test's own classes."""
+VARARGS, VARKEYWORDS = 4, 8
 MOCKS = "unittest.mock"
-SAID_OF_FUNCTIONS = {"__name__", "__qualname__", "__doc__", "__module__"}
+SAID_OF_FUNCTIONS = {
+    "__name__", "__qualname__", "__doc__", "__module__", "__code__", "__defaults__",
+    "__kwdefaults__", "__annotations__",
+}  # fmt: skip
 OF_CLASSES = {
     "__module__", "__qualname__", "__doc__", "__annotations__", "__init__", "__repr__", "__str__",
     "__static_attributes__", "__firstlineno__", "__dict__", "__weakref__", "__abstractmethods__",
@@ -61,11 +65,11 @@ class Guard:
         theirs = all(map(is_proxied, args))
         if name == "__contains__" and not theirs:
             return self._contains(target, *args)
-        if name in ORDERED and not theirs:
-            self._undecided(name, *args)
         if name in COMPARED and self._peer.request("is_true_of_anything", name, target):
             self._peer.lie = f"{name} of it is true of anything"
             raise AssertionError(self._peer.lie)
+        if name in ORDERED and not theirs:
+            self._undecided(name, *args)
         result = self._peer.request("operate", name, target, args)
         meets_data = (name in CALCULATED and not theirs) or (
             id(target) in self._tainted and name in REDUCED | CALCULATED
@@ -94,11 +98,14 @@ class Guard:
         """AttributeError for a request that is not the program's to make."""
         if what in ("names", "ready", "input", "give_up"):
             return
+        if what == "read" and values[0] in ("read", "readline", "readlines"):
+            return
         if what == "derive" and self._may_derive(*values):
             return
         target = values[1] if what == "operate" else values[0]
         if self._peer.wire.is_handed(target) and (
-            what == "call"
+            what in ("call", "run")
+            or (what == "method" and _may_get(*values[:2]))
             or (what == "operate" and values[0] in OPERATORS)
             or (what == "get" and _may_get(*values[:2]))
             or (what == "set" and _may_set(*values))
@@ -115,6 +122,23 @@ class Guard:
             and all(not key.startswith("__") or key in OF_CLASSES for key, _ in body)
             and all(is_function(one) or not is_proxied(one) for _, one in body)
         )
+
+
+class Shape:
+    """What decorators ask of `__code__`, without what the code holds."""
+
+    __module__ = TEST
+
+
+def shape_of(function: Any) -> Shape:
+    """AttributeError for what is none of Python's own."""
+    code, shape = function.__code__, Shape()
+    starred = bool(code.co_flags & VARARGS) + bool(code.co_flags & VARKEYWORDS)
+    arguments = code.co_argcount + code.co_kwonlyargcount + starred
+    for name in ("co_argcount", "co_kwonlyargcount", "co_posonlyargcount", "co_flags", "co_name"):
+        setattr(shape, name, getattr(code, name))
+    shape.__dict__["co_varnames"] = code.co_varnames[:arguments]
+    return shape
 
 
 def decoys(one: object) -> list[object]:

@@ -14,15 +14,15 @@ from _thread import RLock
 
 from channel import MOST_BYTES, Channel, Ended  # type: ignore[import-not-found]
 from data import dumps  # type: ignore[import-not-found]
-from guard import Guard, Undecided  # type: ignore[import-not-found]
+from guard import Guard, Undecided, shape_of  # type: ignore[import-not-found]
 from proxies import (  # type: ignore[import-not-found]
     KNOWN,
     Proxied,
-    derived,
     described,
     is_failed_assert,
     proxied_class,
 )
+from serving import DONE, Printed, Stdin, has_attribute  # type: ignore[import-not-found]
 from wire import Wire  # type: ignore[import-not-found]
 
 TYPE_CHECKING = False
@@ -32,8 +32,12 @@ if TYPE_CHECKING:
 
     Node = Any
 
-MOST_PRINTED = 1 << 16
-"""Bytes of standard output that go along with an answer."""
+WAITS_S = 3.0
+"""For another thread that asks, before it is taken for one that waits for this one."""
+RECURSION = 8000
+"""Frames: a call that goes to and fro has several on each side."""
+HIDDEN = {"__globals__", "__builtins__", "__subclasses__"}
+"""What is no business of the other side, and could not be told."""
 MOST_TEXT = 10_000
 """Of what an error says."""
 REQUEST, ANSWER, ERROR = "?", "=", "!"
@@ -51,12 +55,14 @@ class Peer:
         self._told: set[int] = set()
         """Numbers of classes that the other side knows."""
         self._telling: set[int] = set()
-        self._printed = 0
+        self._printed = Printed()
         self._lock = RLock()
         self.is_ready = self.is_undecided = False
         self.requests = 0
         self.on_request: Callable[[], None] | None = None
         """Called once, at the next one."""
+        self.rebound: dict[str, Any] = {}
+        """Names that are the other side's, also if this one has defined them."""
         self.lie = ""
         """What an object of the other side claims that cannot be."""
 
@@ -69,10 +75,12 @@ class Peer:
 
     def serve(self) -> None:
         """Answers until the other side is gone, and ends the process."""
-        sys.stdout.flush()
-        self._printed = os.fstat(1).st_size
+        self._printed.take()  # that was before the test
+        sys.setrecursionlimit(max(sys.getrecursionlimit(), RECURSION))
         # A test may have put another one in its place, or another standard input.
         vars(builtins)["input"] = lambda *prompt: self.request("input", *prompt)
+        sys.stdin = Stdin(self)
+        self.names.update(self.rebound)
         self.request("ready")
         while not self.channel.has_ended:
             try:
@@ -88,7 +96,9 @@ class Peer:
 
     def request(self, what: str, *values: object) -> Any:
         """What the other side answers; raises what it raises, and Ended."""
-        with self._lock:  # threads of a test
+        if not self._lock.acquire(timeout=WAITS_S):
+            self.give_up("a thread that waits for the program")
+        try:
             self.requests += 1
             if self.on_request is not None:
                 self.on_request()
@@ -99,6 +109,8 @@ class Peer:
                 if kind != REQUEST:
                     return self._answered(kind, *message)
                 self._handle(*message)
+        finally:
+            self._lock.release()
 
     def operate(self, name: str, target: object, *args: object) -> Any:
         """An operator of the other side's object."""
@@ -109,6 +121,8 @@ class Peer:
     def attribute(self, target: object, name: str) -> Any:
         """Of the other side's object; AttributeError also for one that has any: it would have all
         methods that a text or a list has."""
+        if name == "__dataclass_fields__" and self._guard is not None:
+            self.give_up("fields of a dataclass of the program's")
         return self.request("get", target, name, f"has_{os.urandom(4).hex()}")
 
     def give_up(self, what: str) -> NoReturn:
@@ -126,13 +140,14 @@ class Peer:
             raise self._ended("an answer that nobody has asked for")
         self._handle(*message)
 
-    def _handle(self, what: str, message: Node) -> None:
+    def _handle(self, what: str, printed: Any, message: Node) -> None:
         try:
+            self._hear(printed)
             values = self._values(message)
             if self._guard is not None:
                 self._guard.assert_allowed(what, values)
             answer = self._do(what, values)
-            data = self._spelt(ANSWER, self._newly_printed(), self.wire.message(answer))
+            data = self._spelt(ANSWER, "", self.wire.message(answer))
         except Ended:
             raise
         except BaseException as error:
@@ -140,65 +155,47 @@ class Peer:
         self.channel.send(data)
 
     def _do(self, what: str, values: list[Any]) -> Any:
-        if what == "call":
-            target, args, named = values
-            return target(*args, **dict(named))
-        if what == "operate":
-            name, target, args = values
-            return getattr(type(target), name)(target, *args)
+        do = DONE.get(what)
+        if do is not None:
+            return do(*values)
         if what == "get":
             return self._attribute(*values)
-        if what == "set":
-            return setattr(*values)
         if what == "names":
             return {name: self.names[name] for name in values[0] if name in self.names}
-        if what == "copy":
-            return getattr(__import__("copy"), values[1])(values[0])
-        if what == "run":
-            return __import__("asyncio").run(values[0])
-        if what == "derive":
-            name, bases, body = values
-            return derived(name, bases, dict(body))
-        if what == "input":
-            return input(*values)
-        if what == "is_true_of_anything":
-            return _is_true_of_anything(*values)
+        if what == "name":  # of the program's module, as a test patches it
+            self.names[values[0]] = values[1]
+        if what == "no_name":
+            del self.names[values[0]]
         self.is_undecided |= what == "give_up"
         self.is_ready |= what == "ready"
         return None
 
     def _attribute(self, target: Any, name: str, any_other: str) -> Any:
-        if self._guard is None and hasattr(target, any_other):
+        if self._guard is None and (name in HIDDEN or has_attribute(target, any_other)):
             # What it has besides its answer to all names.
             kind = type if isinstance(target, type) else object
-            kind.__getattribute__(target, name)
+            kind.__getattribute__(target, f"no {name}" if name in HIDDEN else name)
+        if name == "__code__" and self._guard is not None:
+            return shape_of(target)
         return getattr(target, name)
-
-    def _newly_printed(self) -> str:
-        """What was written to standard output, which the other side may listen to."""
-        if self._guard is not None:
-            return ""
-        try:
-            sys.stdout.flush()
-            size = os.fstat(1).st_size
-            text = os.pread(1, min(size - self._printed, MOST_PRINTED), self._printed)
-        except (OSError, ValueError, AttributeError):  # it has closed or replaced it
-            return ""
-        self._printed = size
-        return text.decode("utf-8", "replace")
 
     # What stands for objects that are no data.
 
     def _exported(self, value: Any, number: int) -> Node:
         if isinstance(value, type):
             return self._class(value)
-        if isinstance(value, BaseException):
-            try:
-                args, text = self.wire.encode(value.args), str(value)
-            except Exception:  # what it says may be anything
-                args, text = ["tuple"], ""
-            return ["error", number, self._class(type(value)), args, text[:MOST_TEXT]]
-        return ["object", number, self._class(type(value), of_object=True)]
+        if not isinstance(value, BaseException):
+            return ["object", number, self._class(type(value), of_object=True)]
+        kind = self._class(type(value))  # before its arguments, which may be of it
+        try:
+            args, text = self.wire.encode(value.args), str(value)
+        except Exception:  # what it says may be anything
+            args, text = ["tuple"], ""
+        if isinstance(value, OSError) and value.filename is not None and len(value.args) == 2:
+            args = self.wire.encode((*value.args, value.filename))
+        cause = value.__cause__
+        cause_node = self.wire.encode(cause) if isinstance(cause, Exception) else None
+        return ["error", number, kind, args, text[:MOST_TEXT], cause_node]
 
     def _class(self, kind: type, *, of_object: bool = False) -> Node:
         """What both sides have by its name; others once with all that makes them."""
@@ -209,8 +206,9 @@ class Peer:
             return ["of", number]
         self._told.add(number)
         self._telling.add(number)
-        module, name, bases, operators = described(kind)
-        return ["class", number, module, name, list(map(self._class, bases)), operators]
+        module, name, bases, operators, methods = described(kind)
+        nodes = list(map(self._class, bases))
+        return ["class", number, module, name, nodes, operators, methods]
 
     def _proxy(self, node: Node) -> Any:
         kind, number, *rest = node
@@ -236,32 +234,35 @@ class Peer:
             if not isinstance(found, type):
                 raise ValueError("no class")
             return found
-        module, name, bases, operators = rest
+        module, name, bases, operators, methods = rest
         decoded = [self.wire.decode(base) for base in bases]
         for base in decoded:
             is_theirs = isinstance(base, Proxied) or issubclass(base, BaseException)
             if not (is_theirs or base in KNOWN.values()):
                 raise ValueError(f"{base!r:.80} is no class of the other side")
-        derived = proxied_class(self, (module, name, decoded, operators))
+        derived = proxied_class(self, (module, name, decoded, operators, methods))
         self.wire.know(number, derived)
         return derived  # type: ignore[no-any-return]
 
-    def _error(self, kind: Node, args: Node, text: str) -> BaseException:
-        derived = self.wire.decode(kind)
+    def _error(self, kind: Node, args: Node, text: str, cause: Node) -> BaseException:
+        derived, values = self.wire.decode(kind), self.wire.decode(args)
         if not issubclass(derived, BaseException) or issubclass(derived, (Ended, Undecided)):
             raise ValueError("no error of its own")
         try:
-            error = derived(*self.wire.decode(args))
+            is_theirs = isinstance(derived, Proxied)  # calling that would make another one there
+            error = derived.__new__(derived, *values) if is_theirs else derived(*values)
         except Exception:  # it wants other arguments than it keeps
             error = derived.__new__(derived)
+        if isinstance(derived, Proxied):
+            error.args = values
         error.__dict__["_said"] = str(text)
+        error.__cause__ = self.wire.decode(cause)
         return error  # type: ignore[no-any-return]
 
     # Messages.
 
-    def _answered(self, kind: str, printed: Any, message: Node) -> Any:
-        if printed:
-            sys.stdout.write(str(printed))
+    def _answered(self, kind: str, what: str, printed: Any, message: Node) -> Any:
+        self._hear(printed)
         [value] = self._values(message)
         if kind == ANSWER:
             return value
@@ -269,14 +270,22 @@ class Peer:
             raise self._ended("it raises what is no error")
         raise value.with_traceback(None)
 
+    def _hear(self, printed: Any) -> None:
+        if printed and self._guard is not None:
+            for stream, text in zip((sys.stdout, sys.stderr), printed[:2], strict=True):
+                if text and stream is not None:
+                    stream.write(str(text))
+            # What this side prints would go there too.
+            self.wire.is_blind |= bool(printed[2])
+
     def _values(self, message: Node) -> list[Any]:
         try:
             return self.wire.values(message)  # type: ignore[no-any-return]
         except Exception as nonsense:
             raise self._ended(f"{type(nonsense).__name__}: {nonsense}") from None
 
-    def _spelt(self, kind: str, *parts: Node) -> bytes:
-        data = dumps([kind, *parts])
+    def _spelt(self, kind: str, what: str, message: Node) -> bytes:
+        data = dumps([kind, what, [] if self._guard else self._printed.take(), message])
         if len(data) > MOST_BYTES:
             raise ValueError(f"a message of {len(data):,} bytes")
         self._telling = set()
@@ -289,9 +298,9 @@ class Peer:
         self._told -= self._telling
         self.wire.was_not_sent()
         if self._guard is None:
-            sys.stderr.write(f"{type(error).__name__}: {str(error)[:MOST_TEXT]}\n")
+            self._printed.log(error)
         try:
-            return self._spelt(ERROR, self._newly_printed(), self.wire.message(error))
+            return self._spelt(ERROR, "", self.wire.message(error))
         except Exception:
             self._told -= self._telling
             self.wire.was_not_sent()
@@ -309,13 +318,7 @@ def joined(channel: int, names: dict[str, Any], settings: dict[str, Any]) -> Pee
     guards = settings["guards"]
     peer = Peer(Channel(channel), {} if guards else names, guards=guards)
     if settings["given"]:
-        names.update(peer.given(settings["given"]))
+        given = peer.given(settings["given"])
+        names.update(given)
+        peer.rebound = {name: given[name] for name in settings["rebound"] if name in given}
     return peer
-
-
-def _is_true_of_anything(name: str, target: Any) -> bool:
-    try:
-        result = getattr(type(target), name)(target, object())
-        return result is not NotImplemented and bool(result)
-    except Exception:  # as an order should
-        return False

@@ -32,7 +32,13 @@ OPERATORS = COMPARED | CALCULATED | {
     "__setitem__", "__delitem__", "__enter__", "__exit__", "__neg__", "__pos__", "__abs__",
     "__invert__", "__int__", "__float__", "__complex__", "__index__", "__round__", "__trunc__",
     "__floor__", "__ceil__", "__str__", "__repr__", "__format__", "__hash__", "__bytes__",
+    "__missing__", "__get__", "__set__", "__delete__", "__set_name__", "__aiter__", "__anext__",
+    "__aenter__", "__aexit__", "__await__",
 }  # fmt: skip
+
+
+class _WithMethod:
+    def method(self) -> None: ...
 
 
 async def _coroutine() -> None: ...
@@ -42,11 +48,12 @@ def _generator() -> Any:
     yield
 
 
+FunctionType, MethodType = type(_generator), type(_WithMethod().method)
 _made = _coroutine()
 BUILT_IN: dict[str, type] = {
     kind.__name__: kind
     for kind in (type(_coroutine), type(_made), type(_generator()), type(len), type(sys),
-                 type(_made.close), map, filter, zip, enumerate, reversed)
+                 MethodType, map, filter, zip, enumerate, reversed)
 }  # fmt: skip
 """Types whose instances are no data, and which both sides have."""
 _made.close()
@@ -58,14 +65,15 @@ KNOWN: dict[str, type] = {
 """Built-in data, and errors."""
 UNHASHABLE = "-"
 """Among operators."""
-Described = tuple[str, str, list[type], list[str]]
-"""A class: its module, name, bases and operators."""
+Described = tuple[str, str, list[type], list[str], list[str]]
+"""A class: its module, name, bases, operators and methods."""
 
 
 class Proxied(type):
     """Of classes of the other side."""
 
-    _peer: Peer
+    if TYPE_CHECKING:
+        _peer: Peer
 
     def __new__(cls, name: str, bases: tuple[Any, ...], body: dict[str, Any]) -> Any:
         """A class that this side derives from one of the other's, which must then have it too."""
@@ -89,6 +97,23 @@ class Proxied(type):
     def __setattr__(cls, name: str, value: Any) -> None:
         cls._peer.request("set", cls, name, value)
 
+    def __delattr__(cls, name: str) -> None:
+        cls._peer.request("delete", cls, name)
+
+    def __instancecheck__(cls, one: Any) -> bool:
+        return type.__instancecheck__(cls, one) or (
+            not is_data(one) and cls._peer.request("is_instance", one, cls)
+        )
+
+    def __subclasscheck__(cls, one: Any) -> bool:
+        return type.__subclasscheck__(cls, one) or (
+            isinstance(one, Proxied) and cls._peer.request("is_subclass", one, cls)
+        )
+
+    @property
+    def __annotations__(cls) -> Any:  # type: ignore[override]
+        return cls._peer.attribute(cls, "__annotations__")
+
     def __iter__(cls) -> Any:
         return cls._peer.operate("__iter__", cls)
 
@@ -108,7 +133,7 @@ class Proxied(type):
 def derived(name: str, bases: tuple[Any, ...], body: dict[str, Any]) -> type:
     """A class of this side with methods of the other's."""
     body["__module__"] = bases[0].__module__
-    methods = {key: _method(one) if is_function(one) else one for key, one in body.items()}
+    methods = {key: as_method(one) if is_function(one) else one for key, one in body.items()}
     return type(bases[0])(name, bases, methods)  # type: ignore[no-any-return]
 
 
@@ -116,8 +141,12 @@ def is_function(value: object) -> bool:
     return is_proxied(value) and type(value).__name__ == "function"
 
 
-def _method(function: Any) -> Callable[..., Any]:
+def as_method(function: Any) -> Callable[..., Any]:
     return lambda own, *args, **named: function(own, *args, **named)
+
+
+def is_data(value: object) -> bool:
+    return base_of(type(value)) is not None and not is_proxied(value)
 
 
 def is_proxied(value: object) -> bool:
@@ -128,33 +157,57 @@ def described(kind: type) -> Described:
     """What the other side must know to make the like."""
     known = KNOWN.values()
     bases = [base for base in kind.__bases__ if base.__module__ != "builtins" or base in known]
-    return kind.__module__, kind.__name__, bases, _operators(kind)
+    return kind.__module__, kind.__name__, bases, _operators(kind), _methods(kind)
 
 
 def proxied_class(peer: Peer, described: Described) -> type:
     """The like of a class of the other side; errors are errors here too."""
-    module, name, bases, operators = described
-    if errors := tuple(base for base in bases if issubclass(base, BaseException)):
-        return _standard_error(module, name) or type(name, errors, _ERROR | {"_peer": peer})
+    module, name, bases, operators, methods = described
+    if any(issubclass(base, BaseException) for base in bases):
+        if (found := _standard(module, name)) and issubclass(found, BaseException):
+            return found  # type: ignore[no-any-return]
+        return type.__new__(Proxied, name, tuple(bases), _ERROR | {"_peer": peer})
     body: dict[str, Any] = {"_peer": peer, "__module__": "program", **_OBJECT}
+    body["__init__"] = lambda *_, **__: peer.give_up(f"{name}.__init__ of an object of the test's")
+    body |= {one: _method_of(one) for one in methods}
     body |= {one: _operator(one) for one in operators if one in OPERATORS}
     if UNHASHABLE in operators:
         body["__hash__"] = None
+    if "__next__" in operators:
+        del body["__copy__"], body["__deepcopy__"]  # `tee` would take it for a copy of an iterator
+    if "__await__" in operators:
+        body["__await__"] = _await
     if module == "builtins" and name in BUILT_IN:
-        # What `isinstance` asks for where the type itself is another one.
-        body["__class__"] = property(lambda own: BUILT_IN[name])
-        body |= _COROUTINE if name == "coroutine" else {}
-        body |= _GENERATOR if name == "generator" else {}
+        body |= _built_in(name)
     if data := next((base for base in map(base_of, bases) if base), None):
         body = _as_data(body, operators, data)
-    return type.__new__(Proxied, name, tuple(bases), body)
+    own = _standard(module, name)
+    if own is not None and not hasattr(own, "register") and module != "builtins":
+        body["__class__"] = property(lambda _: own)
+    made = type.__new__(Proxied, name, tuple(bases), body)
+    if own is not None and hasattr(own, "register"):
+        own.register(made)  # an abstract class: `isinstance` is asked of this side's
+    return made
+
+
+def _built_in(name: str) -> dict[str, Any]:
+    # What `isinstance` asks for where the type itself is another one.
+    body: dict[str, Any] = {"__class__": property(lambda own: BUILT_IN[name])}
+    if name == "coroutine":
+        return body | _COROUTINE
+    if name == "generator":
+        return body | _GENERATOR
+    return body | ({"__get__": _bound} if name == "function" else {})
+
+
+def _bound(own: Any, instance: Any, owner: Any = None) -> Any:
+    """As the functions of a class of this side are."""
+    return own if instance is None else MethodType(own, instance)  # type: ignore[misc]
 
 
 def _as_data(body: dict[str, Any], operators: list[str], data: type) -> dict[str, Any]:
     """Of a class derived from a built-in one: what is stored decides, whatever it says itself."""
-    own = set(vars(data)) if data not in MUTABLE else ORDERED | {"__hash__"}
-    if data in (tuple, frozenset):
-        own -= CALCULATED
+    own = set(vars(data)) - CALCULATED if data not in MUTABLE else ORDERED | {"__hash__"}
     if data is set:
         own |= {"issubset", "issuperset", "isdisjoint"}
     attributes = {one: _Attribute(one) for one in operators if not one.startswith(("_", "-"))}
@@ -163,13 +216,13 @@ def _as_data(body: dict[str, Any], operators: list[str], data: type) -> dict[str
     return found | {one: getattr(data, one) for one in ORDERED | {"__hash__"} if hasattr(data, one)}
 
 
-def _standard_error(module: str, name: str) -> type | None:
-    """One that this side knows from the standard library; nobody imports it only for that. A test
-    is not told to skip."""
+def _standard(module: str, name: str) -> Any:
+    """A class that this side knows from the standard library; nobody imports it only for that. A
+    test is not told to skip."""
     root = module.partition(".")[0]
     is_standard = root in sys.stdlib_module_names and root != "unittest"
     found = getattr(sys.modules.get(module), name, None) if is_standard else None
-    return found if isinstance(found, type) and issubclass(found, BaseException) else None
+    return found if isinstance(found, type) else None
 
 
 def _operators(kind: Any) -> list[str]:
@@ -183,6 +236,27 @@ def _operators(kind: Any) -> list[str]:
     if getattr(kind, "__hash__", None) is None and "__hash__" in names:
         found = [name for name in found if name != "__hash__"] + [UNHASHABLE]
     return found
+
+
+def _methods(kind: Any) -> list[str]:
+    """Functions that its classes define: one message calls them, and not two."""
+    line = type.__dict__["__mro__"].__get__(kind)
+    functions = (
+        name
+        for one in line
+        if one.__module__ not in sys.stdlib_module_names
+        for name, value in one.__dict__.items()
+        if type(value) is FunctionType and name[:1] != "_"
+    )
+    return [] if base_of(kind) else list(dict.fromkeys(functions))
+
+
+def _method_of(name: str) -> Callable[..., Any]:
+    def method(own: Any, *args: Any, **named: Any) -> Any:
+        return type(own)._peer.request("method", own, name, args, tuple(named.items()))
+
+    method.__name__ = name
+    return method
 
 
 def _operator(name: str) -> Callable[..., Any]:
@@ -215,6 +289,10 @@ def _set(own: Any, name: str, value: Any) -> None:
     type(own)._peer.request("set", own, name, value)
 
 
+def _delete(own: Any, name: str) -> None:
+    type(own)._peer.request("delete", own, name)
+
+
 class _Attribute:
     """Of an instance, or of its class."""
 
@@ -243,9 +321,9 @@ def _await(own: Any) -> Any:
 
 
 def _error_attribute(own: Any, name: str) -> Any:
-    if name.startswith("_") or not own._peer.wire.knows(own):  # one that was made here
+    if name.startswith("_") or not type(own)._peer.wire.knows(own):  # one that was made here
         raise AttributeError(name)
-    return own._peer.attribute(own, name)
+    return type(own)._peer.attribute(own, name)
 
 
 def _error_text(own: Any) -> str:
@@ -258,6 +336,7 @@ _OBJECT: dict[str, Any] = {
     "__dict__": _Attribute("__dict__"),
     "__getattr__": _get,
     "__setattr__": _set,
+    "__delattr__": _delete,
     "__copy__": lambda own: type(own)._peer.request("copy", own, "copy"),
     "__deepcopy__": lambda own, memo: type(own)._peer.request("copy", own, "deepcopy"),
 }

@@ -6,7 +6,7 @@ import py_compile
 import secrets
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import cache
 from itertools import accumulate, pairwise
@@ -101,7 +101,7 @@ class Slot:
     def run_apart(
         self,
         source: str,
-        given: Sequence[str],
+        given: Mapping[str, bool],
         test: CodeType,
         arguments: tuple[Any, ...],
         limits: ProgramLimits,
@@ -111,7 +111,12 @@ class Slot:
         program = _Program(
             source,
             [ProgramTest(expression="peer.serve()")],
-            {"modules": modules, "guards": False, "given": list(given)},
+            {
+                "modules": modules,
+                "guards": False,
+                "given": list(given),
+                "rebound": [name for name, is_fixed in given.items() if is_fixed],
+            },
         )
         tester = _Program(
             test,
@@ -258,7 +263,7 @@ def _modules() -> list[tuple[str, CodeType]]:
     """What both of two programs run that use each other, in the order of their imports."""
     return [
         (name, compile((HERE / f"{name}.py").read_text(), f"{name}.py", "exec", dont_inherit=True))
-        for name in ("data", "wire", "channel", "proxies", "guard", "peer")
+        for name in ("data", "wire", "channel", "proxies", "guard", "serving", "peer")
     ]
 
 

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     Node = Any
     """What JSON spells."""
 
-MOST_WATCHED, MOST_WATCHED_BYTES = 100, 100_000
+MOST_WATCHED, MOST_WATCHED_BYTES = 1000, 100_000
 """Of containers that are looked at for changes in each message; of more, those that it mentions."""
 HELD_HERE = 2
 """References: `objects`, and the argument of who counts them."""
@@ -66,6 +66,8 @@ class Wire:
         """Of containers, as both sides have last known them."""
         self._mentioned: dict[int, None] = {}
         self._forget_at = MOST_WATCHED
+        self.is_blind = False
+        """There have been so many that what has become of some is not known."""
         self._open: set[int] = set()
 
     def number(self, value: object) -> int:
@@ -90,12 +92,12 @@ class Wire:
         return [nodes, self._changes()]
 
     def values(self, message: Node) -> list[Any]:
-        """What the other side's message says; its changes are made here."""
+        """What the other side's message says; its changes are made here. What it mentions is
+        looked at for changes when it is answered."""
         nodes, changes = message
         values = [self.decode(node) for node in nodes]
         for node in changes:  # may use what the values have made known
             self.decode(node)
-        self._mentioned = {}
         return values
 
     def _changes(self) -> list[Node]:
@@ -116,6 +118,7 @@ class Wire:
         are_few = len(self._contents) <= MOST_WATCHED
         if are_few and sum(map(len, self._contents.values())) <= MOST_WATCHED_BYTES:
             return list(self._contents)
+        self.is_blind = True
         return list(self._mentioned)
 
     def was_not_sent(self) -> None:
@@ -264,6 +267,7 @@ class Wire:
         if value is None:
             value = kind_of(name)()
             self.know(number, value)
+        self._mentioned[number] = None
         values = [self.decode(node) for node in content]
         self.objects[number] = value = filled(value, name, values)
         self.know(number, value)

@@ -29,7 +29,7 @@ def test_what_the_labels_say(name: str) -> None:
     assert not wrong, [(one.kind, one.reason, reason) for one, reason in wrong[:10]]
 
 
-MEGABYTE = 1 << 20
+MEGABYTE, LONG = 1 << 20, 1 << 17
 HOSTILE = {
     "empty": "",
     "blanks": " \t\n\r\u3000",
@@ -43,21 +43,21 @@ HOSTILE = {
     "tags": "\U000e0041" * 1000,
     "one line": "word " * (MEGABYTE // 5),
     "one word": "a" * MEGABYTE,
-    "one digit": "1" * MEGABYTE,
-    "han": "数" * MEGABYTE,
-    "line ends": "\n" * MEGABYTE,
+    "one digit": "1" * LONG,
+    "han": "数" * LONG,
+    "line ends": "\n" * LONG,
     "spaces": "\n" + " " * MEGABYTE + "x",
-    "dollars": "$" * MEGABYTE,
-    "open formulas": "\\[ x " * (MEGABYTE // 5),
-    "open environments": "\\begin{a} " * (MEGABYTE // 10),
-    "fences": "```\n" * (MEGABYTE // 4),
-    "at signs": "a@" * (MEGABYTE // 2),
-    "dots": "a.b@c." * (MEGABYTE // 6),
-    "number groups": "1234 5678 " * (MEGABYTE // 10),
-    "angles": "<|" * (MEGABYTE // 2),
-    "roles": "\nuser:" * (MEGABYTE // 6),
-    "apologies": "I'm sorry " * (MEGABYTE // 10),
-    "orders": "ignore all " * (MEGABYTE // 11),
+    "dollars": "$" * LONG,
+    "open formulas": "\\[ x " * (LONG // 5),
+    "open environments": "\\begin{a} " * (LONG // 10),
+    "fences": "```\n" * (LONG // 4),
+    "at signs": "a@" * (LONG // 2),
+    "dots": "a.b@c." * (LONG // 6),
+    "number groups": "1234 5678 " * (LONG // 10),
+    "angles": "<|" * (LONG // 2),
+    "roles": "\nuser:" * (LONG // 6),
+    "apologies": "I'm sorry " * (LONG // 10),
+    "orders": "ignore all " * (LONG // 11),
 }
 
 

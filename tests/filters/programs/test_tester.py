@@ -25,7 +25,7 @@ def table(name: str) -> dict[str, list[str]]:
     }
 
 
-SHAPES, LIES = table("shapes.txt"), table("lies.txt")
+SHAPES, MORE_SHAPES, LIES = map(table, ("shapes.txt", "more_shapes.txt", "lies.txt"))
 
 
 @pytest.fixture(scope="module")
@@ -41,11 +41,15 @@ def judged(scorer: CodeScorer, tests: str, program: str) -> Score:
     return scorer(Response("q", None, f"```python\n{program}\n```", "stop", reference=reference))
 
 
-@pytest.mark.parametrize("name", SHAPES)
+SLOW = [pytest.param(name, marks=pytest.mark.slow) for name in MORE_SHAPES]
+
+
+@pytest.mark.parametrize("name", [*SHAPES, *SLOW])
 def test_right_and_wrong(scorer: CodeScorer, name: str) -> None:
-    tests, right, wrong = SHAPES[name]
+    tests, right, wrong = (SHAPES | MORE_SHAPES)[name]
     assert judged(scorer, tests, right).verdict == "true", judged(scorer, tests, right)
-    assert judged(scorer, tests, wrong).verdict == "false", judged(scorer, tests, wrong)
+    score = judged(scorer, tests, wrong)
+    assert score.verdict == "false" or score.reason == "undecided", score
 
 
 @pytest.mark.parametrize("name", LIES)

@@ -18,6 +18,7 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
 import psutil
@@ -35,6 +36,9 @@ PROGRAM = "print(int(input()) + 1)"
 LIMITS = ProgramLimits()
 SUITE = json.dumps({"tests": [{"call": "f", "arguments": [1], "returns": 2}], "time_limit": 0.5})
 ASSERTS = json.dumps({"tests": ["assert f(1) == 2"], "time_limit": 0.5})
+"""Compared outside."""
+TEST = json.dumps({"tests": ["x = f(1)\nassert x == 2"], "time_limit": 0.5})
+"""In a sandbox of its own."""
 SOUND = [
     ("def f(x): return x + 1", "true"),
     ("def f(x): return x", "false"),
@@ -94,10 +98,11 @@ def costs() -> None:
         score = scorer(Response("q", None, answer, "stop", reference=reference))
         assert score.verdict == "true"
 
-    both = {"a call": lambda: scored(SUITE), "an assert": lambda: scored(ASSERTS)}
-    found = {name: median_ms(call) for name, call in both.items()}
+    tests_of = {"a call": SUITE, "an assert": ASSERTS, "a test apart": TEST}
+    scoring = {name: partial(scored, reference) for name, reference in tests_of.items()}
+    found = {name: median_ms(call) for name, call in scoring.items()}
     print(f"through the scorer, median ms: {found}")
-    calls |= both
+    calls |= scoring
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         for name, call in calls.items():
             started = time.perf_counter()
@@ -128,9 +133,7 @@ def soak(programs: int) -> None:
         for _ in range(programs)
     ]
     responses = [
-        Response(
-            "q", None, f"```python\n{source}\n```", "stop", reference=(SUITE, ASSERTS)[place % 2]
-        )
+        Response("q", None, f"```python\n{source}\n```", "stop", reference=(SUITE, TEST)[place % 2])
         for place, (source, _) in enumerate(rows)
     ]
     batches = [responses[start : start + 100] for start in range(0, programs, 100)]

@@ -11,6 +11,7 @@ from typing import ClassVar
 from filters.in_sandbox import InSandbox
 from filters.programs.apart import modules, tester
 from filters.programs.extraction import program_of
+from filters.programs.plain import PlainAssert, is_data
 from filters.programs.suite import Asserted, Call, Script, Suite, read_suite
 from filters.programs.tester import ASKED, BAD, ENDED, RAISED, UNDECIDED, WRONG
 from filters.programs.values import read_value
@@ -157,6 +158,8 @@ class CodeScorer(InSandbox):
 
     def _asserted(self, case: Asserted, program: str, limits: ProgramLimits) -> "_Outcome":
         assert self.sandbox is not None
+        if case.plain and (outcome := self._plainly(case, program, limits)):
+            return outcome
         test = case.test
         run, of_test = self.sandbox.run_apart(
             program, test["gives"], tester(), (modules(), dict(test)), limits
@@ -180,6 +183,20 @@ class CodeScorer(InSandbox):
         if kind == RAISED and (known := _known_error(evidence)):
             return _Outcome(passed, known, evidence)
         return _Outcome(passed, REASONS[kind], evidence)
+
+    def _plainly(self, case: Asserted, program: str, limits: ProgramLimits) -> "_Outcome | None":
+        """By what the program answers alone; null where that is no data."""
+        runs = self._run(program, [one.test() for one in case.plain], limits)
+        asked = list(zip(case.plain, runs, strict=False))
+        if not all(is_data(run) for _, run in asked):
+            return None
+        passed = [_ended_well(run) and _passes(one, run) for one, run in asked]
+        if all(passed) and len(passed) == len(case.plain):
+            return _Outcome(len(passed), cpu_s=max(run.cpu_s for run in runs))
+        one, run = asked[passed.index(False)]
+        if run.result is not None and _ended_well(run):
+            return _Outcome(sum(passed), "wrong_answer", one.told(run))
+        return _Outcome(sum(passed), _reason(run), _end_of(run))
 
     def _try_checker(self, suite: Suite) -> None:
         """ValueError where it fails on what is expected."""
@@ -230,7 +247,7 @@ def _ended_well(run: ProgramRun) -> bool:
     return run.how == "ended" and run.status == 0
 
 
-def _passes(case: Script | Call, run: ProgramRun) -> bool:
+def _passes(case: Script | Call | PlainAssert, run: ProgramRun) -> bool:
     try:
         return case.passes(run)
     except Exception:  # it has no result, or one whose values raise what they like

@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 
 from filters.programs.assertions import prepared
 from filters.programs.outputs import same_output
+from filters.programs.plain import PlainAssert, plain_asserts
 from filters.programs.sameness import same_value
 from filters.programs.values import as_json, is_shallow, read_value
 from schemas.ports import ProgramLimits, ProgramRun, ProgramTest
@@ -71,6 +72,8 @@ class Asserted:
 
     test: Mapping[str, Any]
     """See `assertions.prepared`."""
+    plain: tuple[PlainAssert, ...]
+    """The same, if it is nothing but such."""
 
     @property
     def checks(self) -> int:
@@ -143,7 +146,7 @@ def _joined(tests: list[Any]) -> list[Any]:
 
 def _cases(test: Any, setup: str, entry: str) -> Iterator[Case]:
     if isinstance(test, str):
-        yield Asserted(prepared(test, entry, setup))
+        yield Asserted(prepared(test, entry, setup), () if setup else plain_asserts(test, entry))
     elif not isinstance(test, dict):
         raise ValueError(f"a test is an object or an assert, not {str(test)[:80]!r}")
     elif "call" in test:

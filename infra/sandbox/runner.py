@@ -44,10 +44,10 @@ SAID = {
 }  # fmt: skip
 """What their text says is all that they are."""
 LISTED = {
-    "collections.deque": "list",
-    "builtins.dict_items": "list",
-    "builtins.dict_keys": "list",
-    "builtins.dict_values": "list",
+    "collections.deque": "deque",
+    "builtins.dict_items": "dict_items",
+    "builtins.dict_keys": "dict_keys",
+    "builtins.dict_values": "dict_values",
 }
 MOST_ITEMS = 100_000
 """Of an iterator."""

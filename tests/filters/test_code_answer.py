@@ -17,6 +17,7 @@ from tests.filters.programs.hacks import HACKS
 
 RIGHT = "def add(a, b):\n    return a + b"
 ASSERTS = "assert add(1, 2) == 3\nassert add(2, 2) == 4\nassert sum([add(0, 7)]) == len(range(7))"
+PLAIN = "assert add(1, 2) == 3\nassert add(2, 2) == 4\nassert add(a=0, b=7) == 7"
 CALLS = {
     "tests": [
         {"call": "add", "arguments": [1, 2], "returns": 3},
@@ -52,7 +53,7 @@ def told(scorer: CodeScorer, tests: Any, program: str, *, fenced: bool = True) -
     return score.verdict, score.reason
 
 
-@pytest.mark.parametrize("tests", [ASSERTS, CALLS], ids=["asserts", "calls"])
+@pytest.mark.parametrize("tests", [ASSERTS, PLAIN, CALLS], ids=["asserts", "plain", "calls"])
 def test_the_right_one_passes(scorer: CodeScorer, tests: Any) -> None:
     score = judged(scorer, tests, RIGHT)
     assert (score.verdict, score.reason, score.values["passed"], score.values["total"]) == (
@@ -65,7 +66,7 @@ def test_the_right_one_passes(scorer: CodeScorer, tests: Any) -> None:
 
 
 @pytest.mark.parametrize("hack", HACKS)
-@pytest.mark.parametrize("tests", [ASSERTS, CALLS], ids=["asserts", "calls"])
+@pytest.mark.parametrize("tests", [ASSERTS, PLAIN, CALLS], ids=["asserts", "plain", "calls"])
 def test_no_hack_passes(scorer: CodeScorer, tests: Any, hack: str) -> None:
     # Many of them end by being late.
     tests = {"tests": [tests]} if isinstance(tests, str) else tests

@@ -216,3 +216,26 @@ def test_what_is_no_verdict(scorer: CodeScorer, tests: str, reason: str) -> None
     reference = f"#json {json.dumps({'tests': [tests], 'time_limit': 0.5})}"
     score = judged(scorer, reference, program)
     assert (score.verdict, score.reason) == (None, reason), score
+
+
+@pytest.mark.parametrize(
+    ("program", "verdict", "reason"),
+    [
+        ("def f(): return [1, 2]", "true", None),
+        ("def f(): return (1, 2)", "false", "wrong_answer"),
+        ("from collections import deque\ndef f(): return deque([1, 2])", "false", "wrong_answer"),
+        ("def f(): return {1: 0, 2: 0}.keys()", "false", "wrong_answer"),
+        ("def f(): return iter([1, 2])", "false", "wrong_answer"),
+        ("def f(): return object()", "false", "wrong_answer"),
+        ("class A:\n    def __eq__(self, other): return other == [1, 2]\nf = A", None, "undecided"),
+        ("class A(list): pass\ndef f(): return A([1, 2])", "true", None),
+        ("def f(): return 1 / 0", "false", "crash"),
+        ("g = 1", "false", "crash"),
+        ("def f(): return 1 +", "false", "syntax_error"),
+    ],
+)
+def test_a_plain_assert_is_as_strict_as_python(
+    scorer: CodeScorer, program: str, verdict: str | None, reason: str | None
+) -> None:
+    score = judged(scorer, "assert f() == [1, 2]", program)
+    assert (score.verdict, score.reason) == (verdict, reason), score

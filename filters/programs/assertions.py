@@ -28,7 +28,7 @@ FIXTURES = {"capsys", "monkeypatch", "request"}
 """That the stand-in of pytest has."""
 CONCURRENT = {"create_task", "gather", "wait_for", "TaskGroup", "as_completed"}
 """What runs at the same time is asked of the program one after the other."""
-CHECK, SAME, MUST = "check__", "same__", "must__"
+CHECK, SAME = "check__", "same__"
 """What the tester defines for asserts."""
 LONGEST_TEXT = 300
 ENDINGS = {"unittest.main", "pytest.main", "sys.exit", "exit", "quit"}
@@ -192,34 +192,10 @@ class _Tests:
 
 
 class _Nearly(ast.NodeTransformer):
-    """In asserts two values are equal if they are nearly so. One in a function within another may
-    raise where somebody catches it: it counts nevertheless."""
-
-    def __init__(self) -> None:
-        self._functions = self._catching = 0
-
-    def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.AST:
-        self._functions += 1
-        self.generic_visit(node)
-        self._functions -= 1
-        return node
-
-    def visit_Try(self, node: ast.Try) -> ast.AST:
-        return self._visit_catching(node)
-
-    def visit_With(self, node: ast.With) -> ast.AST:
-        return self._visit_catching(node) if _catches(node) else self.generic_visit(node)
-
-    def _visit_catching(self, node: ast.AST) -> ast.AST:
-        self._catching += 1
-        self.generic_visit(node)
-        self._catching -= 1
-        return node
+    """In asserts two values are equal if they are nearly so."""
 
     def visit_Assert(self, node: ast.Assert) -> ast.AST:
         node.test = _Equal().visit(node.test)
-        if self._functions > 1 and not self._catching:
-            node.test = ast.Call(ast.Name(MUST, ast.Load()), [node.test], [])
         return node
 
     def visit_Call(self, node: ast.Call) -> ast.AST:

@@ -44,7 +44,7 @@ class _Tester:
         self._peer, self._test = peer, test
         self._module = sys.modules["test"] = type(sys)("test")
         self._names = self._module.__dict__
-        self._names.update(check__=self._check, same__=self._same, must__=self._must)
+        self._names.update(check__=self._check, same__=self._same)
         self._compared: tuple[Any, ...] = ()
         self._passed: set[int] = set()
         self._skipped: set[int] = set()
@@ -195,12 +195,6 @@ class _Tester:
         else:
             got = f"got {compared[0]!r:.200}, expected {compared[1]!r:.200}" if compared else ""
             self._fail(number, "", AssertionError(got))
-
-    def _must(self, holds: Any) -> Any:
-        """In a function that a test hands over, whose errors somebody may catch."""
-        if not holds:
-            self._note(None, "an assert in a function", AssertionError(""))
-        return holds
 
     def _skip(self, number: int | None, name: str) -> None:
         self._unfinished.discard(name)

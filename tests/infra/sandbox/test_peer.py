@@ -30,13 +30,14 @@ def inside() -> Iterator[None]:
 
 
 @contextmanager
-def paired(**names: Any) -> Iterator[Any]:
-    """The test's side of a channel to a program that has defined these names."""
+def paired(names: dict[str, Any]) -> Iterator[Any]:
+    """The test's side of a channel to a program that has defined these names, and has its side of
+    it by the name `peer`."""
     peer: Any = sys.modules["peer"]
     channel: Any = sys.modules["channel"]
     ends = socket.socketpair()
     near = peer.Peer(channel.Channel(ends[0].fileno()), {}, guards=True)
-    far = peer.Peer(channel.Channel(ends[1].fileno()), names, guards=False)
+    far = names["peer"] = peer.Peer(channel.Channel(ends[1].fileno()), names, guards=False)
 
     def serve() -> None:
         try:
@@ -98,7 +99,7 @@ def kinds(value: Any) -> Any:
 
 @given(VALUES)
 def test_data_comes_back_as_it_was(value: Any) -> None:
-    with paired(f=lambda x: x, g=lambda: value) as peer:
+    with paired({"f": lambda x: x, "g": lambda: value}) as peer:
         names = peer.given(["f", "g"])
         back = names["g"]()
         assert back == value
@@ -132,7 +133,7 @@ def test_both_sides_have_one_list(steps: list[tuple[bool, str]]) -> None:
             x.pop() if how == "pop" else x.clear()
 
     theirs: list[Any] = []
-    with paired(theirs=theirs, change=change, told=lambda: json.dumps(theirs)) as peer:
+    with paired({"theirs": theirs, "change": change, "told": lambda: json.dumps(theirs)}) as peer:
         names = peer.given(["theirs", "change", "told"])
         ours, model = names["theirs"], list[Any]()
         for is_ours, how in steps:
@@ -149,7 +150,7 @@ def test_objects_stay_where_they_are() -> None:
         "    def __len__(self): return len(self.items)\n"
         "class Deep(Stack): pass\n"
     )
-    with paired(**program(source)) as peer:
+    with paired(program(source)) as peer:
         names = peer.given(["Stack", "Deep"])
         stack = names["Deep"]()
         assert stack.push(1) is stack
@@ -172,7 +173,7 @@ def test_errors_are_errors_on_both_sides() -> None:
         "def f(x): raise Bad(x)\n"
         "def g(call):\n    try: return call()\n    except KeyError as e: return type(e), e.args\n"
     )
-    with paired(**program(source)) as peer:
+    with paired(program(source)) as peer:
         names = peer.given(["f", "g", "Bad"])
         with pytest.raises(names["Bad"], match="bad 3") as raised:
             names["f"](3)
@@ -189,7 +190,7 @@ def test_an_answer_that_cannot_be_told_is_an_error() -> None:
     deep: list[Any] = []
     for _ in range(100_000):
         deep = [deep]
-    with paired(f=lambda: deep, g=lambda: b"x" * 2**25, h=lambda: 3) as peer:
+    with paired({"f": lambda: deep, "g": lambda: b"x" * 2**25, "h": lambda: 3}) as peer:
         names = peer.given(["f", "g", "h"])
         for name in ("f", "g"):
             with pytest.raises((RuntimeError, RecursionError, ValueError)):
@@ -226,6 +227,25 @@ def test_whatever_a_program_says_ends_well(nodes: list[Any]) -> None:
                 return
 
 
+def test_only_what_was_handed_over_is_used() -> None:
+    """Not data, whose methods know more than they seem to, and not the class of what was handed."""
+    source = (
+        "def asks(handed):\n"
+        "    found = []\n"
+        "    for target, name in (('text', 'format'), ([], 'append')):\n"
+        "        try: peer.request('get', target, name, 'x')\n"
+        "        except AttributeError as error: found.append('not for' in str(error))\n"
+        "    return found\n"
+        "def returns(handed): return type(handed)\n"
+    )
+    names = program(source)
+    with paired(names) as near:
+        given = near.given(["asks", "returns"])
+        assert given["asks"](random.Random()) == [True, True]
+        with pytest.raises(sys.modules["peer"].Ended, match="not handed over"):
+            given["returns"](random.Random())
+
+
 def test_bytes_that_are_no_message() -> None:
     peer: Any = sys.modules["peer"]
     channel: Any = sys.modules["channel"]
@@ -242,7 +262,7 @@ def test_bytes_that_are_no_message() -> None:
 
 
 def test_what_is_dropped_is_forgotten() -> None:
-    with paired(f=lambda x: len(x)) as peer:
+    with paired({"f": lambda x: len(x)}) as peer:
         f = peer.given(["f"])["f"]
         for n in range(2000):
             assert f([n]) == 1

@@ -10,7 +10,8 @@ from functools import cache
 
 import polars as pl
 
-from filters.rules import GROUP_COLUMNS, compile_expression, compile_rule
+from filters.groups import GROUP_COLUMNS
+from filters.rules import compile_expression, compile_rule
 from schemas.recipe import Choose
 
 PUBLISHED = "published"
@@ -107,13 +108,6 @@ def index_bits(samples: pl.DataFrame) -> dict[str, tuple[int, int, int, int]]:
                 before[3] | word[3] << start,
             )
     return found
-
-
-def with_groups(samples: pl.DataFrame, probe: int) -> pl.DataFrame:
-    """Adds `group.pass_rate`: the share of right ones among the probe's samples that have a
-    verdict. The probe alone defines it, because later samples depend on how earlier ones went."""
-    in_probe = pl.col("correct").filter(pl.col("sample_index") < probe)
-    return samples.with_columns(in_probe.mean().over("prompt_id").alias("group.pass_rate"))
 
 
 def with_fates(samples: pl.DataFrame, chooser: Chooser) -> pl.DataFrame:

@@ -29,7 +29,6 @@ SAMPLE_COLUMNS: dict[str, pl.DataType] = {
     "answer_tokens": pl.Int32(),
     "mean_logprob": pl.Float64(),
 }
-GROUP_COLUMNS: dict[str, pl.DataType] = {"group.pass_rate": pl.Float64()}
 _QUOTED_OR_DOTTED = re.compile(
     r"""('(?:[^']|'')*'|"(?:[^"]|"")*")|(?<![\w.])([A-Za-z_]\w*\.[A-Za-z_]\w*)(?![\w.(])"""
 )

@@ -23,7 +23,7 @@ def with_scores(
     scorers: Mapping[str, Scorer],
     by_domain: Mapping[str, tuple[str, ...]],
 ) -> pl.DataFrame:
-    """`samples` with every scorer's columns, `correct` and `missing`.
+    """`samples` with every scorer's columns, `verdict`, `correct` and `missing`.
 
     `samples` has `TEXT_KEY`, `domain`, `outcome`; `scores` are rows of the scores table. Both are
     of one teacher, and the scores of the samples' present references: to join by that too would
@@ -48,16 +48,18 @@ def with_scores(
         pl.when(done & applies & pl.col(f"{name}.scored").is_null()).then(pl.lit(name))
         for name, applies in applying.items()
     ]
-    verdicts = [
-        pl.when(applies).then(pl.col(f"{name}.correct"))
-        for name, applies in applying.items()
-        if scorers[name].verifies
-    ]
+    verifying = [(name, applies) for name, applies in applying.items() if scorers[name].verifies]
+
+    def first_of(field: str, dtype: pl.DataType) -> pl.Expr:
+        found = [pl.when(applies).then(pl.col(f"{name}.{field}")) for name, applies in verifying]
+        return pl.coalesce([*found, pl.lit(None, dtype)])
+
     return samples.with_columns(
         missing=pl.concat_str(
             [*missing, pl.lit(None, pl.String)], separator=SEPARATOR, ignore_nulls=True
         ),
-        correct=pl.coalesce([*verdicts, pl.lit(None, pl.Boolean)]),
+        verdict=first_of("verdict", pl.String()),
+        correct=first_of("correct", pl.Boolean()),
     ).drop(f"{name}.scored" for name in scorers)
 
 

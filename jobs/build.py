@@ -8,7 +8,8 @@ from typing import Any, Literal
 import polars as pl
 import pyarrow.parquet as pq
 
-from filters.choose import PUBLISHED, with_eligible, with_fates, with_groups
+from filters.choose import PUBLISHED, with_eligible, with_fates
+from filters.groups import with_groups
 from filters.sft import sft_rows
 from filters.target import SettledPrefix, cut_at_target
 from infra.catalog import Catalog

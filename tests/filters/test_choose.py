@@ -5,7 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from filters.choose import Chooser, index_bits, with_eligible, with_fates, with_groups
+from filters.choose import Chooser, index_bits, with_eligible, with_fates
+from filters.groups import with_groups
 from infra.sampling import Need, eligible_prefix
 from schemas.recipe import Choose
 
@@ -30,12 +31,15 @@ def frame(rows: list[tuple[str, int, str | None, int]]) -> pl.DataFrame:
                 "reason": reason,
                 "correct": reason is None,
                 "wrong": reason == "wrong",
+                "verdict": "true" if reason is None else "false",
                 "length": length,
+                "reasoning_tokens": length,
+                "answer_tokens": None,
                 "id": f"{prompt}{index}",
             }
             for prompt, index, reason, length in rows
         ],
-        schema_overrides={"sample_index": pl.Int32, "reason": pl.String},
+        schema_overrides={"sample_index": pl.Int32, "reason": pl.String, "answer_tokens": pl.Int32},
     )
 
 

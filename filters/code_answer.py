@@ -128,9 +128,11 @@ class CodeScorer(InSandbox):
         shared = [case for case in suite.cases if not isinstance(case, Asserted)]
         tests = [case.test() for case in shared]
         runs = iter(self._run(program, tests, suite.limits) if tests else [])
-        outcomes = []
+        outcomes: list[_Outcome] = []
         for case in suite.cases:
-            if isinstance(case, Asserted):
+            if outcomes and outcomes[-1].reason in ("timeout", "not_run"):
+                outcomes.append(_Outcome(0, "not_run", "another one was late"))
+            elif isinstance(case, Asserted):
                 outcomes.append(self._asserted(case, program, suite.limits))
             elif (run := next(runs, None)) is None:
                 outcomes.append(_Outcome(0, "not_run", "another one ended the program"))

@@ -62,6 +62,7 @@ def prepared(source: str, entry: str = "", setup: str = "") -> dict[str, Any]:
     asks_for = entry or names.asks_for()
     modules, standard = names.modules(), names.standard(asks_for)
     of_program = names.used - BUILTINS - modules - set(standard) - names.defined
+    imports_program = not names.imported <= THERE
     compiled = _Compiler(tree)
     return {
         "given": [compiled(node) for node in tests.statements if _comes_first(node, given)],
@@ -79,7 +80,7 @@ def prepared(source: str, entry: str = "", setup: str = "") -> dict[str, Any]:
         "must": {*range(len(tests.texts))} - tests.may_be_passed_over,
         "names": sorted(of_program | ({entry} - {""})),
         # MBPP has a task whose answer is called `sum`.
-        "built_in": sorted(names.used & BUILTINS) if not of_program - names.bound else [],
+        "built_in": sorted(names.used & BUILTINS) if not (asks_for or imports_program) else [],
         "modules": sorted(modules),
         "standard": standard,
         "imports": sorted(names.imported),

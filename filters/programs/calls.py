@@ -9,7 +9,7 @@ import itertools
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from pytest_fixtures import Fixtures, arguments_of  # type: ignore[import-not-found]
+from pytest_fixtures import Fixtures, arguments_of, mark_of  # type: ignore[import-not-found]
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -28,7 +28,10 @@ class Calls:
 
     def run(self, function: Any, name: str, kind: Any) -> None:
         """All calls of a function, or of a method of `kind`."""
-        for row in self._rows(function, kind):
+        rows = list(self._rows(function, kind))
+        if not rows:
+            raise BadTest(f"{name} has no calls")
+        for row in rows:
             self._run_row(function, name, kind, row)
 
     def _run_row(self, function: Any, name: str, kind: Any, row: dict[str, Any]) -> None:
@@ -52,9 +55,9 @@ class Calls:
 
     def _rows(self, function: Any, kind: Any) -> Iterator[dict[str, Any]]:
         """Of parameters, those of fixtures with a blank before their names."""
-        tables = [*getattr(kind, "parametrized", []), *getattr(function, "parametrized", [])]
+        tables = [*mark_of(kind, "parametrized", []), *mark_of(function, "parametrized", [])]
         fixtures, wanted = self._fixtures(kind), _arguments_of(function, kind)
-        used = [*wanted, *fixtures.automatic(), *getattr(function, "used_fixtures", ())]
+        used = [*wanted, *fixtures.automatic(), *mark_of(function, "used_fixtures", ())]
         params = fixtures.parameters(used)
         tables += [[{f" {name}": value} for value in values] for name, values in params.items()]
         for parts in itertools.product(*tables):
@@ -75,7 +78,7 @@ class Calls:
         if len(unknown) > 1 or (unknown and (instance is not None or not self._entry)):
             raise BadTest(f"nothing gives {unknown}")
         with fixtures.values({name[1:]: row[name] for name in row if name[0] == " "}) as value_of:
-            for name in (*fixtures.automatic(), *getattr(function, "used_fixtures", ())):
+            for name in (*fixtures.automatic(), *mark_of(function, "used_fixtures", ())):
                 value_of(name)
             found = {
                 name: self._candidate() if name in unknown else value_of(name) for name in missing

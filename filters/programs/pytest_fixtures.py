@@ -26,7 +26,8 @@ class Fixtures:
         self._functions = dict(BUILT_IN)
         for place in places:
             for name, function in place.items():
-                if isinstance(settings := getattr(function, "fixture", None), dict):
+                settings = mark_of(function, "fixture", None)
+                if type(settings) is dict:
                     self._functions[settings.get("name") or name] = function
 
     def __contains__(self, name: object) -> bool:
@@ -37,7 +38,7 @@ class Fixtures:
         return [name for name in self._functions if self._settings(name).get("autouse")]
 
     def _settings(self, name: str) -> dict[str, Any]:
-        return getattr(self._functions[name], "fixture", {})
+        return mark_of(self._functions[name], "fixture", {})  # type: ignore[no-any-return]
 
     def parameters(self, names: Iterable[str]) -> dict[str, list[Any]]:
         """Of those that have some, also of those that others ask for."""
@@ -82,6 +83,12 @@ class Request:
     def __init__(self, parameters: dict[str, Any], value_of: Callable[[str], Any]) -> None:
         self.param = parameters.get("param")
         self.getfixturevalue = value_of
+
+
+def mark_of(function: Any, name: str, otherwise: Any) -> Any:
+    """What the stand-in of pytest has written on it; the program's functions say nothing."""
+    is_proxied = sys.modules["proxies"].is_proxied
+    return otherwise if is_proxied(function) else getattr(function, name, otherwise)
 
 
 def arguments_of(function: Any) -> list[str]:

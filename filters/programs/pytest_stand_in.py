@@ -106,7 +106,8 @@ class approx:  # its name is pytest's
             if isinstance(expected, list | tuple) and isinstance(given, kind):
                 # What it has stored, whatever it says itself.
                 stored = [*kind.__iter__(given)]  # type: ignore[arg-type]
-                return len(stored) == len(expected) and all(map(self._is_near, stored, expected))
+                pairs = zip(stored, expected, strict=False)
+                return len(stored) == len(expected) and all(self._is_near(*pair) for pair in pairs)
         if isinstance(expected, bool) or not hasattr(expected, "__sub__"):
             return bool(given == expected)
         return self._is_near_number(given, expected)
@@ -114,6 +115,8 @@ class approx:  # its name is pytest's
     def _is_near_number(self, given: Any, expected: Any) -> bool:
         if not isinstance(given, int | float | complex) and type(given).__module__ not in NUMBERS:
             return False
+        if isinstance(given, float):
+            given = float.__add__(given, 0.0)  # what it has stored
         if given == expected:
             return True
         if isinstance(expected, float) and math.isnan(expected):

@@ -124,7 +124,8 @@ class _Tester:
         function = self._names.get(name) if kind is None else getattr(kind, name, None)
         if function is None:
             return  # the statement that defines it has failed
-        if hasattr(function, "is_skipped") or hasattr(kind, "is_skipped"):
+        mark_of = __import__("pytest_fixtures").mark_of
+        if any(mark_of(one, "is_skipped", False) for one in (function, kind)):
             self._skip(number, name)
             return
         try:
@@ -215,7 +216,8 @@ class _Tester:
         if self._failure is None:
             about = self._test["texts"][number] if number is not None else text
             said = f"{type(error).__name__}: " if not isinstance(error, AssertionError) else ""
-            self._failure = self._kind(error), f"{about}: {said}{error}"[:MOST_TEXT]
+            self._failure = self._kind(error), f"{about}: {said}"
+            self._failure = self._failure[0], f"{about}: {said}{error}"[:MOST_TEXT]
 
     def _kind(self, error: BaseException) -> str:
         if self._peer.channel.has_ended:
@@ -245,6 +247,8 @@ class _Tester:
     def _result(self) -> Result:
         total = len(self._test["texts"])
         passed = len(self._passed - self._failed)
+        if self._failure is None and self._failed:
+            self._failure = WRONG, self._test["texts"][min(self._failed)]
         # A test may have caught what tells it.
         if self._failure is None and self._peer.lie:
             self._failure = WRONG, self._peer.lie

@@ -43,11 +43,13 @@ OF_CLASSES = {
     "__orig_bases__", "__parameters__",
 }  # fmt: skip
 """What a program may write into a class that it derives from one of the test's."""
-REDUCED = {
-    "__abs__", "__len__", "__bool__", "__int__", "__float__", "__complex__", "__index__",
-    "__round__", "__trunc__", "__floor__", "__ceil__", "__neg__", "__pos__",
+QUERIES = {
+    "startswith", "endswith", "isdigit", "isalpha", "isalnum", "isupper", "islower", "isspace",
+    "istitle", "isnumeric", "isdecimal", "isidentifier", "issubset", "issuperset", "isdisjoint",
+    "symmetric_difference", "difference", "intersection", "union", "count", "index", "find",
+    "bit_length", "is_integer", "__len__", "__contains__",
 }  # fmt: skip
-"""Operators that make of an object what can be compared with data."""
+"""Methods of built-in data by which tests compare it."""
 
 
 class Undecided(BaseException):
@@ -57,8 +59,11 @@ class Undecided(BaseException):
 class Guard:
     def __init__(self, peer: Peer) -> None:
         self._peer = peer
+        self.made: set[int] = set()
+        """Objects, by `id`, of classes of the program that the test has called by their names: it
+        is them that it tests. Others stand where it may expect data."""
         self._tainted: set[int] = set()
-        """Objects of the program, by `id`, that have met plain data in arithmetic."""
+        """That have met plain data in arithmetic."""
 
     def operate(self, name: str, target: object, *args: object) -> Any:
         """An operator of the program's object."""
@@ -68,20 +73,38 @@ class Guard:
         if name in COMPARED and self._peer.request("is_true_of_anything", name, target):
             self._peer.lie = f"{name} of it is true of anything"
             raise AssertionError(self._peer.lie)
-        if name in ORDERED and not theirs:
+        if (name in ORDERED and not theirs) or (name == "__iter__" and id(target) in self._tainted):
             self._undecided(name, *args)
         result = self._peer.request("operate", name, target, args)
-        meets_data = (name in CALCULATED and not theirs) or (
-            id(target) in self._tainted and name in REDUCED | CALCULATED
-        )
-        if meets_data and result is not NotImplemented:
-            if not is_proxied(result) or base_of(type(result)):
-                self._undecided(name, *args)
-            self._tainted.add(id(result))
+        meets_data = name in CALCULATED and not theirs
+        if result is NotImplemented:
+            return result
+        if meets_data and id(target) in self.made and type(result) is type(target):
+            self.made.add(id(result))  # as `Vector(1, 2) * 3` is
+        elif meets_data or id(target) in self._tainted:
+            self._taint(result, name, *args)
         return result
 
+    def ask(self, name: str, what: str, target: object, *values: object) -> Any:
+        """An attribute or a method of the program's object."""
+        is_data = isinstance(target, type) or base_of(type(target))
+        if name in QUERIES and id(target) not in self.made and not is_data:
+            self._undecided(name, *values)
+        result = self._peer.request(what, target, *values)
+        if id(target) in self._tainted:
+            self._taint(result, name)
+        return result
+
+    def _taint(self, result: object, name: str, *args: object) -> None:
+        if not is_proxied(result) or base_of(type(result)):
+            self._undecided(name, *args)
+        self._tainted.add(id(result))
+
     def _contains(self, target: object, one: object) -> bool:
-        """Asked among others of its kind, of which it does not know which are in earnest."""
+        """Of an object that the test has made itself: asked among others of its kind, of which it
+        does not know which are in earnest."""
+        if id(target) not in self.made:
+            self._undecided("__contains__", one)
         asked = [one, *decoys(one)]
         place = os.urandom(1)[0] % len(asked)
         asked[0], asked[place] = asked[place], asked[0]
@@ -102,6 +125,10 @@ class Guard:
             return
         if what == "derive" and self._may_derive(*values):
             return
+        # Whatever is no target is of a built-in type: others could answer differently every time.
+        others = [value for value in values if not self._peer.wire.is_handed(value)]
+        if what != "set" and not all(type(value) in (str, tuple) for value in others):
+            raise AttributeError(f"{what} is not for the program")
         target = values[1] if what == "operate" else values[0]
         if self._peer.wire.is_handed(target) and (
             what in ("call", "run")
@@ -116,8 +143,12 @@ class Guard:
     def _may_derive(self, name: str, bases: tuple[Any, ...], body: tuple[Any, ...]) -> bool:
         """Of classes that it was given: methods, but none of those that decide."""
         given = list(self._peer.names.values())
+        is_exact = type(name) is str and type(bases) is type(body) is tuple
         return (
-            isinstance(name, str)
+            is_exact
+            and all(
+                type(pair) is tuple and len(pair) == 2 and type(pair[0]) is str for pair in body
+            )
             and all(any(base is one for one in given) for base in bases)
             and all(not key.startswith("__") or key in OF_CLASSES for key, _ in body)
             and all(is_function(one) or not is_proxied(one) for _, one in body)
@@ -155,6 +186,8 @@ def decoys(one: object) -> list[object]:
 
 def _may_get(target: Any, name: str) -> bool:
     kind = type(target)
+    if type(name) is not str or is_proxied(target) or name in ("format", "format_map"):
+        return False
     if name in SAID_OF_FUNCTIONS:
         return callable(target) and not isinstance(target, type)
     if name.startswith("_") or isinstance(target, (type, type(os), BaseException)):
@@ -170,7 +203,8 @@ def _may_set(target: Any, name: str, value: object) -> bool:
     """Values of instances of the test's classes; not in place of its methods."""
     kind = type(target)
     return (
-        kind.__module__ == TEST
+        type(name) is str
+        and kind.__module__ == TEST
         and not name.startswith("_")
         and not callable(getattr(kind, name, None))
     )

@@ -15,8 +15,8 @@ from _thread import RLock
 from channel import MOST_BYTES, Channel, Ended  # type: ignore[import-not-found]
 from data import dumps  # type: ignore[import-not-found]
 from guard import Guard, Undecided, shape_of  # type: ignore[import-not-found]
+from kinds import KNOWN  # type: ignore[import-not-found]
 from proxies import (  # type: ignore[import-not-found]
-    KNOWN,
     Proxied,
     described,
     is_failed_assert,
@@ -123,7 +123,23 @@ class Peer:
         methods that a text or a list has."""
         if name == "__dataclass_fields__" and self._guard is not None:
             self.give_up("fields of a dataclass of the program's")
-        return self.request("get", target, name, f"has_{os.urandom(4).hex()}")
+        asked = target, name, f"has_{os.urandom(4).hex()}"
+        if self._guard is not None:
+            return self._guard.ask(name, "get", *asked)
+        return self.request("get", *asked)
+
+    def method(self, target: object, name: str, args: Any, named: Any) -> Any:
+        """What a method of the other side's object answers."""
+        if self._guard is not None:
+            return self._guard.ask(name, "method", target, name, args, named)
+        return self.request("method", target, name, args, named)
+
+    def made(self, kind: object, args: Any, named: Any) -> Any:
+        """A new object of a class of the other side's."""
+        value = self.request("call", kind, args, named)
+        if self._guard is not None:
+            self._guard.made.add(id(value))
+        return value
 
     def give_up(self, what: str) -> NoReturn:
         """Nobody can say it."""
@@ -216,8 +232,7 @@ class Peer:
             return self._described(kind, number, *rest)
         if number in self.wire.objects:
             return self.wire.objects[number]
-        if number * self.wire.sign > 0:
-            raise ValueError(f"number {number} is not the other side's to give")
+        self.wire.assert_theirs(number)
         if kind == "error":
             value: Any = self._error(*rest)
         else:
@@ -234,6 +249,7 @@ class Peer:
             if not isinstance(found, type):
                 raise ValueError("no class")
             return found
+        self.wire.assert_theirs(number)
         module, name, bases, operators, methods = rest
         decoded = [self.wire.decode(base) for base in bases]
         for base in decoded:

@@ -5,10 +5,10 @@ It runs inside of both sandboxes; see `peer`.
 
 from __future__ import annotations
 
-import builtins
 import sys
 
-from data import BASES, MUTABLE, base_of  # type: ignore[import-not-found]
+from data import MUTABLE, base_of  # type: ignore[import-not-found]
+from kinds import BUILT_IN, KNOWN, FunctionType, MethodType  # type: ignore[import-not-found]
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -37,32 +37,6 @@ OPERATORS = COMPARED | CALCULATED | {
 }  # fmt: skip
 
 
-class _WithMethod:
-    def method(self) -> None: ...
-
-
-async def _coroutine() -> None: ...
-
-
-def _generator() -> Any:
-    yield
-
-
-FunctionType, MethodType = type(_generator), type(_WithMethod().method)
-_made = _coroutine()
-BUILT_IN: dict[str, type] = {
-    kind.__name__: kind
-    for kind in (type(_coroutine), type(_made), type(_generator()), type(len), type(sys),
-                 MethodType, map, filter, zip, enumerate, reversed)
-}  # fmt: skip
-"""Types whose instances are no data, and which both sides have."""
-_made.close()
-KNOWN: dict[str, type] = {
-    name: kind
-    for name, kind in vars(builtins).items()
-    if isinstance(kind, type) and (kind in BASES or issubclass(kind, BaseException))
-}
-"""Built-in data, and errors."""
 UNHASHABLE = "-"
 """Among operators."""
 Described = tuple[str, str, list[type], list[str], list[str]]
@@ -87,7 +61,7 @@ class Proxied(type):
         """There is nothing to do: it is made."""
 
     def __call__(cls, *args: Any, **named: Any) -> Any:
-        return cls._peer.request("call", cls, args, tuple(named.items()))
+        return cls._peer.made(cls, args, tuple(named.items()))
 
     def __getattr__(cls, name: str) -> Any:
         if name.startswith("_abc_"):  # asked for by every isinstance of an abstract class
@@ -182,7 +156,8 @@ def proxied_class(peer: Peer, described: Described) -> type:
     if data := next((base for base in map(base_of, bases) if base), None):
         body = _as_data(body, operators, data)
     own = _standard(module, name)
-    if own is not None and not hasattr(own, "register") and module != "builtins":
+    is_itself = own is not None and (own.__module__, own.__name__) == (module, name)
+    if is_itself and not hasattr(own, "register") and base_of(own) is None and module != "builtins":
         body["__class__"] = property(lambda _: own)
     made = type.__new__(Proxied, name, tuple(bases), body)
     if own is not None and hasattr(own, "register"):
@@ -202,7 +177,7 @@ def _built_in(name: str) -> dict[str, Any]:
 
 def _bound(own: Any, instance: Any, owner: Any = None) -> Any:
     """As the functions of a class of this side are."""
-    return own if instance is None else MethodType(own, instance)  # type: ignore[misc]
+    return own if instance is None else MethodType(own, instance)
 
 
 def _as_data(body: dict[str, Any], operators: list[str], data: type) -> dict[str, Any]:
@@ -253,7 +228,7 @@ def _methods(kind: Any) -> list[str]:
 
 def _method_of(name: str) -> Callable[..., Any]:
     def method(own: Any, *args: Any, **named: Any) -> Any:
-        return type(own)._peer.request("method", own, name, args, tuple(named.items()))
+        return type(own)._peer.method(own, name, args, tuple(named.items()))
 
     method.__name__ = name
     return method
@@ -265,12 +240,19 @@ def _operator(name: str) -> Callable[..., Any]:
             return type(own)._peer.request("call", own, args, tuple(named.items()))
         return type(own)._peer.operate(name, own, *args)
 
-    return _exit if name == "__exit__" else operator
+    return {"__exit__": _exit, "__aexit__": _leave}.get(name, operator)
 
 
 def _exit(own: Any, kind: Any, error: Any, traceback: Any) -> Any:
     """Tracebacks stay where they are."""
     swallows = type(own)._peer.operate("__exit__", own, kind, error, None)
+    if swallows and is_failed_assert(error):
+        type(own)._peer.lie = "it swallows a failed assert of the test"
+    return swallows
+
+
+async def _leave(own: Any, kind: Any, error: Any, traceback: Any) -> Any:
+    swallows = await type(own)._peer.operate("__aexit__", own, kind, error, None)
     if swallows and is_failed_assert(error):
         type(own)._peer.lie = "it swallows a failed assert of the test"
     return swallows
@@ -315,6 +297,11 @@ def _throw(own: Any, *error: Any) -> Any:
     raise error[0]
 
 
+def _throw_there(own: Any, kind: Any, error: Any = None, traceback: Any = None) -> Any:
+    """Tracebacks stay where they are."""
+    return type(own)._peer.request("method", own, "throw", (error or kind,), ())
+
+
 def _await(own: Any) -> Any:
     yield from ()
     return type(own)._peer.request("run", own)
@@ -341,7 +328,9 @@ _OBJECT: dict[str, Any] = {
     "__deepcopy__": lambda own, memo: type(own)._peer.request("copy", own, "deepcopy"),
 }
 _ERROR: dict[str, Any] = {"__getattr__": _error_attribute, "__str__": _error_text}
-_GENERATOR: dict[str, Any] = {one: _Attribute(one) for one in ("send", "throw", "close")}
+_GENERATOR: dict[str, Any] = {
+    "send": _Attribute("send"), "throw": _throw_there, "close": _Attribute("close"),
+}  # fmt: skip
 _COROUTINE: dict[str, Any] = {
     "send": _send, "throw": _throw, "close": lambda own: None, "__await__": _await,
 }  # fmt: skip

@@ -263,7 +263,7 @@ def _modules() -> list[tuple[str, CodeType]]:
     """What both of two programs run that use each other, in the order of their imports."""
     return [
         (name, compile((HERE / f"{name}.py").read_text(), f"{name}.py", "exec", dont_inherit=True))
-        for name in ("data", "wire", "channel", "proxies", "guard", "serving", "peer")
+        for name in ("data", "wire", "channel", "kinds", "proxies", "guard", "serving", "peer")
     ]
 
 

@@ -80,8 +80,16 @@ class Wire:
         return number
 
     def know(self, number: int, value: object) -> None:
+        before = self.objects.get(number)
+        if before is not None and before is not value:
+            del self._numbers[id(before)]
         self.objects[number] = value
         self._numbers[id(value)] = number
+
+    def assert_theirs(self, number: object) -> None:
+        """ValueError for a number that is not the other side's to give to something new."""
+        if type(number) is not int or number * self.sign >= 0:
+            raise ValueError(f"number {number!r:.80} is not the other side's to give")
 
     def knows(self, value: object) -> bool:
         return id(value) in self._numbers
@@ -154,7 +162,7 @@ class Wire:
 
     def _object(self, value: object, kind: type) -> Node:
         number = self.number(value)
-        if number * self.sign < 0:
+        if number * self.sign <= 0:
             return ["own", number]
         self.handed.add(number)
         exported, base = self._export(value, number), base_of(kind)
@@ -247,13 +255,15 @@ class Wire:
 
     def is_handed(self, value: object) -> bool:
         """Whether it is an object of this side that the other one was given."""
-        return self._numbers.get(id(value)) in self.handed
+        number = self._numbers.get(id(value))
+        return number in self.handed and self.objects.get(number) is value
 
     def _like(self, exported: Node, content: Node) -> Any:
         """An instance of a class that the other side has derived from a built-in type."""
         _, number, kind = exported
         derived = self.decode(kind)
-        if number not in self.objects and number * self.sign < 0:
+        if number not in self.objects:
+            self.assert_theirs(number)
             base = base_of(derived)
             assert base is not None
             stored = () if base in MUTABLE else (self.decode(content),)
@@ -263,10 +273,14 @@ class Wire:
         return self.objects[number]
 
     def _take_over(self, number: int, name: str, *content: Node) -> Any:
-        value = self.objects.get(number)
+        value, kind = self.objects.get(number), kind_of(name)
         if value is None:
-            value = kind_of(name)()
+            if type(number) is not int:
+                raise ValueError(f"{number!r:.80} is no number")
+            value = kind()
             self.know(number, value)
+        elif type(value) is not kind and base_of(type(value)) is not kind:
+            raise ValueError(f"number {number} is no {name}")
         self._mentioned[number] = None
         values = [self.decode(node) for node in content]
         self.objects[number] = value = filled(value, name, values)

@@ -139,15 +139,6 @@ def is_shallow(value: Any, levels: int = DEEPEST) -> bool:
     return levels > 0 and all(is_shallow(item, levels - 1) for item in items)
 
 
-def is_plain(value: Any) -> bool:
-    """Whether it can be handed to a process as data."""
-    if isinstance(value, list | tuple | set | frozenset):
-        return all(map(is_plain, value))
-    if isinstance(value, dict):
-        return all(map(is_plain, value)) and all(map(is_plain, value.values()))
-    return value is None or isinstance(value, bool | int | float | complex | str | bytes)
-
-
 def as_json(value: Any) -> Any:
     """As it would come back from JSON, which has neither tuples nor keys that are no texts."""
     if isinstance(value, list | tuple):

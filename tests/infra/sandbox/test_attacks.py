@@ -18,10 +18,9 @@ IS_ROOT = os.geteuid() == 0
 USERS = ["root", "ordinary"] if IS_ROOT else ["ordinary"]
 
 
-@cache
-def all_made(user: str, sandbox: str) -> dict[str, Any]:
-    """What came of all attacks."""
-    command = [sys.executable, "-m", "tests.infra.sandbox.attacking", sandbox]
+def said(user: str, module: str, *arguments: str) -> Any:
+    """What a module of these tests prints when that user runs it."""
+    command = [sys.executable, "-m", f"tests.infra.sandbox.{module}", *arguments]
     if user == "ordinary" and IS_ROOT:
         readable = {sys.base_prefix, sys.prefix, str(ROOT)}
         command = [sys.executable, str(ORDINARY), *readable, "--", *command]
@@ -29,7 +28,13 @@ def all_made(user: str, sandbox: str) -> dict[str, Any]:
         command, cwd=ROOT, capture_output=True, text=True, timeout=300, check=False
     )
     assert ran.returncode == 0, ran.stderr
-    return json.loads(ran.stdout)  # type: ignore[no-any-return]
+    return json.loads(ran.stdout)
+
+
+@cache
+def all_made(user: str, sandbox: str) -> dict[str, Any]:
+    """What came of all attacks."""
+    return said(user, "attacking", sandbox)  # type: ignore[no-any-return]
 
 
 def test_there_are_enough() -> None:

@@ -43,6 +43,8 @@ OF_CLASSES = {
     "__orig_bases__", "__parameters__",
 }  # fmt: skip
 """What a program may write into a class that it derives from one of the test's."""
+READS = {"read", "readline", "readlines"}
+"""Of standard input."""
 QUERIES = {
     "startswith", "endswith", "isdigit", "isalpha", "isalnum", "isupper", "islower", "isspace",
     "istitle", "isnumeric", "isdecimal", "isidentifier", "issubset", "issuperset", "isdisjoint",
@@ -119,9 +121,13 @@ class Guard:
 
     def assert_allowed(self, what: str, values: list[Any]) -> None:
         """AttributeError for a request that is not the program's to make."""
-        if what in ("names", "ready", "input", "give_up"):
+        if what in ("ready", "give_up") and not values:
             return
-        if what == "read" and values[0] in ("read", "readline", "readlines"):
+        if what == "names" and type(values[0]) is list and _are_texts(values[0]):
+            return
+        if what == "input" and _are_texts(values):
+            return
+        if what == "read" and _are_texts(values[:1]) and values[0] in READS:
             return
         if what == "derive" and self._may_derive(*values):
             return
@@ -170,6 +176,10 @@ def shape_of(function: Any) -> Shape:
         setattr(shape, name, getattr(code, name))
     shape.__dict__["co_varnames"] = code.co_varnames[:arguments]
     return shape
+
+
+def _are_texts(values: list[Any]) -> bool:
+    return all(type(value) is str for value in values)
 
 
 def decoys(one: object) -> list[object]:

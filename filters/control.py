@@ -8,23 +8,34 @@ from typing import ClassVar
 from filters.scorer import FieldType, Response
 from schemas.score import Score
 
-HIDDEN = re.compile(
-    "[\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180e\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufe00-\ufe0f\ufeff"
-    "\U000e0000-\U000e007f]"
+INVISIBLE = re.compile(
+    "[\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180e\u200b-\u200f\u202a-\u202e\u2060-\u206f"
+    "\ufe00-\ufe0f\ufeff\U000e0000-\U000e007f]"
 )
-"""Characters that nobody sees: no width, direction, tags."""
+"""Characters that nobody sees: no width, direction, variants, tags."""
+HIDDEN = re.compile(
+    "[\u034f\u115f\u1160\u180e\u200b\u202a-\u202e\u2060-\u206f\ufeff\U000e0000-\U000e007f]"
+    "|(?<=[!-~])[\u200c\u200d\ufe00-\ufe0f](?=[!-~])"
+)
+"""Those that have no business in a text. Emoji, Persian and Hindi need joiners and variants."""
+QUOTED = re.compile(r'"[^"\n]{1,300}"|“[^”\n]{1,300}”|「[^」\n]{1,300}」|`[^`\n]{1,300}`')
+"""Somebody else's words."""
 LOOKALIKES = str.maketrans(
     "АВЕЅІЈКМНОРСТУХаеѕіјорсухѵԁԛԝΑΒΕΖΗΙΚΜΝΟΡΤΥΧαινορυ∣│┃⎸ǀ‹›〈〉⟨⟩〈〉ı",
     "ABESIJKMHOPCTYXaesijopcyxvdqwABEZHIKMNOPTYXaivopu|||||<><><><>i",
 )
 """Letters and signs that look like others (Unicode TR 39), as far as control tokens have them."""
 TOKEN = re.compile(
-    r"<\s*\|\s*[a-z][\w▁\-: ]{0,40}\|\s*>|\[\s*/?\s*inst\s*\]|<<\s*/?\s*sys\s*>>"
-    r"|<\s*/?\s*(?:s|bos|eos|pad|unk)\s*>|<\s*(?:start|end)_of_(?:turn|image)\s*>"
+    r"<\|[a-z][\w▁\-: ]{1,40}\|>|\[\s*/?\s*inst\s*\]|<<\s*/?\s*sys\s*>>"
+    r"|(?:\A|\n)\s{0,3}</?s>\s*(?:\n|\Z|\[)|<\s*/?\s*(?:bos|eos|pad|unk)\s*>"
+    r"|<\s*(?:start|end)_of_(?:turn|image)\s*>|<fim_[a-z]+>|<unused\d+>|\[gmask\]|<sop>"
     r"|<\s*/?\s*(?:tool_call|tool_response|function_calls?|im_start|im_end)\s*>"
     r"|\[(?:/?available_tools|/?tool_results|tool_calls|/?system_prompt)\]"
-    r"|(?:\A|\n)\s{0,3}(?:human|user|assistant|system)\s*:\s*(?=\S).{0,200}\n\s{0,3}"
-    r"(?:human|user|assistant)\s*:"
+    r"|\n\s{0,3}(?:\*\*)?human(?:\*\*)?:(?=[^:]{0,400}(?:assistant(?:\*\*)?:|\Z))"
+    r"|</s>\s*(?:<s>|\Z)"
+    r"|(?:\A|\n)\s{0,3}(?:\*\*)?(?:user|system)(?:\*\*)?\s*:\s*(?=\S).{0,200}\n\s{0,3}"
+    r"(?:\*\*)?(?:user|assistant)(?:\*\*)?\s*:"
+    r"|(?:\A|\n)\s{0,3}### (?:instruction|input|response):"
 )
 INJECTION = re.compile(
     r"\b(?:ignore|disregard|forget|override)\b[^.!?\n]{0,30}"
@@ -32,6 +43,9 @@ INJECTION = re.compile(
     r"\b(?:instructions?|prompts?|rules|guidelines|directions|training)\b"
     r"|\b(?:reveal|print|repeat|show|output|leak)\b[^.!?\n]{0,30}\b(?:your|the) (?:hidden |initial "
     r"|original )?system (?:prompt|message|instructions?)\b"
+    r"|\b(?:disregard|ignore)\b[^.!?\n]{0,20}\b(?:rubric|criteria|grading)\b"
+    r"|\bif you are an? (?:ai|llm|language model)\b[^.!?\n]{0,80}"
+    r"\b(?:must|should|rate|give|grade)\b"
     r"|\byou are now (?:dan|in developer mode|an? (?:unrestricted|unfiltered|jailbroken))\b"
     r"|\b(?:new|updated) (?:system )?instructions?\s*:"
     r"|\b(?:do anything now|developer mode (?:enabled|on)|jailbreak mode)\b"
@@ -59,7 +73,8 @@ class ControlScorer:
     def __call__(self, response: Response) -> Score:
         text, hidden = _seen(response.answer)
         tokens = [match.group() for match in TOKEN.finditer(text)]
-        injections = [match.group() for match in INJECTION.finditer(text)]
+        said = QUOTED.sub(" ", text)
+        injections = [match.group() for match in INJECTION.finditer(said)]
         found = tokens or injections
         reason = "control_token" if tokens else "injection" if injections else None
         return Score(
@@ -76,5 +91,6 @@ def _seen(text: str) -> tuple[str, int]:
     """What a reader sees, in lower case, and how many characters they do not."""
     if text.isascii():
         return text.lower(), 0
-    text, hidden = HIDDEN.subn("", text)
+    hidden = len(HIDDEN.findall(text))
+    text = INVISIBLE.sub("", text)
     return unicodedata.normalize("NFKC", text).translate(LOOKALIKES).lower(), hidden

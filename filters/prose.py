@@ -30,6 +30,10 @@ LATIN_WORD = re.compile(r"[A-Za-zÀ-ɏ]{2,}")
 """A single Latin letter is a variable, not a word; Greek is left out for the same reason."""
 OTHER_SCRIPT = re.compile("[㐀-䶿一-鿿豈-﫿぀-ヿ가-힯Ѐ-ӿ֐-׿؀-ۿऀ-ॿ฀-๿]")
 """Any but Latin."""
+FOREIGN_RUN = re.compile(
+    r"(?<![\"'“‘«「『(（*_\w])[㐀-䶿一-鿿豈-﫿぀-ヿ가-힯Ѐ-ӿ֐-׿؀-ۿऀ-ॿ฀-๿]{2,}(?![\"'”’»」』)）*_])"
+)
+"""Of letters that are not Latin, neither quoted nor in brackets."""
 
 Words = dict[str, list[str]]
 """By their script."""

@@ -16,6 +16,8 @@ TAIL_RATIO_OF_A_LOOP = 0.12
 REPEATS_OF_A_LOOP = 20
 MIN_TAIL_CHARS = 512
 """A shorter text compresses too unevenly to say anything."""
+END, PIECE = 160, 16
+"""Characters: of what counts as the end, and of what is looked for before it."""
 PERIODIC_CHARS = 4096
 """At the end, in which a period is looked for."""
 PROBE = 24
@@ -51,14 +53,16 @@ class RepetitionScorer:
 
     def __call__(self, response: Response) -> Score:
         text = f"{response.reasoning or ''}\n{response.answer}".rstrip()
-        share, max_count = _repeated_ngrams(_words(text))
+        words, length = _words(text)
+        share, max_count = _repeated_ngrams(words, length)
         tail_ratio = _tail_ratio(text)
         period, repeats = _tail_period(text[-PERIODIC_CHARS:])
         is_periodic = repeats >= TAIL_REPEATS_OF_A_LOOP and period * repeats >= TAIL_CHARS_OF_A_LOOP
         reason = None
-        if is_periodic or (tail_ratio is not None and tail_ratio < TAIL_RATIO_OF_A_LOOP):
+        is_dense = tail_ratio is not None and tail_ratio < TAIL_RATIO_OF_A_LOOP
+        if is_periodic or (is_dense and _is_repeated(text[-END:], text[-TAIL_CHARS:-END])):
             reason = "tail_loop"
-        elif max_count >= REPEATS_OF_A_LOOP:
+        elif is_dense or max_count >= REPEATS_OF_A_LOOP:
             reason = "loop"
         return Score(
             values={
@@ -75,16 +79,16 @@ class RepetitionScorer:
         return {}
 
 
-def _words(text: str) -> list[str]:
-    """Every character is one where words are not written apart."""
+def _words(text: str) -> tuple[list[str], int]:
+    """And how many say something: every character is one where words are not written apart."""
     if WITHOUT_SPACES.search(text):
-        text = WITHOUT_SPACES.sub(r" \g<0> ", text)
-    return text.split()
+        return WITHOUT_SPACES.sub(r" \g<0> ", text).split(), 2 * NGRAM
+    return text.split(), NGRAM
 
 
-def _repeated_ngrams(words: list[str]) -> tuple[float, int]:
+def _repeated_ngrams(words: list[str], length: int) -> tuple[float, int]:
     """Share of 10-grams seen before, and the count of the commonest that is no row of numbers."""
-    counts = Counter(zip(*(words[i:] for i in range(NGRAM)), strict=False))
+    counts = Counter(zip(*(words[i:] for i in range(length)), strict=False))
     total = counts.total()
     if total == 0:
         return 0.0, 0
@@ -98,6 +102,12 @@ def _tail_ratio(text: str) -> float | None:
     if len(tail) < MIN_TAIL_CHARS:
         return None
     return len(zlib.compress(tail, 6)) / len(tail)
+
+
+def _is_repeated(end: str, before: str) -> bool:
+    """Most of it stood there before."""
+    pieces = [end[at : at + PIECE] for at in range(0, len(end) - PIECE + 1, PIECE // 2)]
+    return sum(piece in before for piece in pieces) * 2 >= len(pieces)
 
 
 def _tail_period(tail: str) -> tuple[int, float]:

@@ -1,8 +1,10 @@
-"""Responses with labels by construction: sentences of our own (`sentences.txt`), put together.
+"""Responses with labels: sentences of our own (`sentences.txt`), put together, and others that
+somebody wrote and labelled who did not know the scorers (`responses.jsonl`).
 
 A label is what one scorer must say: its `reason`, or null where it must have nothing to say.
 """
 
+import json
 import random
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -47,8 +49,15 @@ class Labelled:
 def labelled() -> list[Labelled]:
     """All of them, always the same."""
     rng = random.Random(7)
-    parts = (_languages, _repetitions, _refusals, _controls, _piis)
+    parts = (_languages, _repetitions, _refusals, _controls, _piis, _by_hand)
     return [one for part in parts for one in part(rng)]
+
+
+def _by_hand(_: random.Random) -> Iterator[Labelled]:
+    for line in Path(__file__).with_name("responses.jsonl").read_text().splitlines():
+        row = json.loads(line)
+        response = Response(row["prompt"], row["reasoning"], row["answer"], "stop")
+        yield Labelled(row["scorer"], "by hand", response, row["label"])
 
 
 def spelt(sentence: str, rng: random.Random) -> str:

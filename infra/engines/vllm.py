@@ -207,7 +207,7 @@ class VllmEngine:
         except (VLLMClientError, ValueError) as error:
             raise RequestError("rejected", "request_refused", str(error)) from error
         completion = _completion(final)
-        if begun is not None:
+        if begun is not None and begun.token_ids:
             completion = self._joined(begun, completion)
         return self._told(completion, prompt, sampling)
 

@@ -118,9 +118,11 @@ def test_an_interrupted_request_goes_on_from_what_it_has(tiny: EngineInThread) -
         )
 
     parts = tiny.wait(interrupted())
+    parts[0] = replace(parts[0], text="", token_ids=(), mean_logprob=None)  # before its first token
     cut = [i for i, part in enumerate(parts) if part.finish_reason == ABORTED and part.token_ids]
     assert len(cut) > 10
     ended = tiny.wait(gone_on_with(parts))
+    assert all(one.mean_logprob is not None for one in ended), "also of those that had nothing"
     same = 0
     for i in cut:
         assert len(parts[i].token_ids) < len(ended[i].token_ids)
@@ -135,8 +137,9 @@ def test_an_interrupted_request_goes_on_from_what_it_has(tiny: EngineInThread) -
 
 
 def begun_of(part: Completion) -> Begun:
-    assert part.mean_logprob is not None
-    return Begun(tuple(part.token_ids), part.mean_logprob * len(part.token_ids))
+    """Nothing, where it was interrupted before its first token."""
+    ids, mean = tuple(part.token_ids), part.mean_logprob
+    return Begun(ids, None if mean is None else mean * len(ids))
 
 
 def test_greedy_tokens_are_those_of_transformers(tiny: EngineInThread) -> None:

@@ -17,7 +17,7 @@ from filters.programs.tester import ASKED, BAD, ENDED, RAISED, UNDECIDED, WRONG
 from filters.programs.values import read_value
 from filters.scorer import FieldType, Response
 from schemas.errors import SandboxError
-from schemas.ports import ProgramLimits, ProgramRun, ProgramTest
+from schemas.ports import ApartTest, ProgramLimits, ProgramRun, ProgramTest
 from schemas.score import FALSE, TRUE, UNPARSABLE, FieldValue, Score
 
 SUITES, LARGE_SUITES = 256, 2
@@ -163,9 +163,14 @@ class CodeScorer(InSandbox):
         if case.plain and (outcome := self._plainly(case, program, limits)):
             return outcome
         test = case.test
-        run, of_test = self.sandbox.run_apart(
-            program, test["gives"], tester(), (modules(), dict(test)), limits
+        given = test["gives"]
+        apart = ApartTest(
+            tester(),
+            (modules(), dict(test)),
+            given=tuple(given),
+            fixed=tuple(name for name, is_fixed in given.items() if is_fixed),
         )
+        run, of_test = self.sandbox.run_apart(program, apart, limits)
         if run.how == "not_compiled":
             return _Outcome(0, "syntax_error", _end_of(run))
         told = _told(of_test.result)

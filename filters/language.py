@@ -22,7 +22,9 @@ SURE = 0.8
 """Probability at which a sentence is another language."""
 POSSIBLE = 0.05
 """Of the prompt's language: a sentence with more is left to it."""
-TWO, SIX = 2, 6
+FEWEST_OF_A_PROMPT = 2
+LIKELY = 0.4
+"""Probability at which a prompt is in a language; of few words, `SURE`."""
 EVIDENCE = 200
 """Characters."""
 ENGLISH = frozenset([
@@ -38,6 +40,8 @@ ENGLISH = frozenset([
     "yes", "you", "your",
 ])  # fmt: skip
 """Words that are in nearly every English sentence and in few others."""
+ENGLISH_EVERY = 6
+"""One word in so many, at least, is one of them."""
 NOTATION = frozenset([
     "sin", "cos", "tan", "cot", "sec", "csc", "arcsin", "arccos", "arctan", "sinh", "cosh",
     "tanh", "log", "ln", "exp", "lim", "inf", "sup", "max", "min", "det", "dim",
@@ -143,7 +147,7 @@ class _Counted:
             latin = []  # `sin`, `gcd`, names: they are in every text
         total = sum(map(len, words.values()))
         own = sum(len(found) for name, found in words.items() if _is_of(name, script))
-        is_foreign = own * TWO < total and total >= FEWEST_WORDS
+        is_foreign = own < total / 2 and total >= FEWEST_WORDS
         is_foreign |= script == "kana" and "kana" not in words and own >= HAN_ALONE
         if not is_foreign and script == "latin":
             is_foreign = _is_another_language(latin, language)
@@ -189,7 +193,7 @@ def _is_notation(word: str) -> bool:
 
 
 def _is_english(words: Sequence[str]) -> bool:
-    return sum(word.lower() in ENGLISH for word in words) * SIX >= len(words)
+    return sum(word.lower() in ENGLISH for word in words) * ENGLISH_EVERY >= len(words)
 
 
 def _spoken(found: Sequence[Words]) -> tuple[str | None, str | None]:
@@ -210,11 +214,11 @@ def _spoken(found: Sequence[Words]) -> tuple[str | None, str | None]:
 
 
 def _language_of(words: Sequence[str]) -> str | None:
-    if len(words) < TWO:
+    if len(words) < FEWEST_OF_A_PROMPT:
         return None
     found = _detected(" ".join(words))
     best = max(found, key=lambda name: found[name])
-    return best if found[best] >= (SURE if len(words) < FEWEST_WORDS else SURE / TWO) else None
+    return best if found[best] >= (SURE if len(words) < FEWEST_WORDS else LIKELY) else None
 
 
 def _spelt(words: Words) -> str:

@@ -1,6 +1,6 @@
 """The protocols that others implement or need."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from types import CodeType
 from typing import Any, Protocol
@@ -160,6 +160,21 @@ class ProgramRun:
     """Of the expression: JSON in which values say their types, such as `["tuple", 1, 2]`."""
 
 
+@dataclass(frozen=True, slots=True)
+class ApartTest:
+    """A test that runs in a sandbox of its own, and uses a program in another one."""
+
+    code: CodeType
+    """Defines `main(peer, *arguments)`. `peer` is its side of a channel (`infra/sandbox/peer.py`),
+    through which it uses what the program has defined: data crosses as data, for other objects
+    there are proxies."""
+    arguments: tuple[Any, ...]
+    given: tuple[str, ...] = ()
+    """Names that the program finds defined, as the test has them."""
+    fixed: tuple[str, ...] = ()
+    """Those among them that stay the test's, also where the program defines them."""
+
+
 LIBRARIES = "/libraries"
 """Where a sandbox shows them, if it does."""
 
@@ -182,20 +197,10 @@ class Sandbox(Protocol):
         ...
 
     def run_apart(
-        self,
-        source: str,
-        given: Mapping[str, bool],
-        test: CodeType,
-        arguments: tuple[Any, ...],
-        limits: ProgramLimits,
+        self, source: str, test: ApartTest, limits: ProgramLimits
     ) -> tuple[ProgramRun, ProgramRun]:
-        """A program and its test, each in a sandbox of its own: the program's run and the test's.
-
-        `test` defines `main(peer, *arguments)`, and what that returns is the test's `result`;
-        `peer` is the test's side of a channel (`infra/sandbox/peer.py`), through which it uses what
-        the program has defined: data crosses as data, for other objects there are proxies. `given`:
-        names that the program finds defined, as the test has them; true of those that it may not
-        define in another way."""
+        """A program and its test, each in a sandbox of its own: the program's run and the test's,
+        whose `result` is what its `main` returns."""
         ...
 
     def close(self) -> None: ...

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import settings
 
 from jobs.recipe import Job
 from schemas.recipe import Recipe
@@ -16,6 +17,10 @@ ROOT = Path(__file__).parent.parent
 os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
 os.environ.setdefault("VLLM_NO_USAGE_STATS", "1")
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
+
+# How long an example takes says something of the machine, and of the first one what it has loaded.
+settings.register_profile("untimed", deadline=None)
+settings.load_profile("untimed")
 
 MakeJob = Callable[..., Job]
 

@@ -9,14 +9,10 @@ import itertools
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from pytest_fixtures import Fixtures, arguments_of, mark_of  # type: ignore[import-not-found]
+from pytest_fixtures import Fixtures, NotHere, arguments_of, mark_of  # type: ignore[import-not-found]
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-
-
-class BadTest(Exception):
-    """It wants what is not there."""
 
 
 class Calls:
@@ -30,7 +26,7 @@ class Calls:
         """All calls of a function, or of a method of `kind`."""
         rows = list(self._rows(function, kind))
         if not rows:
-            raise BadTest(f"{name} has no calls")
+            raise NotHere(f"{name} has no calls")
         for row in rows:
             self._run_row(function, name, kind, row)
 
@@ -76,7 +72,7 @@ class Calls:
         missing = [name for name in _arguments_of(function) if name not in row]
         unknown = [name for name in missing if name not in fixtures and name != "request"]
         if len(unknown) > 1 or (unknown and (instance is not None or not self._entry)):
-            raise BadTest(f"nothing gives {unknown}")
+            raise NotHere(f"nothing gives {unknown}")
         with fixtures.values({name[1:]: row[name] for name in row if name[0] == " "}) as value_of:
             for name in (*fixtures.automatic(), *mark_of(function, "used_fixtures", ())):
                 value_of(name)

@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
 
-class Elsewhere(AttributeError):
-    """It is not here, or it would have to happen where the program is."""
+class NotHere(AttributeError):
+    """A test wants what is not here, or would have to happen where the program is."""
 
 
 class Fixtures:
@@ -121,7 +121,7 @@ class MonkeyPatch:
             path, _, name = target.rpartition(".")
             target = __import__(path, fromlist=[name])
         if type(target) is type(sys) and name not in ("input", "stdin"):
-            raise Elsewhere(f"{target.__name__}.{name} is another one where the program is")
+            raise NotHere(f"{target.__name__}.{name} is another one where the program is")
         before = getattr(target, name, MISSING)
         setattr(target, name, *value)
         if before is MISSING:

@@ -9,7 +9,7 @@ import math
 import re
 from typing import TYPE_CHECKING, Any
 
-from pytest_fixtures import Elsewhere  # type: ignore[import-not-found]
+from pytest_fixtures import NotHere  # type: ignore[import-not-found]
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -29,7 +29,7 @@ class Failed(AssertionError):
 
 
 def __getattr__(name: str) -> Any:
-    raise Elsewhere(f"pytest.{name} is not there")
+    raise NotHere(f"pytest.{name} is not there")
 
 
 class Raised:

@@ -78,29 +78,30 @@ class _Tester:
             name: self._names[name] for name in self._test["gives"] if name in self._names
         }
         self._peer.await_ready()
-        found = self._peer.given(self._test["names"])
-        found |= self._peer.given(self._test["built_in"]) if self._test["built_in"] else {}
-        # What it has defined in place of what the setup has is what they both use.
-        self._names.update(
-            self._peer.given(
-                [name for name, is_fixed in self._test["gives"].items() if not is_fixed]
-            )
-        )
-        for name, value in found.items():
-            if name not in self._names:
-                is_module = type(value).__name__ == "module" and name in sys.stdlib_module_names
-                self._names[name] = __import__(name) if is_module else value
-        # What a test forgets to import is the test's own.
-        for name in self._test["modules"]:
-            self._names.setdefault(name, __import__(name))
-        for name, module in self._test["standard"].items():
-            known = __import__(module, fromlist=[name])
-            self._names.setdefault(name, getattr(known, name))
+        found = self._take_names()
         is_proxied = sys.modules["proxies"].is_proxied
         self._peer.requests = 0
         self._peer.on_request = _say_that_it_asks
         # Or it has answered already: `f = sorted` is a name for what both have.
         self._has_answers = any(not is_proxied(value) for value in found.values())
+
+    def _take_names(self) -> dict[str, Any]:
+        """What the program has defined, and what the test forgets to import."""
+        found = self._peer.given(self._test["names"])
+        found |= self._peer.given(self._test["built_in"]) if self._test["built_in"] else {}
+        # What it has defined in place of what the setup has is what they both use.
+        gives = self._test["gives"]
+        self._names.update(self._peer.given([name for name in gives if not gives[name]]))
+        for name, value in found.items():
+            if name not in self._names:
+                is_module = type(value).__name__ == "module" and name in sys.stdlib_module_names
+                self._names[name] = __import__(name) if is_module else value
+        for name in self._test["modules"]:
+            self._names.setdefault(name, __import__(name))
+        for name, module in self._test["standard"].items():
+            known = __import__(module, fromlist=[name])
+            self._names.setdefault(name, getattr(known, name))
+        return found  # type: ignore[no-any-return]
 
     def _execute(self) -> None:
         for code, number, text in self._test["statements"]:
@@ -216,8 +217,9 @@ class _Tester:
         if self._failure is None:
             about = self._test["texts"][number] if number is not None else text
             said = f"{type(error).__name__}: " if not isinstance(error, AssertionError) else ""
-            self._failure = self._kind(error), f"{about}: {said}"
-            self._failure = self._failure[0], f"{about}: {said}{error}"[:MOST_TEXT]
+            kind = self._kind(error)
+            self._failure = kind, f"{about}: {said}"  # what it says of itself may raise
+            self._failure = kind, f"{about}: {said}{error}"[:MOST_TEXT]
 
     def _kind(self, error: BaseException) -> str:
         if self._peer.channel.has_ended:
@@ -225,7 +227,7 @@ class _Tester:
             return UNDECIDED if is_much else ENDED
         if self._peer.is_undecided or any(one in str(error) for one in REFUSED):
             return UNDECIDED
-        if type(error).__name__ in ("BadTest", "Elsewhere") and "_said" not in error.__dict__:
+        if isinstance(error, __import__("pytest_fixtures").NotHere):
             return BAD
         # What it compares may be what was, or the order another one than in one process.
         if self._peer.wire.is_blind or self._test["is_concurrent"]:

@@ -9,20 +9,19 @@ import os
 import shutil
 import sys
 import sysconfig
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from importlib.util import find_spec
 from itertools import count
 from pathlib import Path
 from queue import SimpleQueue
-from types import CodeType
-from typing import Any
 
 from infra.sandbox.cgroup import remove_leftovers
 from infra.sandbox.seccomp import seccomp_filter
 from infra.sandbox.self_test import assert_held
 from infra.sandbox.slot import Slot, SlotSettings
 from schemas.errors import SandboxError
-from schemas.ports import LIBRARIES, ProgramLimits, ProgramRun, ProgramTest
+from schemas.ports import LIBRARIES, ApartTest, ProgramLimits, ProgramRun, ProgramTest
 
 INSIDE_UID = 65534
 FILES_BYTES = 64 * 2**20
@@ -69,24 +68,22 @@ class Bubblewrap:
         self, source: str, tests: Sequence[ProgramTest], limits: ProgramLimits
     ) -> list[ProgramRun]:
         """See `Sandbox`."""
-        slot = self._free.get()
-        try:
+        with self._slot() as slot:
             return slot.run(source, tests, limits)
-        finally:
-            self._free.put(slot)
 
     def run_apart(
-        self,
-        source: str,
-        given: Mapping[str, bool],
-        test: CodeType,
-        arguments: tuple[Any, ...],
-        limits: ProgramLimits,
+        self, source: str, test: ApartTest, limits: ProgramLimits
     ) -> tuple[ProgramRun, ProgramRun]:
         """See `Sandbox`."""
+        with self._slot() as slot:
+            return slot.run_apart(source, test, limits)
+
+    @contextmanager
+    def _slot(self) -> Iterator[Slot]:
+        """One that is free, for as long as it is used."""
         slot = self._free.get()
         try:
-            return slot.run_apart(source, given, test, arguments, limits)
+            yield slot
         finally:
             self._free.put(slot)
 

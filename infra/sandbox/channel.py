@@ -35,12 +35,12 @@ class Channel:
             while view:
                 view = view[os.write(self._descriptor, view) :]
         except OSError:
-            raise self._ended("the other side is gone") from None
+            raise self.ended("the other side is gone") from None
 
     def receive(self) -> Any:
         size = int.from_bytes(self._exactly(8), "big")
         if size > MOST_BYTES:
-            raise self._ended(f"a message of {size:,} bytes")
+            raise self.ended(f"a message of {size:,} bytes")
         data = self._exactly(size)
         self.carried += size
         try:
@@ -48,7 +48,7 @@ class Channel:
             if not (isinstance(message, list) and len(message) == PARTS):
                 raise ValueError("no message")
         except (ValueError, StopIteration, RecursionError) as nonsense:
-            raise self._ended(f"{type(nonsense).__name__}: {nonsense}") from None
+            raise self.ended(f"{type(nonsense).__name__}: {nonsense}") from None
         return message
 
     def _exactly(self, size: int) -> bytes:
@@ -59,10 +59,11 @@ class Channel:
             except OSError:
                 part = b""
             if not part:
-                raise self._ended("the other side is gone")
+                raise self.ended("the other side is gone")
             received += part
         return bytes(received)
 
-    def _ended(self, why: str) -> Ended:
+    def ended(self, why: str) -> Ended:
+        """To be raised: from here on nothing is heard."""
         self.has_ended = True
         return Ended(why[:1000])

@@ -22,7 +22,7 @@ from proxies import (  # type: ignore[import-not-found]
     is_failed_assert,
     proxied_class,
 )
-from serving import DONE, Printed, Stdin, has_attribute  # type: ignore[import-not-found]
+from serving import DONE, MOST_TEXT, Printed, Stdin, has_attribute  # type: ignore[import-not-found]
 from wire import Wire  # type: ignore[import-not-found]
 
 TYPE_CHECKING = False
@@ -38,8 +38,6 @@ RECURSION = 8000
 """Frames: a call that goes to and fro has several on each side."""
 HIDDEN = {"__globals__", "__builtins__", "__subclasses__"}
 """What is no business of the other side, and could not be told."""
-MOST_TEXT = 10_000
-"""Of what an error says."""
 REQUEST, ANSWER, ERROR = "?", "=", "!"
 
 
@@ -61,7 +59,7 @@ class Peer:
         self.requests = 0
         self.on_request: Callable[[], None] | None = None
         """Called once, at the next one."""
-        self.rebound: dict[str, Any] = {}
+        self.fixed: dict[str, Any] = {}
         """Names that are the other side's, also if this one has defined them."""
         self.lie = ""
         """What an object of the other side claims that cannot be."""
@@ -70,7 +68,7 @@ class Peer:
         """What the other side has by these names; it may say more, and nobody listens."""
         found = self.request("names", names)
         if not isinstance(found, dict):
-            raise self._ended("names that are no names")
+            raise self.channel.ended("names that are no names")
         return {name: found[name] for name in names if name in found}
 
     def serve(self) -> None:
@@ -80,7 +78,7 @@ class Peer:
         # A test may have put another one in its place, or another standard input.
         vars(builtins)["input"] = lambda *prompt: self.request("input", *prompt)
         sys.stdin = Stdin(self)
-        self.names.update(self.rebound)
+        self.names.update(self.fixed)
         self.request("ready")
         while not self.channel.has_ended:
             try:
@@ -153,7 +151,7 @@ class Peer:
     def _take_request(self) -> None:
         kind, *message = self.channel.receive()
         if kind != REQUEST:
-            raise self._ended("an answer that nobody has asked for")
+            raise self.channel.ended("an answer that nobody has asked for")
         self._handle(*message)
 
     def _handle(self, what: str, printed: Any, message: Node) -> None:
@@ -283,7 +281,7 @@ class Peer:
         if kind == ANSWER:
             return value
         if not isinstance(value, BaseException):
-            raise self._ended("it raises what is no error")
+            raise self.channel.ended("it raises what is no error")
         raise value.with_traceback(None)
 
     def _hear(self, printed: Any) -> None:
@@ -298,7 +296,7 @@ class Peer:
         try:
             return self.wire.values(message)  # type: ignore[no-any-return]
         except Exception as nonsense:
-            raise self._ended(f"{type(nonsense).__name__}: {nonsense}") from None
+            raise self.channel.ended(f"{type(nonsense).__name__}: {nonsense}") from None
 
     def _spelt(self, kind: str, what: str, message: Node) -> bytes:
         data = dumps([kind, what, [] if self._guard else self._printed.take(), message])
@@ -323,10 +321,6 @@ class Peer:
             other = RuntimeError(f"{type(error).__name__}, which cannot be told")
             return self._spelt(ERROR, "", self.wire.message(other))
 
-    def _ended(self, why: str) -> Ended:
-        self.channel.has_ended = True
-        return Ended(why[:MOST_TEXT])
-
 
 def joined(channel: int, names: dict[str, Any], settings: dict[str, Any]) -> Peer:
     """This side of a channel. The program's names are all there for the test; and they begin with
@@ -334,7 +328,7 @@ def joined(channel: int, names: dict[str, Any], settings: dict[str, Any]) -> Pee
     guards = settings["guards"]
     peer = Peer(Channel(channel), {} if guards else names, guards=guards)
     if settings["given"]:
-        given = peer.given(settings["given"])
+        given = peer.given(list(settings["given"]))
         names.update(given)
-        peer.rebound = {name: given[name] for name in settings["rebound"] if name in given}
+        peer.fixed = {name: given[name] for name in settings["fixed"] if name in given}
     return peer

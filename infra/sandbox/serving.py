@@ -108,6 +108,7 @@ DONE: dict[str, Callable[..., Any]] = {
 MOST_PRINTED = 1 << 20
 """Bytes of standard output that go along with a message."""
 MOST_TEXT = 10_000
+"""Characters of what an error says."""
 
 
 class Printed:

@@ -6,7 +6,7 @@ import py_compile
 import secrets
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from functools import cache
 from itertools import accumulate, pairwise
@@ -17,7 +17,7 @@ from typing import Any
 
 from infra.sandbox.cgroup import ControlGroup, control_group
 from schemas.errors import SandboxError
-from schemas.ports import ProgramLimits, ProgramRun, ProgramTest
+from schemas.ports import ApartTest, ProgramLimits, ProgramRun, ProgramTest
 
 HERE = Path(__file__).parent
 GROUP_BYTES = 1280 * 2**20
@@ -99,29 +99,19 @@ class Slot:
         return runs
 
     def run_apart(
-        self,
-        source: str,
-        given: Mapping[str, bool],
-        test: CodeType,
-        arguments: tuple[Any, ...],
-        limits: ProgramLimits,
+        self, source: str, test: ApartTest, limits: ProgramLimits
     ) -> tuple[ProgramRun, ProgramRun]:
         """See `Sandbox`."""
         modules = _modules()
         program = _Program(
             source,
             [ProgramTest(expression="peer.serve()")],
-            {
-                "modules": modules,
-                "guards": False,
-                "given": list(given),
-                "rebound": [name for name, is_fixed in given.items() if is_fixed],
-            },
+            {"modules": modules, "guards": False, "given": test.given, "fixed": test.fixed},
         )
         tester = _Program(
-            test,
-            [ProgramTest(expression="main(peer, *arguments)", arguments=arguments)],
-            {"modules": modules, "guards": True, "given": []},
+            test.code,
+            [ProgramTest(expression="main(peer, *arguments)", arguments=test.arguments)],
+            {"modules": modules, "guards": True, "given": ()},
         )
         [of_program], [of_test] = self._run([program, tester], limits)
         return of_program, of_test

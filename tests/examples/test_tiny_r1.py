@@ -164,7 +164,7 @@ def test_every_fault_occurs_and_none_is_common(late: bool) -> None:
 
 
 @given(text=st.text())
-@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_any_text_survives_the_tokenizer(tokenizer: Qwen2Tokenizer, text: str) -> None:
     composed = unicodedata.normalize("NFC", text)
     assert tokenizer.decode(tokenizer.encode(text, add_special_tokens=False)) == composed

@@ -2,7 +2,7 @@
 
 import polars as pl
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from filters.choose import Chooser, index_bits, with_eligible, with_fates
@@ -117,7 +117,6 @@ ROWS = st.lists(
 )
 
 
-@settings(deadline=None)
 @given(rows=ROWS, data=st.data())
 def test_the_order_of_arrival_changes_nothing(
     rows: list[tuple[str, int, str | None, int]], data: st.DataObject

@@ -125,7 +125,7 @@ def test_hostile_answers_are_not_right(text: str) -> None:
     assert not accepted(Case("12", text, False, "hostile"))
 
 
-@settings(deadline=None, max_examples=200)
+@settings(max_examples=200)
 @given(st.text(max_size=30))
 def test_any_text_gets_a_verdict_or_an_error_that_is_told(text: str) -> None:
     normal(text)

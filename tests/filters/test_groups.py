@@ -6,7 +6,7 @@ from math import comb
 
 import polars as pl
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from filters.groups import GROUP_COLUMNS, beta_interval, with_groups
@@ -82,7 +82,6 @@ ROWS = st.lists(
 )  # fmt: skip
 
 
-@settings(deadline=None)
 @given(ROWS, st.integers(0, 2**32))
 def test_the_order_of_rows_changes_nothing(rows: list[Row], seed: int) -> None:
     shuffled = random.Random(seed).sample(rows, len(rows))

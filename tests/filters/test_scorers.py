@@ -44,7 +44,7 @@ def test_hostile_text_gets_a_score(scorer: Scorer, text: str) -> None:
 
 
 @pytest.mark.parametrize("scorer", [s for s in ALL if s.deadline_s is None], ids=lambda s: s.name)
-@settings(deadline=None, max_examples=200)
+@settings(max_examples=200)
 @given(text=st.text(), thinking_open=st.booleans())
 def test_any_text_gets_a_score(scorer: Scorer, text: str, thinking_open: bool) -> None:
     assert_scored(scorer, text, thinking_open=thinking_open)

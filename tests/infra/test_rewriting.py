@@ -10,7 +10,7 @@ from infra.data_file import DataFile
 from infra.rewriting import rows_at, write_without
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(
     count=st.integers(1, 12),
     group=st.integers(1, 5),

@@ -256,7 +256,7 @@ class Chaos(RuleBasedStateMachine):
         assert outcome(mine) == outcome({Key(prompt, index) for index in range(NEED.max)})
 
 
-Chaos.TestCase.settings = settings(max_examples=250, stateful_step_count=50, deadline=None)
+Chaos.TestCase.settings = settings(max_examples=250, stateful_step_count=50)
 TestChaos = Chaos.TestCase
 
 

@@ -5,7 +5,7 @@ from math import isclose
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
@@ -64,7 +64,6 @@ def test_a_full_cache_takes_no_more() -> None:
     assert scarce.tokens >= needed_tokens(work)
 
 
-@settings(deadline=None)
 @given(
     st.integers(1, 12),
     st.lists(st.floats(0, 60), min_size=1, max_size=4),

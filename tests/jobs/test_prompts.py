@@ -62,7 +62,7 @@ def test_chats_are_prompts(tmp_path: Path) -> None:
     assert found.frame["messages"][0].to_list() == [chat[0], {"role": "user", "content": "Q: one?"}]
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(text=st.text(st.characters(exclude_categories=["Cs"]), min_size=1), plain=st.booleans())
 def test_every_text_comes_through_as_it_is(text: str, plain: bool, tmp_path: Path) -> None:
     assume(text.strip())

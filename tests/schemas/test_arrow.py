@@ -32,14 +32,14 @@ def test_every_field_has_a_column_in_its_order(row: Any, schema: pa.Schema) -> N
     assert [field.name for field in fields(row)] == schema.names
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(text=STORABLE, ids=st.none() | st.lists(st.integers(0, 2**31 - 1)).map(tuple))
 def test_samples_come_back(text: str, ids: tuple[int, ...] | None, tmp_path: Path) -> None:
     sample = make_sample(text, token_ids=ids)
     assert Sample.from_row(through_parquet(sample.to_row(), SAMPLES, tmp_path / "x")) == sample
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(question=STORABLE, reference=st.none() | STORABLE)
 def test_prompts_come_back(question: str, reference: str | None, tmp_path: Path) -> None:
     prompt = make_prompt(question, reference, source="here")

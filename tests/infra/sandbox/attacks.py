@@ -260,13 +260,15 @@ ATTACKS = [
     Attack(
         "a daemon that stays",
         """
+        read, write = os.pipe()  # closed by exec: its end says that the daemon is there
         if os.fork() == 0:
             os.setsid()
             if os.fork() == 0:
                 os.closerange(0, 3)
                 os.execv("/bin/sleep", ["sleep", host["marker"]])
             os._exit(0)
-        time.sleep(0.2)
+        os.close(write)
+        os.read(read, 1)
         """,
     ),
     Attack(

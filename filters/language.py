@@ -20,8 +20,6 @@ FEWEST_WORDS = 4
 """Of a sentence whose language is asked for: fewer are names and terms as often as not."""
 SURE = 0.8
 """Probability at which a sentence is another language."""
-POSSIBLE = 0.05
-"""Of the prompt's language: a sentence with more is left to it."""
 FEWEST_OF_A_PROMPT = 2
 LIKELY = 0.4
 """Probability at which a prompt is in a language; of few words, `SURE`."""
@@ -183,9 +181,8 @@ def _is_another_language(words: Sequence[str], language: str | None) -> bool:
     if len(words) < FEWEST_WORDS:
         return False
     found = _detected(" ".join(words))
-    own = found.pop(language, 0.0)
-    # Of near languages, such as Portuguese and Galician, none is sure.
-    return own < POSSIBLE and sum(found.values()) >= SURE
+    found.pop(language, None)
+    return sum(found.values()) >= SURE  # of near ones, as Portuguese and Galician, none is sure
 
 
 def _is_notation(word: str) -> bool:

@@ -228,9 +228,9 @@ class Peer:
         kind, number, *rest = node
         if kind in ("known", "of", "class"):
             return self._described(kind, number, *rest)
+        self.wire.assert_theirs(number)
         if number in self.wire.objects:
             return self.wire.objects[number]
-        self.wire.assert_theirs(number)
         if kind == "error":
             value: Any = self._error(*rest)
         else:
@@ -242,12 +242,13 @@ class Peer:
         return value
 
     def _described(self, kind: str, number: Any, *rest: Node) -> type:
+        if kind == "class":
+            self.wire.assert_theirs(number)
         found: Any = KNOWN[number] if kind == "known" else self.wire.objects.get(number)
         if kind == "of" or found is not None:
             if not isinstance(found, type):
                 raise ValueError("no class")
             return found
-        self.wire.assert_theirs(number)
         module, name, bases, operators, methods = rest
         decoded = [self.wire.decode(base) for base in bases]
         for base in decoded:

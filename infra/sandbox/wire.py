@@ -262,8 +262,8 @@ class Wire:
         """An instance of a class that the other side has derived from a built-in type."""
         _, number, kind = exported
         derived = self.decode(kind)
+        self.assert_theirs(number)
         if number not in self.objects:
-            self.assert_theirs(number)
             base = base_of(derived)
             assert base is not None
             stored = () if base in MUTABLE else (self.decode(content),)
@@ -275,8 +275,8 @@ class Wire:
     def _take_over(self, number: int, name: str, *content: Node) -> Any:
         value, kind = self.objects.get(number), kind_of(name)
         if value is None:
-            if type(number) is not int:
-                raise ValueError(f"{number!r:.80} is no number")
+            if type(number) is not int or number == 0:
+                raise ValueError(f"{number!r:.80} is nobody's number")
             value = kind()
             self.know(number, value)
         elif type(value) is not kind and base_of(type(value)) is not kind:

@@ -239,3 +239,30 @@ def test_a_plain_assert_is_as_strict_as_python(
 ) -> None:
     score = judged(scorer, "assert f() == [1, 2]", program)
     assert (score.verdict, score.reason) == (verdict, reason), score
+
+
+TWICE = (
+    "class P:\n    def __init__(self, x): self.x = x\n    def __eq__(self, o): return self.x == o.x"
+)
+"""A class that the test has, and the program too."""
+
+
+@pytest.mark.parametrize(
+    ("setup", "tests", "program"),
+    [
+        # The test's own is what both use: it may be what decides.
+        ("", f"{TWICE}\nassert f(1) == P(2)\nassert isinstance(f(1), P)",
+         "class P:\n    def __init__(self, x): self.x = x\ndef f(x): return P(x + 1)"),
+        # The setup's is there for the program, which may define it in its own way.
+        (TWICE, "assert isinstance(f(1), P)\nassert f(1).twice() == 4",
+         "class P:\n    def __init__(self, x): self.x = x\n    def twice(self): return 2 * self.x\n"
+         "def f(x): return P(x + 1)"),
+        # Marks of pytest are the test's to make.
+        ("", "def test_f():\n    assert f(1) == 2",
+         "def f(x): return x + 1\nf.fixture = {'autouse': True, 'params': []}"),
+    ],
+)  # fmt: skip
+def test_whose_names_count(scorer: CodeScorer, setup: str, tests: str, program: str) -> None:
+    reference = json.dumps({"tests": [tests], "setup": setup, "entry_point": "f"})
+    score = judged(scorer, f"#json {reference}", program)
+    assert score.verdict == "true", score

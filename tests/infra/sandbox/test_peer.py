@@ -227,6 +227,49 @@ def test_whatever_a_program_says_ends_well(nodes: list[Any]) -> None:
                 return
 
 
+HANDED, CALLBACK = ["known", "ValueError"], 1
+
+
+@pytest.mark.parametrize(
+    "node",
+    [
+        ["error", 0, HANDED, ["tuple"], "x", None],
+        ["error", 7, HANDED, ["tuple"], "x", None],
+        ["error", -1.5, HANDED, ["tuple"], "x", None],
+        ["error", True, HANDED, ["tuple"], "x", None],
+        ["class", 7, "program", "A", [], [], []],
+        ["class", 0, "program", "A", [], [], []],
+        ["like", ["object", 7, ["class", -3, "program", "A", [["known", "str"]], [], []]], "x"],
+        ["object", -9, ["of", CALLBACK]],
+        ["object", -9, HANDED],
+        ["object", CALLBACK, HANDED],
+        ["class", CALLBACK, "program", "A", [], [], []],
+        ["own", 2],
+        ["shared", 0, "builtins.list", 1],
+        ["shared", 1.5, "builtins.list", 1],
+        ["shared", CALLBACK, "builtins.list", 1],
+        ["shared", CALLBACK, "collections.deque", None, 1],
+        ["shared", -2, "os.environ", 1],
+    ],
+)
+def test_numbers_and_kinds_that_are_not_the_programs_to_give(node: Any) -> None:
+    """In an answer to a call that hands over a callback, whose number is the first."""
+    peer: Any = sys.modules["peer"]
+    channel: Any = sys.modules["channel"]
+    near, far = socket.socketpair()
+    with near, far:
+        one = peer.Peer(channel.Channel(near.fileno()), {}, guards=True)
+
+        def callback() -> None: ...
+
+        assert one.wire.number(callback) == CALLBACK
+        one.wire.number(type(callback))  # told, and not handed over
+        data = json.dumps(["=", "", [], [[node], []]]).encode()
+        far.sendall(len(data).to_bytes(8, "big") + data)
+        with pytest.raises(peer.Ended):
+            one.request("call", callback, (), ())
+
+
 def test_only_what_was_handed_over_is_used() -> None:
     """Not data, whose methods know more than they seem to, and not the class of what was handed."""
     source = (

@@ -245,6 +245,11 @@ HANDED, CALLBACK = ["known", "ValueError"], 1
         ["object", CALLBACK, HANDED],
         ["class", CALLBACK, "program", "A", [], [], []],
         ["own", 2],
+        [
+            "tuple",
+            ["object", -9, ["class", -3, "program", "A", [], [], []]],
+            ["shared", -9, "collections.deque", None, 1],
+        ],
         ["shared", 0, "builtins.list", 1],
         ["shared", 1.5, "builtins.list", 1],
         ["shared", CALLBACK, "builtins.list", 1],
@@ -268,6 +273,7 @@ def test_numbers_and_kinds_that_are_not_the_programs_to_give(node: Any) -> None:
         far.sendall(len(data).to_bytes(8, "big") + data)
         with pytest.raises(peer.Ended):
             one.request("call", callback, (), ())
+        assert one.requests == 1, "the program is not asked on the way"
 
 
 def test_only_what_was_handed_over_is_used() -> None:

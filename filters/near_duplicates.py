@@ -1,0 +1,178 @@
+"""Texts that say nearly the same: MinHash signatures, and clusters of verified pairs.
+
+Two texts are similar if their sets of five-word runs (shingles) have a Jaccard index of at least
+`SIMILAR`. Candidates share a band of their signatures (Broder 1997; banding as in Leskovec,
+Rajaraman, Ullman, "Mining of Massive Datasets", 3.4); each pair of them is then compared by the
+shingles themselves. So clusters depend on the texts alone, not on their order or in which parts
+they came. Measured: docs/benchmarks.md; why no library: docs/decisions/0015.
+"""
+
+from collections.abc import Callable
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from filters.words import MULTIPLIER, Positions, Ragged, ngrams, shared, starts_of, word_numbers
+
+SHINGLE: Final = 5
+SIMILAR: Final = 0.8
+BANDS: Final = 18
+BAND_ROWS: Final = 7
+"""Texts with an index of 0.8 share a band with a probability of 0.985, with 0.9 almost surely."""
+PERMUTATIONS: Final = 128
+CACHED_ROWS: Final = 100
+"""So few rows of shingles stay in the processor's cache while all permutations go over them."""
+PAIRS_AT_ONCE: Final = 20_000
+CROWD: Final = 200
+CROWD_BANDS: Final = 3
+"""In a bucket of more texts than `CROWD`, as of one template with other numbers, a pair that is not
+connected through the first text has to share so many bands, or there would be too many to compare.
+That costs recall where the index is near 0.8 (0.74 there, 0.998 at 0.9)."""
+
+Bands = npt.NDArray[np.uint64]
+Signatures = npt.NDArray[np.uint32]
+SetsOf = Callable[[Positions], Ragged]
+"""Row numbers -> their shingles."""
+
+
+def _multipliers() -> npt.NDArray[np.uint32]:
+    """Odd, so that each permutes the 32-bit numbers. Shingles are hashes already: their least
+    product serves as well as a random permutation's least (bias below 0.005 and the variance of 128
+    independent ones for 5 to 370 shingles), and costs a fifth of what rensa takes."""
+    random = np.random.Generator(np.random.PCG64(20250120))
+    return random.integers(0, 2**32, PERMUTATIONS, dtype=np.uint32) | np.uint32(1)
+
+
+MULTIPLIERS: Final = _multipliers()
+
+
+def shingles(texts: pl.Series) -> Ragged:
+    """The runs of five words of each text, in their order; all words as one where there are fewer,
+    and none of a text without words."""
+    return ngrams(word_numbers(texts), SHINGLE)
+
+
+def signatures(sets: Ragged) -> Signatures:
+    """`(rows, PERMUTATIONS)`: for each permutation the least number of each set. Of an empty set
+    the greatest number there is."""
+    found = np.full((PERMUTATIONS, len(sets.lengths)), 2**32 - 1, np.uint32)
+    full = np.flatnonzero(sets.lengths)
+    values = (sets.flat >> np.uint64(32)).astype(np.uint32)
+    for first in range(0, len(full), CACHED_ROWS):
+        rows = full[first : first + CACHED_ROWS]
+        start, end = sets.starts[rows[0]], sets.starts[rows[-1] + 1]
+        own, product = values[start:end], np.empty(end - start, np.uint32)
+        for permutation, multiplier in enumerate(MULTIPLIERS):
+            np.multiply(own, multiplier, out=product)
+            found[permutation, rows] = np.minimum.reduceat(product, sets.starts[rows] - start)
+    return found.T
+
+
+def bands(sets: Ragged) -> Bands:
+    """`(rows, BANDS)`: numbers of which similar texts share one; zeros for an empty set."""
+    own = signatures(sets)[:, : BANDS * BAND_ROWS].astype(np.uint64).reshape(-1, BANDS, BAND_ROWS)
+    found = np.tile(np.arange(1, BANDS + 1, dtype=np.uint64), (len(own), 1))
+    for row in range(BAND_ROWS):
+        found *= MULTIPLIER
+        found += own[:, :, row]
+        found ^= found >> np.uint64(29)
+    found[sets.lengths == 0] = 0
+    return found
+
+
+def clustered(keys: Bands, sets_of: SetsOf, known: Positions | None = None) -> Positions:
+    """The least row of each row's cluster: what similar pairs connect.
+
+    `keys` are `bands`. The first rows may have clusters already, `known`: they are not compared
+    among each other again, and what connects two of their clusters makes one of them.
+    """
+    old = np.empty(0, np.int64) if known is None else known
+    labels = np.concatenate([old, np.arange(len(old), len(keys))])
+    return _Clustering(keys, sets_of, len(old), labels).run()
+
+
+class _Clustering:
+    def __init__(self, keys: Bands, sets_of: SetsOf, old: int, labels: Positions) -> None:
+        self._keys = keys
+        self._sets_of = sets_of
+        self._old = old
+        self._labels = labels
+
+    def run(self) -> Positions:
+        """The labels, once all candidates are compared."""
+        buckets = _buckets(self._keys, self._old)
+        if not len(buckets.flat):
+            return self._labels
+        # Most buckets hold what is all similar to their first: one comparison each is enough.
+        firsts = buckets.starts[:-1]
+        self._compare(np.repeat(buckets.flat[firsts], buckets.lengths), buckets.flat)
+        own = self._labels[buckets.flat]
+        mixed = np.logical_or.reduceat(own != np.repeat(own[firsts], buckets.lengths), firsts)
+        waiting: list[tuple[Positions, Positions]] = []
+        for number in np.flatnonzero(mixed):
+            rows = buckets.flat[buckets.starts[number] : buckets.starts[number + 1]]
+            # All were compared with the first one.
+            for position in range(1, len(rows) - 1):
+                others = rows[position + 1 :]
+                waiting.append(self._across(rows[position], others, len(rows) > CROWD))
+                if sum(len(right) for _, right in waiting) >= PAIRS_AT_ONCE:
+                    self._compare(*map(np.concatenate, zip(*waiting, strict=True)))
+                    waiting = []
+        if waiting:
+            self._compare(*map(np.concatenate, zip(*waiting, strict=True)))
+        return self._labels
+
+    def _across(self, row: int, others: Positions, crowd: bool) -> tuple[Positions, Positions]:
+        others = others[self._labels[others] != self._labels[row]]
+        if crowd:
+            shared = (self._keys[others] == self._keys[row]).sum(axis=1)
+            others = others[shared >= CROWD_BANDS]
+        return np.full(len(others), row), others
+
+    def _compare(self, left: Positions, right: Positions) -> None:
+        """Joins the clusters of those pairs that are similar."""
+        open_pairs = (self._labels[left] != self._labels[right]) & (right >= self._old)
+        pairs = np.unique(left[open_pairs] * len(self._keys) + right[open_pairs])
+        for start in range(0, len(pairs), PAIRS_AT_ONCE):
+            left, right = np.divmod(pairs[start : start + PAIRS_AT_ONCE], len(self._keys))
+            similar = jaccard(self._sets_of(left), self._sets_of(right)) >= SIMILAR
+            self._labels = _joined(self._labels, left[similar], right[similar])
+
+
+def _buckets(keys: Bands, old: int) -> Ragged:
+    """Rows that share a band, ascending; only those of which one is new."""
+    flat, lengths = [np.empty(0, np.int64)], [np.empty(0, np.int64)]
+    for band in keys.T:
+        order = np.argsort(band, kind="stable")
+        ordered = band[order]
+        starts = np.flatnonzero(np.concatenate([[True], ordered[1:] != ordered[:-1]]))
+        sizes = np.diff(np.append(starts, len(ordered)))
+        fine = (sizes > 1) & (ordered[starts] != 0) & (order[starts + sizes - 1] >= old)
+        flat.append(order[np.repeat(fine, sizes)])
+        lengths.append(sizes[fine])
+    return Ragged(np.concatenate(flat), starts_of(np.concatenate(lengths)))
+
+
+def jaccard(left: Ragged, right: Ragged) -> npt.NDArray[np.float64]:
+    """Of each row of one and the same row of the other: what both have, by what one of them has."""
+    common, one, other = shared(left, right)
+    index: npt.NDArray[np.float64] = common / np.maximum(one + other - common, 1)
+    return index
+
+
+def _joined(labels: Positions, left: Positions, right: Positions) -> Positions:
+    """The labels after these pairs of rows are connected: each row's least one."""
+    while len(left):
+        own, other = labels[left], labels[right]
+        apart = own != other
+        if not apart.any():
+            break
+        left, right = left[apart], right[apart]
+        least = np.minimum(own, other)[apart]
+        np.minimum.at(labels, own[apart], least)
+        np.minimum.at(labels, other[apart], least)
+        while (labels[labels] != labels).any():
+            labels = labels[labels]
+    return labels

@@ -3,11 +3,13 @@
 import json
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Any
 
 import polars as pl
 
+from filters.leaks import LEAK_COLUMNS
 from filters.scorer import FieldType, Scorer
 from schemas.errors import RecipeError
 
@@ -29,6 +31,14 @@ SAMPLE_COLUMNS: dict[str, pl.DataType] = {
     "answer_tokens": pl.Int32(),
     "mean_logprob": pl.Float64(),
 }
+PROMPT_COLUMNS: dict[str, pl.DataType] = {
+    "domain": pl.String(),
+    "source": pl.String(),
+    **LEAK_COLUMNS,
+}
+"""What is known of a prompt before anything is drawn."""
+DECONTAMINATED = "decontaminated"
+OF_PROMPTS_ALONE = PROMPT_COLUMNS.keys() - SAMPLE_COLUMNS.keys()
 _QUOTED_OR_DOTTED = re.compile(
     r"""('(?:[^']|'')*'|"(?:[^"]|"")*")|(?<![\w.])([A-Za-z_]\w*\.[A-Za-z_]\w*)(?![\w.(])"""
 )
@@ -111,11 +121,37 @@ def compile_rule(text: str, columns: Mapping[str, pl.DataType], where: str) -> p
     return expression
 
 
+@dataclass(frozen=True)
+class Rules:
+    """The rules of `keep`, in their order."""
+
+    samples: Mapping[str, pl.Expr]
+    prompts: Mapping[str, pl.Expr]
+    """Those that ask for `prompt.*`. Where one is not true, nothing is drawn."""
+
+
 def compile_rules(
-    keep: Mapping[str, str], columns: Mapping[str, pl.DataType]
-) -> dict[str, pl.Expr]:
-    """All rules of `keep`, in their order."""
-    return {name: compile_rule(text, columns, f"keep.{name}") for name, text in keep.items()}
+    keep: Mapping[str, str], columns: Mapping[str, pl.DataType], *, leaks_known: bool
+) -> Rules:
+    """RecipeError for a rule that asks for what is not there, or for prompts and samples at once.
+
+    Where leaks are known and no rule asks for them, there is `decontaminated`.
+    """
+    every = {**columns, **(LEAK_COLUMNS if leaks_known else {})}
+    rules = {name: compile_rule(text, every, f"keep.{name}") for name, text in keep.items()}
+    used = {name: {*rule.meta.root_names()} for name, rule in rules.items()}
+    of_prompts = {name: rules[name] for name in rules if used[name] & OF_PROMPTS_ALONE}
+    for name in of_prompts:
+        if mixed := sorted(used[name] - PROMPT_COLUMNS.keys()):
+            raise RecipeError(
+                f"keep.{name}: {keep[name]!r} asks for the prompt and for its samples "
+                f"({', '.join(mixed)}); write two rules, since the one about the prompt says "
+                "whether any samples are drawn"
+            )
+    if leaks_known and not any(names & LEAK_COLUMNS.keys() for names in used.values()):
+        of_prompts[DECONTAMINATED] = ~pl.col("prompt.leaked")
+    samples = {name: rule for name, rule in rules.items() if name not in of_prompts}
+    return Rules(samples, of_prompts)
 
 
 def first_broken_rule(rules: Mapping[str, pl.Expr]) -> pl.Expr:

@@ -1,7 +1,7 @@
 """Build: a cut of the pool, and what of it is kept, chosen and written. It never generates."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
@@ -37,6 +37,8 @@ class Decided:
     unsettled: int
     prefix: SettledPrefix | None = None
     """Where the recipe has a target."""
+    left_out: Mapping[str, int] = field(default_factory=dict)
+    """Prompts that nothing is drawn for, by reason."""
 
     @property
     def target(self) -> Literal["reached", "missed"] | None:
@@ -70,19 +72,44 @@ class Built:
 def decide(job: Job, prompts: PromptList) -> Decided:
     """Fixes a cut and gives every sample in it a fate."""
     versions = job.pool.versions()
-    samples = fated(job, narrow_samples(job, prompts, versions))
+    samples = narrow_samples(job, prompts.with_left_out, versions)
+    samples = fated(job, _left_out(samples, prompts))
     prefix = None
     if (wanted := job.recipe.target.published) is not None:
         ids = prompts.frame["prompt_id"]
         samples, prefix = cut_at_target(samples, ids, wanted, job.recipe.choose.per_prompt)
-    settled = samples.filter(pl.col("settled"))["prompt_id"].n_unique()
+    drawn = pl.col("prompt_id").is_in(prompts.frame["prompt_id"].implode())
+    settled = samples.filter(pl.col("settled") & drawn)["prompt_id"].n_unique()
     cut = Cut(
         tables=versions,
         prompts=prompts.digest,
         recipe=identity("e", job.resolved),
         code=code_digest(),
     )
-    return Decided(cut, samples, prompts.frame.height, prompts.frame.height - settled, prefix)
+    return Decided(
+        cut,
+        samples,
+        prompts.frame.height,
+        prompts.frame.height - settled,
+        prefix,
+        prompts.left_out_counts,
+    )
+
+
+def _left_out(samples: pl.DataFrame, prompts: PromptList) -> pl.DataFrame:
+    """Samples drawn before a rule left their prompts out are not kept, and that is why."""
+    if prompts.left_out.is_empty():
+        return samples
+    reasons = prompts.left_out.select("prompt_id", left_out="reason")
+    return (
+        samples.join(reasons, on="prompt_id", how="left")
+        .with_columns(
+            reason=pl.coalesce("left_out", "reason"),
+            judged=pl.col("judged") | pl.col("left_out").is_not_null(),
+            extensible=pl.col("extensible") & pl.col("left_out").is_null(),
+        )
+        .drop("left_out")
+    )
 
 
 def fated(job: Job, samples: pl.DataFrame) -> pl.DataFrame:
@@ -181,6 +208,7 @@ def summary(decided: Decided) -> dict[str, Any]:
     tokens = (pl.col("reasoning_tokens") + pl.col("answer_tokens")).sum()
     return {
         "prompts": decided.prompts,
+        "prompts_left_out": dict(decided.left_out),
         "prompts_published": published["prompt_id"].n_unique(),
         "unsettled": decided.unsettled,
         "target": decided.target,

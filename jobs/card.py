@@ -50,6 +50,21 @@ def _target(manifest: Manifest) -> str:
     return f" The target of {manifest.recipe['target']['published']:,} rows was {manifest.target}."
 
 
+def _leaks(manifest: Manifest) -> str:
+    """What was looked for, how, and what was found."""
+    sets = manifest.recipe.get("decontaminate", [])
+    if not sets:
+        return "Nobody has compared the prompts with evaluation sets."
+    names = ", ".join(f"`{one['name'] or one['path']}`" for one in sets)
+    found = ", ".join(f"{n:,} `{reason}`" for reason, n in manifest.prompts_left_out.items())
+    return (
+        f"The prompts were compared with {names}: without regard to case, spaces, punctuation and "
+        "LaTeX style, a prompt is leaked if at least half of a question's runs of three words are "
+        "in it, or thirteen words in a row. Translations and paraphrases are not found. Prompts "
+        f"left out: {found or 'none'}."
+    )
+
+
 def _body(manifest: Manifest) -> str:
     samples = sum(manifest.funnel.values())
     sampling = ", ".join(f"{k} {v}" for k, v in manifest.recipe["sampling"].items() if v != ())
@@ -92,6 +107,10 @@ that keeps it.
 {funnel}
 
 {manifest.unsettled:,} prompts could still get more samples under this recipe.{_target(manifest)}
+
+## Leaks
+
+{_leaks(manifest)}
 
 ## Limits
 

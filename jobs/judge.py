@@ -106,7 +106,7 @@ class RecipeJudge:
         scores = pl.DataFrame([row.to_row() for row in rows], schema=SCORES_SCHEMA)
         wide = with_scores(samples, scores, self._job.scorers, self._job.recipe.scorers)
         limit = self._job.recipe.sampling.max_tokens
-        return with_reasons(wide, self._job.rules, limit).select("reason", "wrong").rows()
+        return with_reasons(wide, self._job.rules.samples, limit).select("reason", "wrong").rows()
 
     def close(self) -> None:
         """Ends the processes of scorers with a deadline."""

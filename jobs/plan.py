@@ -30,6 +30,7 @@ def plan(job: Job, prompts: PromptList) -> dict[str, Any]:
             prompts.frame["domain"].value_counts().sort("domain").iter_rows()
         ),
         "rows_dropped": prompts.dropped,
+        "prompts_left_out": prompts.left_out_counts,
         "settled": found.settled,
         "samples_exist": found.samples.height,
         "samples_unscored": found.unscored,
@@ -98,11 +99,13 @@ def plan_text(found: dict[str, Any]) -> str:
     """The plan for a person."""
     bounds = found["bounds"]
     dropped = ", ".join(f"{n:,} {reason}" for reason, n in found["rows_dropped"].items())
+    left_out = ", ".join(f"{n:,} {reason}" for reason, n in found["prompts_left_out"].items())
     at_least = bounds["tokens_at_least"]
     lines = [
         f"recipe    {found['recipe']} (pool {found['pool']} in {found['store']})",
         f"teacher   {found['teacher']['name']}  ({found['teacher']['id']})",
         f"prompts   {found['prompts']:,}" + (f" (dropped: {dropped})" if dropped else ""),
+        *([f"left out  {left_out}"] if left_out else ()),
         f"exist     {found['samples_exist']:,} samples, {found['samples_unscored']:,} of them "
         f"lack scores; {found['settled']:,} prompts are settled",
         f"missing   {bounds['samples_at_least']:,} to {bounds['samples_at_most']:,} samples, "

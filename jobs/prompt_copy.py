@@ -10,8 +10,10 @@ import polars as pl
 from infra.revision import code_digest
 from infra.rows import find_files
 from infra.store import file_sha256
+from jobs.decontamination import decontaminated
 from jobs.prompts import PromptList, read_prompts
 from jobs.recipe import Job
+from schemas.arrow import PROMPTS
 from schemas.errors import RecipeError
 from schemas.identity import identity
 
@@ -27,10 +29,10 @@ def load_prompts(job: Job) -> PromptList:
     try:
         about = pl.read_parquet_metadata(path)
         if origin is not None and about.get(ORIGIN) == origin:
-            return PromptList(pl.read_parquet(path, glob=False), json.loads(about[DROPPED]))
+            return _from_copy(pl.read_parquet(path, glob=False), json.loads(about[DROPPED]))
     except (OSError, pl.exceptions.PolarsError):
         pass  # not there, or torn: it is only a copy
-    return replace(read_prompts(job.recipe), origin=origin)
+    return replace(decontaminated(job, read_prompts(job.recipe)), origin=origin)
 
 
 def keep_prompts(job: Job, prompts: PromptList) -> None:
@@ -40,9 +42,18 @@ def keep_prompts(job: Job, prompts: PromptList) -> None:
         return
     content = io.BytesIO()
     about = {ORIGIN: prompts.origin, DROPPED: json.dumps(prompts.dropped)}
-    prompts.frame.write_parquet(content, metadata=about)
+    every = [prompts.frame, prompts.left_out] if prompts.left_out.width else [prompts.frame]
+    pl.concat(every, how="diagonal").write_parquet(content, metadata=about)
     key = _key(job)
     job.store.replace_if(key, content.getvalue(), expected=job.store.get(key))
+
+
+def _from_copy(every: pl.DataFrame, dropped: dict[str, int]) -> PromptList:
+    if "reason" not in every.columns:
+        return PromptList(every, dropped)
+    kept = every.filter(pl.col("reason").is_null()).select(PROMPTS.names)
+    left_out = every.filter(pl.col("reason").is_not_null())
+    return PromptList(kept, dropped, left_out=left_out)
 
 
 def _key(job: Job) -> str:
@@ -52,12 +63,14 @@ def _key(job: Job) -> str:
 def _origin(job: Job) -> str | None:
     """Identity of all that the list depends on; null where the files cannot be read."""
     sources = [source.model_dump() for source in job.recipe.prompts]
+    evaluation = [one.model_dump() for one in job.recipe.decontaminate]
+    paths = [source.path for source in job.recipe.prompts]
+    paths += [one.path for one in job.recipe.decontaminate]
+    rules = [job.recipe.keep] if evaluation else []
     try:
-        files = [
-            [str(file), file_sha256(file)]
-            for source in job.recipe.prompts
-            for file in find_files(source.path)
-        ]
+        files = [[str(file), file_sha256(file)] for path in paths for file in find_files(path)]
     except (OSError, RecipeError):
         return None
-    return identity("q", [code_digest(), sources, job.recipe.teacher.system, files])
+    return identity(
+        "q", [code_digest(), sources, evaluation, rules, job.recipe.teacher.system, files]
+    )

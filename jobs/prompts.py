@@ -3,7 +3,7 @@
 import json
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 import polars as pl
@@ -28,6 +28,24 @@ class PromptList:
     """Rows of the files that gave no prompt, by reason."""
     origin: str | None = None
     """Identity of the files and the recipe, where this is all of what was read from them."""
+    left_out: pl.DataFrame = field(default_factory=pl.DataFrame)
+    """Prompts that no samples are drawn for, by the rules about prompts: the same columns, those of
+    `filters.leaks`, and `reason`. No rows and no columns where there are no such rules."""
+
+    @property
+    def left_out_counts(self) -> dict[str, int]:
+        """How many are left out, by reason."""
+        if self.left_out.is_empty():
+            return {}
+        return dict(self.left_out["reason"].value_counts().sort("reason").iter_rows())
+
+    @property
+    def with_left_out(self) -> "PromptList":
+        """All of them, as if samples were drawn for all."""
+        if self.left_out.is_empty():
+            return self
+        every = pl.concat([self.frame, self.left_out.select(self.frame.columns)])
+        return PromptList(every.sort("prompt_id"), self.dropped)
 
     @property
     def digest(self) -> str:

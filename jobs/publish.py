@@ -97,6 +97,7 @@ def _manifest(job: Job, built: Built, version: str) -> Manifest:
         scorers=job.scorer_ids,
         unsettled=decided.unsettled,
         target=decided.target,
+        prompts_left_out=dict(decided.left_out),
         provenance=_provenance(job, built),
     )
 

@@ -7,12 +7,11 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import polars as pl
 import yaml
 from pydantic import BaseModel, ValidationError
 
 from filters.choose import Chooser
-from filters.rules import compile_rules, rule_columns
+from filters.rules import Rules, compile_rules, rule_columns
 from filters.scorer import Scorer, scorer_id
 from filters.scorers import build_scorers
 from infra.engines.simulated import SimulatedArgs
@@ -66,7 +65,7 @@ class Job:
 
     recipe: Recipe
     scorers: Mapping[str, Scorer]
-    rules: Mapping[str, pl.Expr]
+    rules: Rules
     chooser: Chooser
 
     @classmethod
@@ -80,7 +79,7 @@ class Job:
         return cls(
             recipe,
             scorers,
-            compile_rules(recipe.keep, columns),
+            compile_rules(recipe.keep, columns, leaks_known=bool(recipe.decontaminate)),
             Chooser.compile(recipe.choose, columns),
         )
 

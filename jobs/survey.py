@@ -170,7 +170,7 @@ def _samples(job: Job, prompts: PromptList, versions: Mapping[str, int | None]) 
     )
     scores = scores.filter(scores["reference_id"] == of_prompt("reference_id", scores))
     wide = with_scores(samples, scores, job.scorers, job.recipe.scorers)
-    return with_reasons(wide, job.rules, job.recipe.sampling.max_tokens)
+    return with_reasons(wide, job.rules.samples, job.recipe.sampling.max_tokens)
 
 
 def known(job: Job, prompts: PromptList, found: Survey) -> Known:

@@ -61,6 +61,8 @@ class Manifest(BaseModel):
     """Prompts whose needs under this recipe more samples could still meet."""
     target: Literal["reached", "missed"] | None = None
     """Whether it has as many rows as the recipe wants, where the recipe says so."""
+    prompts_left_out: dict[str, int] = {}
+    """Prompts that nothing was drawn for, by the rule that they break."""
     digest: str = ""
     """Of everything else in the manifest."""
     provenance: dict[str, Any]
@@ -76,8 +78,8 @@ class Manifest(BaseModel):
         return self.digest == self._digest()
 
     def _digest(self) -> str:
-        # Without a target it is what it was before there were any.
-        exclude = {"digest"} if self.target else {"digest", "target"}
+        # Without these it is what it was before there were any.
+        exclude = {"digest", *(n for n in ("target", "prompts_left_out") if not getattr(self, n))}
         return identity("m", self.model_dump(mode="json", exclude=exclude))
 
 

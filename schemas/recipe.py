@@ -55,6 +55,22 @@ class PromptSource(Part):
         return template
 
 
+class EvaluationSet(Part):
+    """Questions that no prompt may be. A path alone stands for it in a recipe."""
+
+    path: str
+    """A jsonl, json, csv or parquet file, a folder of them, or a glob."""
+    field: str = "question"
+    """Name of the column that holds the question, a text."""
+    name: str = ""
+    """In flags, on the card. Default: the file's name without its suffix."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _path_alone(cls, given: Any) -> Any:
+        return {"path": given} if isinstance(given, str) else given
+
+
 class Replicas(Part):
     """How many engines run side by side."""
 
@@ -249,6 +265,9 @@ class Recipe(Part):
     """Scorers by domain; `*` is for all of them."""
     keep: dict[str, str] = {"finished": "format.complete"}
     """Named rules: a sample is kept if all are true. A rule that is null is `undecided`."""
+    decontaminate: tuple[EvaluationSet, ...] = ()
+    """Evaluation sets that the prompts are compared with; rules then have `prompt.leaked` and what
+    goes with it. Without a rule that asks for them there is `decontaminated: not prompt.leaked`."""
     choose: Choose = Choose()
     outputs: tuple[Output, ...] = Field(("sft",), min_length=1)
     """What the samples are drawn for, and so when a prompt has enough of them: `sft` needs

@@ -60,8 +60,10 @@ def test_wrong_rules_are_refused(rule: str, message: str) -> None:
 
 
 def test_the_first_broken_rule_is_the_reason() -> None:
-    rules = compile_rules({"right": "correct", "readable": "language.share >= 0.95"}, COLUMNS)
-    reasons = FRAME.select(x=first_broken_rule(rules))["x"].to_list()
+    keep = {"right": "correct", "readable": "language.share >= 0.95"}
+    rules = compile_rules(keep, COLUMNS, leaks_known=False)
+    assert not rules.prompts
+    reasons = FRAME.select(x=first_broken_rule(rules.samples))["x"].to_list()
     assert reasons == [None, "not_right", "right_undecided"]
 
 
@@ -70,3 +72,19 @@ def test_orders_may_be_any_type_but_must_work() -> None:
     assert compile_rule("format.reason = 'Len'", COLUMNS, "keep.x") is not None
     with pytest.raises(RecipeError, match="does not work on its columns"):
         compile_expression("language.share - format.reason", COLUMNS, "order")
+
+
+def test_rules_about_prompts_stand_apart() -> None:
+    keep = {"right": "correct", "new": "prompt.leak_run is null or prompt.leak_run < 8"}
+    rules = compile_rules(keep, COLUMNS, leaks_known=True)
+    assert (list(rules.samples), list(rules.prompts)) == (["right"], ["new"])
+    rules = compile_rules({"right": "correct"}, COLUMNS, leaks_known=True)
+    assert list(rules.prompts) == ["decontaminated"], "unless a rule asks for leaks"
+
+
+def test_a_rule_about_a_prompt_and_its_samples_is_refused() -> None:
+    keep = {"x": "not prompt.leaked or correct"}
+    with pytest.raises(RecipeError, match=r"keep\.x.*for its samples \(correct\).*two rules"):
+        compile_rules(keep, COLUMNS, leaks_known=True)
+    with pytest.raises(RecipeError, match=r"'prompt\.leaked', which is not there"):
+        compile_rules({"x": "not prompt.leaked"}, COLUMNS, leaks_known=False)

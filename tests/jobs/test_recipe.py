@@ -121,7 +121,7 @@ def test_overrides_are_typed_and_reach_into_lists(tmp_path: Path) -> None:
     assert job.recipe.sampling.temperature == 0.9
     assert job.recipe.prompts[0].domain == "law"
     assert job.recipe.teacher.engine_args == {"accuracy": 0.5}
-    assert list(job.rules) == ["finished", "right"]
+    assert list(job.rules.samples) == ["finished", "right"]
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,52 @@
+"""Which prompts no samples are drawn for, because the recipe's rules about prompts say so."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import polars as pl
+
+from filters.leaks import Questions, leaks
+from filters.rules import first_broken_rule
+from infra.rows import find_files, read_rows
+from jobs.prompts import PromptList
+from jobs.recipe import Job
+from schemas.errors import RecipeError
+from schemas.recipe import EvaluationSet
+
+
+def decontaminated(job: Job, prompts: PromptList) -> PromptList:
+    """The list, with what a rule about prompts does not keep in `left_out`. RecipeError where an
+    evaluation set is not what the recipe says, or nothing is left."""
+    if not job.recipe.decontaminate:
+        return prompts
+    questions: dict[str, list[str]] = {}
+    for evaluation in job.recipe.decontaminate:
+        for name, text in _questions(evaluation):
+            questions.setdefault(name, []).append(text)
+    contents = pl.col("messages").list.eval(pl.element().struct.field("content")).list.join("\n")
+    flags = leaks(prompts.frame.select(contents).to_series(), Questions(questions))
+    flagged = prompts.frame.with_columns(flags.get_columns()).with_columns(
+        reason=first_broken_rule(job.rules.prompts)
+    )
+    kept = flagged.filter(pl.col("reason").is_null()).select(prompts.frame.columns)
+    left_out = flagged.filter(pl.col("reason").is_not_null())
+    if kept.is_empty():
+        raise RecipeError(
+            f"decontaminate: no prompt is left to answer: of {flagged.height:,} all are left out "
+            f"({', '.join(left_out['reason'].unique().sort())})"
+        )
+    return replace(prompts, frame=kept, left_out=left_out)
+
+
+def _questions(evaluation: EvaluationSet) -> Iterator[tuple[str, str]]:
+    """The set and the text of each question."""
+    for file in find_files(evaluation.path):
+        for row in read_rows(file):
+            text = row.values.get(evaluation.field)
+            if not isinstance(text, str):
+                raise RecipeError(
+                    f"{row.where}: has no text in the field {evaluation.field!r}; it has "
+                    f"{', '.join(map(str, row.values))}. See decontaminate[].field in the recipe"
+                )
+            yield evaluation.name or Path(file).stem, text

@@ -1,0 +1,160 @@
+"""Prompts that are questions of evaluation sets: nothing is drawn for them, and it is said why."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+
+from filters.choose import PUBLISHED
+from infra.catalog import Catalog
+from jobs.decontamination import decontaminated
+from jobs.plan import plan, plan_text
+from jobs.prompt_copy import keep_prompts, load_prompts
+from jobs.prompts import read_prompts
+from jobs.recipe import Job
+from jobs.run import run
+from schemas.errors import RecipeError
+from tests.conftest import MakeJob
+
+TEACHER = {"model": "sim", "engine": "simulated", "engine_args": {"max_num_seqs": 32}}
+LEAKED = "not_decontaminated"
+
+
+@pytest.fixture
+def own(tmp_path: Path) -> dict[str, Any]:
+    """Ten prompts in a template, two of which an evaluation set has in other writing."""
+    rows = [
+        {"q": f"Ann has {n} red marbles and finds {n * n} more of them. How many?", "a": str(n)}
+        for n in range(2, 12)
+    ]
+    (tmp_path / "p.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    lines = [
+        {"question": "ann has 3 red marbles, and finds 9 more of them;  how many"},
+        {"question": "Ann has 5 red marbles and finds 25 more of them. How many?"},
+        {"question": "Prove that there is no largest prime number, and explain each step."},
+    ]
+    (tmp_path / "exam.jsonl").write_text("\n".join(map(json.dumps, lines)))
+    return {
+        "teacher": TEACHER,
+        "prompts": [
+            {
+                "path": str(tmp_path / "p.jsonl"),
+                "fields": {"prompt": "q", "reference": "a"},
+                "domain": "math",
+                "template": "{prompt} Think first.",
+            }
+        ],
+        "keep": {"finished": "format.complete"},
+    }
+
+
+def exam(own: dict[str, Any], **more: Any) -> dict[str, Any]:
+    path = Path(own["prompts"][0]["path"]).parent / "exam.jsonl"
+    return {**own, "decontaminate": [{"path": str(path), "name": "exam", **more}]}
+
+
+def left_out(job: Job) -> list[str]:
+    found = load_prompts(job).left_out
+    return sorted(found["messages"].list.first().struct.field("content"))
+
+
+def test_leaked_prompts_are_left_out_with_evidence(make_job: MakeJob, own: dict[str, Any]) -> None:
+    job = make_job(**exam(own))
+    found = load_prompts(job)
+    assert found.frame.height == 8
+    assert [text.split()[2] for text in left_out(job)] == ["3", "5"]
+    assert found.left_out_counts == {LEAKED: 2}
+    row = found.left_out.filter(pl.col("prompt.leak_text").str.contains("ann has 3")).row(
+        0, named=True
+    )
+    assert row["prompt.leak_set"] == "exam"
+    assert row["prompt.leak_run"] == 13
+
+
+def test_a_rule_of_the_recipe_takes_the_place_of_the_default(
+    make_job: MakeJob, own: dict[str, Any]
+) -> None:
+    told = make_job(**{**exam(own), "keep": {"known": "prompt.leak_run is null"}})
+    assert load_prompts(told).left_out_counts == {"not_known": 2}
+    every = make_job(**{**exam(own), "keep": {"marked": "prompt.leaked or not prompt.leaked"}})
+    assert load_prompts(every).left_out_counts == {}
+
+
+def test_where_nothing_is_left_it_is_said(make_job: MakeJob, own: dict[str, Any]) -> None:
+    path = own["prompts"][0]["path"]
+    with pytest.raises(RecipeError, match="no prompt is left to answer: of 10 all"):
+        load_prompts(make_job(**exam(own, path=path, field="q")))
+
+
+def test_the_copy_has_them_and_is_read_anew_when_a_list_grows(
+    make_job: MakeJob, own: dict[str, Any]
+) -> None:
+    job = make_job(**exam(own))
+    job.store.create()
+    found = load_prompts(job)
+    keep_prompts(job, found)
+    copy = load_prompts(job)
+    assert copy.origin is None, "it is the copy"
+    assert copy.frame.equals(found.frame)
+    assert copy.left_out.equals(found.left_out)
+    path = Path(job.recipe.decontaminate[0].path)
+    with path.open("a") as lines:
+        lines.write('\n{"question": "Ann has 7 red marbles and finds 49 more of them. How many?"}')
+    assert len(left_out(job)) == 3
+    loose = make_job(**{**exam(own), "keep": {"x": "prompt.leak_run is null"}})
+    assert load_prompts(loose).origin is not None, "other rules leave out others"
+
+
+@pytest.mark.usefixtures("ray_here")
+def test_nothing_is_drawn_for_them_and_what_was_is_not_published(
+    make_job: MakeJob, own: dict[str, Any]
+) -> None:
+    before = make_job(**own)
+    every = run(before, load_prompts(before), pilot=False, allow_simulated=True)
+    assert every.published is not None
+    drawn = before.pool.scan("samples").collect().height
+
+    job = make_job(**exam(own))
+    ran = run(job, load_prompts(job), pilot=False, allow_simulated=True)
+    assert ran.generated.attempt is None, "nothing is left to do"
+    lost = sum(n for fate, n in ran.decided.funnel.items() if fate == LEAKED)
+    assert lost >= 2 * job.recipe.samples.probe
+    assert sum(ran.decided.funnel.values()) == drawn, "every sample is accounted for"
+    assert ran.decided.unsettled == 0
+    assert ran.published is not None
+    manifest = Catalog(job.store, job.recipe.name).manifest(ran.published.version)
+    assert manifest.prompts_left_out == {LEAKED: 2}
+    assert manifest.intact
+    ids = set(load_prompts(job).left_out["prompt_id"])
+    published = ran.decided.samples.filter(pl.col("fate") == PUBLISHED)
+    assert not ids & set(published["prompt_id"])
+    card = (ran.published.folder / "README.md").read_text()
+    assert "compared with `exam`" in card
+    assert "2 `not_decontaminated`" in card
+    told = plan(job, load_prompts(job))
+    assert "left out  2 not_decontaminated" in plan_text(told)
+
+    again = run(before, load_prompts(before), pilot=False, allow_simulated=True)
+    assert again.generated.attempt is None, "they come back without being drawn again"
+    assert again.decided.funnel == every.decided.funnel
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (
+            {"field": "problem"},
+            r"exam\.jsonl:1: has no text in the field 'problem'; it has question",
+        ),
+        ({"path": "nowhere.jsonl"}, "nowhere.jsonl: no such file"),
+        ({"path": "hf://datasets/x/y"}, "only local files are read so far"),
+    ],
+)
+def test_wrong_evaluation_sets_stop_before_anything_starts(
+    make_job: MakeJob, own: dict[str, Any], change: dict[str, str], message: str
+) -> None:
+    job = make_job(**exam(own, **change))
+    with pytest.raises(RecipeError, match=message):
+        decontaminated(job, read_prompts(job.recipe))

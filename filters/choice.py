@@ -11,7 +11,7 @@ class ChoiceScorer(Verifier):
     """The reference is a letter; the answer may repeat what it stands for."""
 
     name: ClassVar[str] = "choice"
-    version: ClassVar[int] = 2
+    version: ClassVar[int] = 3
 
     def same(self, reference: str, answer: str) -> bool | None:
         return same_choice(normal(reference), normal(answer))

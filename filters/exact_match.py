@@ -10,7 +10,7 @@ class ExactMatchScorer(Verifier):
     """Without capitals, punctuation, fonts and an article."""
 
     name: ClassVar[str] = "exact_match"
-    version: ClassVar[int] = 2
+    version: ClassVar[int] = 3
 
     def same(self, reference: str, answer: str) -> bool | None:
         return words(reference) == words(answer)

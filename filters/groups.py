@@ -6,6 +6,7 @@ from math import comb
 
 import polars as pl
 
+from filters.votes import VOTE_COLUMNS, with_votes
 from schemas.score import TIMEOUT, UNPARSABLE
 
 GROUP_COLUMNS: dict[str, pl.DataType] = {
@@ -16,6 +17,7 @@ GROUP_COLUMNS: dict[str, pl.DataType] = {
     "group.unparsable": pl.UInt32(),
     "group.timeouts": pl.UInt32(),
     "group.length_rank": pl.Float64(),
+    **VOTE_COLUMNS,
 }
 CERTAINTY = 0.95
 PRECISION = 1e-6
@@ -30,10 +32,10 @@ def with_groups(samples: pl.DataFrame, probe: int) -> pl.DataFrame:
     right nor wrong and counts apart, in `unparsable` and `timeouts`: else a verifier's failures
     would pass for difficulty. The probe alone defines them, because later samples depend on how
     earlier ones went. `length_rank`: where a sample's tokens stand among the prompt's samples that
-    are kept, from 0 (shortest) to 1; 0.5 alone.
+    are kept, from 0 (shortest) to 1; 0.5 alone. The others are those of `with_votes`.
 
-    Needs `prompt_id, sample_index, correct, verdict, eligible, judged, reason, reasoning_tokens,
-    answer_tokens`.
+    Needs `prompt_id, sample_index, correct, verdict, final_answer, eligible, judged, reason,
+    reasoning_tokens, answer_tokens`.
     """
     of_probe = samples.filter(pl.col("sample_index") < probe)
     groups = of_probe.group_by("prompt_id").agg(
@@ -57,7 +59,8 @@ def with_groups(samples: pl.DataFrame, probe: int) -> pl.DataFrame:
         pl.col("high").alias("group.pass_rate_high"),
         *(pl.col(name).alias(f"group.{name}") for name in ("judged", "unparsable", "timeouts")),
     )
-    return samples.join(groups, on="prompt_id", how="left").with_columns(_length_rank())
+    samples = samples.join(groups, on="prompt_id", how="left").with_columns(_length_rank())
+    return with_votes(samples)
 
 
 def _length_rank() -> pl.Expr:

@@ -16,7 +16,7 @@ class MathScorer(Verifier):
     in a process that can be killed."""
 
     name: ClassVar[str] = "math"
-    version: ClassVar[int] = 3
+    version: ClassVar[int] = 4
     deadline_s: ClassVar[float | None] = 2.0
 
     def same(self, reference: str, answer: str) -> bool | None:

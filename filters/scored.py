@@ -23,7 +23,7 @@ def with_scores(
     scorers: Mapping[str, Scorer],
     by_domain: Mapping[str, tuple[str, ...]],
 ) -> pl.DataFrame:
-    """`samples` with every scorer's columns, `verdict`, `correct` and `missing`.
+    """`samples` with every scorer's columns, `verdict`, `correct`, `final_answer` and `missing`.
 
     `samples` has `TEXT_KEY`, `domain`, `outcome`; `scores` are rows of the scores table. Both are
     of one teacher, and the scores of the samples' present references: to join by that too would
@@ -51,7 +51,11 @@ def with_scores(
     verifying = [(name, applies) for name, applies in applying.items() if scorers[name].verifies]
 
     def first_of(field: str, dtype: pl.DataType) -> pl.Expr:
-        found = [pl.when(applies).then(pl.col(f"{name}.{field}")) for name, applies in verifying]
+        found = [
+            pl.when(applies).then(pl.col(column))
+            for name, applies in verifying
+            if (column := f"{name}.{field}") in samples.columns
+        ]
         return pl.coalesce([*found, pl.lit(None, dtype)])
 
     return samples.with_columns(
@@ -60,6 +64,7 @@ def with_scores(
         ),
         verdict=first_of("verdict", pl.String()),
         correct=first_of("correct", pl.Boolean()),
+        final_answer=first_of("answer", pl.String()),
     ).drop(f"{name}.scored" for name in scorers)
 
 

@@ -14,14 +14,20 @@ def sft_rows(chosen: pl.DataFrame, scorers: Mapping[str, Scorer], generator: str
 
     `chosen` has the samples' texts, scores, and their prompts' columns. The assistant's message
     always has both think tags around the reasoning, whichever of them the model had to write:
-    trainers read the reasoning from there.
+    trainers read the reasoning from there. Where a prompt has no reference, the answer that more
+    than half of its samples give stands in for it, and `reference_from` says so.
     """
-    final = [f"{name}.answer" for name in scorers if "answer" in scorers[name].fields]
+    majority = (pl.col("group.votes") > 1) & (pl.col("group.vote_share") > 0.5)
+    voted = pl.when(majority).then(pl.col("group.majority"))
     rows = chosen.with_columns(
         response=pl.col("answer").str.strip_chars(),
         reasoning=pl.col("reasoning").str.strip_chars("\n"),
-        answer=pl.coalesce([*(pl.col(name) for name in final), pl.lit(None, pl.String)]),
-        reference_answer=pl.col("reference"),
+        answer=pl.col("final_answer"),
+        reference_answer=pl.coalesce("reference", voted),
+        reference_from=pl.when(pl.col("reference").is_not_null())
+        .then(pl.lit("prompt"))
+        .when(voted.is_not_null())
+        .then(pl.lit("majority")),
         response_tokens=pl.col("answer_tokens"),
         generator=pl.lit(generator),
         prompt=pl.col("messages").list.last().struct.field("content"),

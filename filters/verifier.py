@@ -14,7 +14,7 @@ class Verifier(ABC):
 
     What cannot be decided is `unparsable`, never true; so is what `same` raises. Several different
     boxes are all of them together: right where the reference is that list, and wrong where it is
-    one of them.
+    one of them. Without a reference the answer is told all the same, if it is one: it has a vote.
     """
 
     name: ClassVar[str]
@@ -32,9 +32,10 @@ class Verifier(ABC):
 
     def __call__(self, response: Response) -> Score:
         reference = self.final_reference(response.reference or "").strip()
-        if not reference:
-            return Score(values={"answer": None}, reason="no_reference")
         answers = final_answers(response.answer)
+        if not reference:
+            answer = answers[0] if len(set(answers)) == 1 else None
+            return Score(values={"answer": answer}, reason="no_reference")
         if not answers:
             return _undecided(None, "no_final_answer")
         try:

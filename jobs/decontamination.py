@@ -24,8 +24,7 @@ def decontaminated(job: Job, prompts: PromptList) -> PromptList:
     for evaluation in job.recipe.decontaminate:
         for name, text in _questions(evaluation):
             questions.setdefault(name, []).append(text)
-    contents = pl.col("messages").list.eval(pl.element().struct.field("content")).list.join("\n")
-    flags = leaks(prompts.frame.select(contents).to_series(), Questions(questions))
+    flags = leaks(_contents(prompts.frame), Questions(questions))
     flagged = prompts.frame.with_columns(flags.get_columns()).with_columns(
         reason=first_broken_rule(job.rules.prompts)
     )
@@ -37,6 +36,15 @@ def decontaminated(job: Job, prompts: PromptList) -> PromptList:
             f"({', '.join(left_out['reason'].unique().sort())})"
         )
     return replace(prompts, frame=kept, left_out=left_out)
+
+
+def _contents(prompts: pl.DataFrame) -> pl.Series:
+    """What all messages of each prompt say."""
+    messages = prompts.select("messages").with_row_index().explode("messages")
+    contents = messages.group_by("index", maintain_order=True).agg(
+        pl.col("messages").struct.field("content").str.join("\n")
+    )
+    return contents["content"]
 
 
 def _questions(evaluation: EvaluationSet) -> Iterator[tuple[str, str]]:

@@ -91,6 +91,7 @@ SFT: Final = pa.schema(
         pa.field("response", pa.string(), nullable=False),
         ("answer", pa.string()),
         ("reference_answer", pa.string()),
+        ("reference_from", pa.string()),
         ("correct", pa.bool_()),
         ("finish_reason", pa.string()),
         ("prompt_tokens", pa.int32()),

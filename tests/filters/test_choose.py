@@ -31,6 +31,7 @@ def frame(rows: list[tuple[str, int, str | None, int]]) -> pl.DataFrame:
                 "reason": reason,
                 "correct": reason is None,
                 "wrong": reason == "wrong",
+                "final_answer": None,
                 "verdict": "true" if reason is None else "false",
                 "length": length,
                 "reasoning_tokens": length,
@@ -39,7 +40,12 @@ def frame(rows: list[tuple[str, int, str | None, int]]) -> pl.DataFrame:
             }
             for prompt, index, reason, length in rows
         ],
-        schema_overrides={"sample_index": pl.Int32, "reason": pl.String, "answer_tokens": pl.Int32},
+        schema_overrides={
+            "sample_index": pl.Int32,
+            "reason": pl.String,
+            "final_answer": pl.String,
+            "answer_tokens": pl.Int32,
+        },
     )
 
 

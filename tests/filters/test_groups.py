@@ -25,6 +25,7 @@ def frame(rows: Sequence[Row]) -> pl.DataFrame:
                 "sample_index": index,
                 "verdict": verdict,
                 "correct": {"true": True, "false": False}.get(verdict or ""),
+                "final_answer": None,
                 "eligible": True,
                 "judged": True,
                 "reason": None if verdict == "true" else "not_right",
@@ -35,7 +36,7 @@ def frame(rows: Sequence[Row]) -> pl.DataFrame:
         ],
         schema_overrides={
             "sample_index": pl.Int32, "verdict": pl.String, "correct": pl.Boolean,
-            "reason": pl.String, "reasoning_tokens": pl.Int32,
+            "reason": pl.String, "final_answer": pl.String, "reasoning_tokens": pl.Int32,
         },
     )  # fmt: skip
 

@@ -1,0 +1,79 @@
+"""Majority votes over final answers."""
+
+import random
+from collections.abc import Sequence
+
+import polars as pl
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from filters.votes import VOTE_COLUMNS, canonical, with_votes
+
+Row = tuple[str, str | None, bool]
+
+
+def voted(rows: Sequence[Row]) -> pl.DataFrame:
+    schema = {"prompt_id": pl.String(), "final_answer": pl.String(), "eligible": pl.Boolean()}
+    return with_votes(pl.DataFrame(rows, schema=schema, orient="row"))
+
+
+def told(answers: list[str | None]) -> tuple[object, ...]:
+    """majority, votes and share of one prompt."""
+    row = voted([("a", answer, True) for answer in answers]).row(0, named=True)
+    return row["group.majority"], row["group.votes"], row["group.vote_share"]
+
+
+@pytest.mark.parametrize(
+    ("answers", "expected"),
+    [
+        (["12", "12", "13"], ("12", 3, 2 / 3)),
+        (["0.5", r"\frac{1}{2}", "1/2", "2"], ("0.5", 4, 0.75)),
+        ([r"\text{Paris}", "paris", "Rome"], ("paris", 3, 2 / 3)),
+        (["(1,2)", "(1, 2)", "(12)"], ("(1,2)", 3, 2 / 3)),
+        (["x + 1", "x+1", "y"], ("x+1", 3, 2 / 3)),
+        (["1", "2"], (None, 2, None)),
+        (["1", None, None], ("1", 1, 1.0)),
+        ([None, None], (None, 0, None)),
+        (["9^{9^{9^9}}", "9^{9^{9^9}}"], ("9^{9^{9^9}}", 2, 1.0)),
+    ],
+)
+def test_majorities(answers: list[str | None], expected: tuple[object, ...]) -> None:
+    assert told(answers) == expected
+
+
+def test_who_agrees() -> None:
+    found = voted([("a", "1", True), ("a", "1.0", True), ("a", "2", True), ("a", None, True)])
+    assert found["group.agrees"].to_list() == [True, True, False, None]
+    assert found.schema["group.votes"] == VOTE_COLUMNS["group.votes"]
+
+
+def test_surplus_has_no_vote_and_prompts_do_not_mix() -> None:
+    rows = [("a", "1", True), ("a", "2", False), ("a", "2", False), ("b", "2", True)]
+    found = voted(rows).unique("prompt_id").sort("prompt_id")
+    assert found["group.majority"].to_list() == ["1", "2"]
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from("ab"), st.sampled_from(["1", "1.0", "x", "X", None]), st.booleans()
+        )
+    ),
+    st.randoms(use_true_random=False),
+)
+def test_the_order_of_the_rows_does_not_matter(rows: list[Row], random_: random.Random) -> None:
+    shuffled = list(rows)
+    random_.shuffle(shuffled)
+    one, other = (
+        voted(own).drop("final_answer", "eligible", "group.agrees").unique().sort("prompt_id")
+        for own in (rows, shuffled)
+    )
+    assert one.equals(other)
+
+
+@pytest.mark.parametrize(
+    "answer", ["", "\x00", "\ud7ff", "(" * 150, "1" * 10_000, "{" * 200, r"\frac" * 40]
+)
+def test_any_answer_has_a_form(answer: str) -> None:
+    assert isinstance(canonical(answer), str)

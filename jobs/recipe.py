@@ -11,6 +11,7 @@ import yaml
 from pydantic import BaseModel, ValidationError
 
 from filters.choose import Chooser
+from filters.presets import expanded
 from filters.rules import Rules, compile_rules, rule_columns
 from filters.scorer import Scorer, scorer_id
 from filters.scorers import build_scorers
@@ -71,6 +72,7 @@ class Job:
     @classmethod
     def of(cls, recipe: Recipe) -> "Job":
         """Compiles scorers, rules and choosing; RecipeError for what does not fit together."""
+        recipe = expanded(recipe)
         _check_simulated(recipe)
         _check_thinking_budget(recipe)
         scorers = build_scorers(name for names in recipe.scorers.values() for name in names)

@@ -1,0 +1,111 @@
+"""Presets: rules and choosing that are known to work, each with where that is from.
+
+A recipe takes one by `preset: NAME`. What it says itself comes first: a rule of the same name takes
+the place of the preset's, `"true"` switches it off, and so does each field of `choose`.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from difflib import get_close_matches
+from typing import Any, Final
+
+from filters.scorers import EVERY_DOMAIN
+from schemas.errors import RecipeError
+from schemas.recipe import Choose, Recipe
+
+
+@dataclass(frozen=True)
+class Preset:
+    """What it says of `scorers`, `keep` and `choose`."""
+
+    purpose: str
+    source: str
+    scorers: tuple[str, ...]
+    """For all domains, beside the recipe's own."""
+    keep: Mapping[str, str]
+    choose: Mapping[str, Any]
+
+
+FINISHED: Final = {"finished": "format.complete"}
+READABLE: Final = {
+    "readable": "language.share >= 0.95 and repetition.reason is null",
+    "answers": "refusal.reason is null",
+    "plain": "control.reason is null",
+}
+READING: Final = ("format", "language", "repetition", "refusal", "control")
+INFORMATIVE: Final = "group.pass_rate > 0 and group.pass_rate < 1"
+
+PRESETS: Final[dict[str, Preset]] = {
+    "sft-keep-all": Preset(
+        "all there is, right or wrong, for fine-tuning a model much smaller than the teacher",
+        "OpenThoughts (Guha et al. 2025, arXiv:2506.04178): no filter of answers did better than "
+        "none, and sixteen answers a question better than one",
+        ("format",),
+        FINISHED,
+        {"per_prompt": 16},
+    ),
+    "sft-strict": Preset(
+        "few and faultless rows: right, readable, of middling length, without secrets",
+        "LIMO (Ye et al. 2025, arXiv:2502.03387) and s1 (Muennighoff et al. 2025, "
+        "arXiv:2501.19393): a thousand chosen rows do what a hundred thousand do",
+        (*READING, "pii"),
+        {**FINISHED, "correct": "correct", **READABLE, "private": "pii.reason is null"},
+        {"per_prompt": 4, "order_by": ("abs(group.length_rank - 0.5)",)},
+    ),
+    "deepseek-r1": Preset(
+        "what DeepSeek-R1's own second stage of fine-tuning was trained on",
+        "DeepSeek-AI 2025, arXiv:2501.12948, 2.3.3: several responses a prompt, of which the right "
+        "ones are kept, without mixed languages, long paragraphs and code blocks in the thinking; "
+        "how long is long it does not say",
+        ("format", "language"),
+        {
+            **FINISHED,
+            "correct": "correct",
+            "one_language": "language.share >= 0.95",
+            "short_paragraphs": "format.longest_paragraph <= 2000",
+            "no_code": "format.code_blocks = 0",
+        },
+        {"per_prompt": 64},
+    ),
+    "rl": Preset(
+        "prompts that the teacher solves sometimes, each with one right sample; take "
+        "`samples.probe` of 16 or more, or a third of them is missed",
+        "DAPO (Yu et al. 2025, arXiv:2503.14476): prompts that are always or never solved teach "
+        "nothing",
+        ("format",),
+        {**FINISHED, "correct": "correct"},
+        {"per_prompt": 1, "where": INFORMATIVE},
+    ),
+    "dpo": Preset(
+        "right and readable samples of prompts that have wrong ones too; with `outputs: "
+        "[preference]` prompts are drawn until they have both",
+        "Iterative RPO (Pang et al. 2024, arXiv:2404.19733)",
+        READING,
+        {**FINISHED, "correct": "correct", **READABLE},
+        {"per_prompt": 4, "where": INFORMATIVE},
+    ),
+}
+
+
+def expanded(recipe: Recipe) -> Recipe:
+    """The recipe with what its preset says where it says nothing itself; the same if that was done
+    before. RecipeError for a preset that is none."""
+    if recipe.preset is None:
+        return recipe
+    if recipe.preset not in PRESETS:
+        near = get_close_matches(recipe.preset, PRESETS, n=1)
+        hint = f"did you mean {near[0]!r}? " if near else ""
+        raise RecipeError(
+            f"preset: unknown preset {recipe.preset!r}; {hint}Known: {', '.join(PRESETS)}"
+        )
+    preset, given = PRESETS[recipe.preset], recipe.model_fields_set
+    own = recipe.scorers if "scorers" in given else {}
+    everywhere = tuple(dict.fromkeys((*own.get(EVERY_DOMAIN, ()), *preset.scorers)))
+    chosen = {name: getattr(recipe.choose, name) for name in recipe.choose.model_fields_set}
+    return recipe.model_copy(
+        update={
+            "scorers": {**own, EVERY_DOMAIN: everywhere},
+            "keep": {**preset.keep, **(recipe.keep if "keep" in given else {})},
+            "choose": Choose.model_validate({**preset.choose, **chosen}),
+        }
+    )

@@ -11,7 +11,7 @@ from collections import Counter, defaultdict
 
 from filters.scorer import Response
 from filters.scorers import build_scorers
-from tests.filters.labelled.texts import Labelled, labelled
+from tests.filters.labelled.texts import HOSTILE, Labelled, labelled
 
 SCORERS = ("control", "format", "language", "pii", "refusal", "repetition")
 CHARS = 2400
@@ -64,6 +64,25 @@ def print_speed() -> None:
     print(f"all: {1 / total:,.0f} rows/s on one processor, {chars:,.0f} characters a row")
 
 
+def print_slowest() -> None:
+    """Of one row, of any text there is, also of a megabyte that is made to be slow."""
+    rows = [("labelled", one.response) for one in labelled()]
+    rows += [(kind, Response("q", text, text, "stop")) for kind, text in HOSTILE.items()]
+    for name, scorer in build_scorers(SCORERS).items():
+        times = []
+        for kind, row in rows:
+            started = time.perf_counter()
+            scorer(row)
+            times.append((time.perf_counter() - started, kind, len(row.answer)))
+        seconds, kind, chars = max(times)
+        longest = max(seconds for seconds, kind, _ in times if kind == "labelled")
+        print(
+            f"{name}: at most {longest * 1000:.1f} ms on a labelled text, {seconds * 1000:,.0f} ms "
+            f"on {kind!r} ({chars:,} characters, twice)"
+        )
+
+
 if __name__ == "__main__":
     print_labels()
     print_speed()
+    print_slowest()

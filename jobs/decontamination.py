@@ -2,14 +2,13 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 
 import polars as pl
 
 from filters.leaks import Questions, leaks
 from filters.rules import first_broken_rule
 from infra.rows import find_files, read_rows
-from jobs.prompts import PromptList
+from jobs.prompts import PromptList, check_text
 from jobs.recipe import Job
 from schemas.errors import RecipeError
 from schemas.recipe import EvaluationSet
@@ -57,4 +56,5 @@ def _questions(evaluation: EvaluationSet) -> Iterator[tuple[str, str]]:
                     f"{row.where}: has no text in the field {evaluation.field!r}; it has "
                     f"{', '.join(map(str, row.values))}. See decontaminate[].field in the recipe"
                 )
-            yield evaluation.name or Path(file).stem, text
+            check_text(text, row)
+            yield evaluation.name or file.stem, text

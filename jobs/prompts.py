@@ -125,7 +125,7 @@ def _prompt(source: PromptSource, row: Row, system: str | None) -> _Prompt:
     reference = None
     if "reference" in source.fields:
         reference = reference_text(_field(source.fields["reference"], row))
-        _check_text(reference or "", row)
+        check_text(reference or "", row)
     canonical = messages_json(messages)
     return _Prompt(
         prompt_id(canonical),
@@ -164,7 +164,7 @@ def _templated(given: Any, source: PromptSource, row: Row) -> tuple[dict[str, st
             isinstance(message.get("role"), str) and isinstance(message.get("content"), str)
         ):
             raise RecipeError(f"{row.where}: every message needs a role and a content, both texts")
-        _check_text(message["content"], row)
+        check_text(message["content"], row)
     messages = [{"role": m["role"], "content": m["content"]} for m in chat]
     if messages[-1]["role"] != "user" or not messages[-1]["content"].strip():
         raise RecipeError(f"{row.where}: the last message must be the user's, and not be empty")
@@ -172,7 +172,8 @@ def _templated(given: Any, source: PromptSource, row: Row) -> tuple[dict[str, st
     return tuple(messages)
 
 
-def _check_text(text: str, row: Row) -> None:
+def check_text(text: str, row: Row) -> None:
+    """RecipeError for a text that UTF-8 cannot hold."""
     try:
         text.encode("utf-8")
     except UnicodeEncodeError as error:

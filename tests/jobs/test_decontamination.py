@@ -141,6 +141,15 @@ def test_nothing_is_drawn_for_them_and_what_was_is_not_published(
     assert again.decided.funnel == every.decided.funnel
 
 
+def test_a_question_that_is_no_unicode_is_named(make_job: MakeJob, own: dict[str, Any]) -> None:
+    job = make_job(**exam(own))
+    Path(job.recipe.decontaminate[0].path).write_text(
+        '{"question": "one"}\n{"question": "\\ud800"}'
+    )
+    with pytest.raises(RecipeError, match=r"exam\.jsonl:2: the text is not Unicode"):
+        load_prompts(job)
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [

@@ -7,7 +7,7 @@ import pytest
 
 from filters.scorer import Response
 from filters.scorers import SCORERS, build_scorers
-from tests.filters.labelled.texts import PROMPTS, Labelled, labelled
+from tests.filters.labelled.texts import HOSTILE, PROMPTS, Labelled, labelled
 
 OF_TEXT = ("control", "format", "language", "pii", "refusal", "repetition")
 ALL = labelled()
@@ -27,38 +27,6 @@ def test_what_the_labels_say(name: str) -> None:
         if one.scorer == name and (reason := scorer(one.response).reason) != one.reason:
             wrong.append((one, reason))
     assert not wrong, [(one.kind, one.reason, reason) for one, reason in wrong[:10]]
-
-
-MEGABYTE, LONG = 1 << 20, 1 << 17
-HOSTILE = {
-    "empty": "",
-    "blanks": " \t\n\r\u3000",
-    "NUL": "a\x00b" * 100,
-    "a lone surrogate": "x \ud800 y",
-    "right to left": "مرحبا بالعالم שלום עולם " * 20,
-    "scripts": "hello 你好 こんにちは 안녕 привет สวัสดี नमस्ते " * 20,
-    "zero width": "\u200b".join("hello world"),
-    "combining": "e\u0301" * 1000,
-    "emoji": "👩‍👩‍👧‍👦" * 1000,
-    "tags": "\U000e0041" * 1000,
-    "one line": "word " * (MEGABYTE // 5),
-    "one word": "a" * MEGABYTE,
-    "one digit": "1" * LONG,
-    "han": "数" * LONG,
-    "line ends": "\n" * LONG,
-    "spaces": "\n" + " " * MEGABYTE + "x",
-    "dollars": "$" * LONG,
-    "open formulas": "\\[ x " * (LONG // 5),
-    "open environments": "\\begin{a} " * (LONG // 10),
-    "fences": "```\n" * (LONG // 4),
-    "at signs": "a@" * (LONG // 2),
-    "dots": "a.b@c." * (LONG // 6),
-    "number groups": "1234 5678 " * (LONG // 10),
-    "angles": "<|" * (LONG // 2),
-    "roles": "\nuser:" * (LONG // 6),
-    "apologies": "I'm sorry " * (LONG // 10),
-    "orders": "ignore all " * (LONG // 11),
-}
 
 
 @pytest.mark.parametrize("kind", HOSTILE)

@@ -17,6 +17,38 @@ SENTENCES = {
     for part in Path(__file__).with_name("sentences.txt").read_text().split("=== ")[1:]
     for name, _, lines in [part.partition("\n")]
 }
+MEGABYTE, LONG = 1 << 20, 1 << 17
+HOSTILE = {
+    "empty": "",
+    "blanks": " \t\n\r\u3000",
+    "NUL": "a\x00b" * 100,
+    "a lone surrogate": "x \ud800 y",
+    "right to left": "مرحبا بالعالم שלום עולם " * 20,
+    "scripts": "hello 你好 こんにちは 안녕 привет สวัสดี नमस्ते " * 20,
+    "zero width": "\u200b".join("hello world"),
+    "combining": "e\u0301" * 1000,
+    "emoji": "👩‍👩‍👧‍👦" * 1000,
+    "tags": "\U000e0041" * 1000,
+    "one line": "word " * (MEGABYTE // 5),
+    "one word": "a" * MEGABYTE,
+    "one digit": "1" * LONG,
+    "han": "数" * LONG,
+    "line ends": "\n" * LONG,
+    "spaces": "\n" + " " * MEGABYTE + "x",
+    "dollars": "$" * LONG,
+    "open formulas": "\\[ x " * (LONG // 5),
+    "open environments": "\\begin{a} " * (LONG // 10),
+    "fences": "```\n" * (LONG // 4),
+    "at signs": "a@" * (LONG // 2),
+    "dots": "a.b@c." * (LONG // 6),
+    "number groups": "1234 5678 " * (LONG // 10),
+    "angles": "<|" * (LONG // 2),
+    "roles": "\nuser:" * (LONG // 6),
+    "apologies": "I'm sorry " * (LONG // 10),
+    "orders": "ignore all " * (LONG // 11),
+}
+"""Texts that scorers have to bear, up to a megabyte."""
+
 PROMPTS = {
     "en": "What is the remainder when the sum of the first ten squares is divided by seven?",
     "zh": "前十个平方数之和除以七的余数是多少？",

@@ -25,6 +25,7 @@ from schemas.manifest import Cut, File, content_digest
 
 PROMPTS_PER_SHARD = 50_000
 ROWS_PER_GROUP = 2_000
+CANNED = "refusal.canned"
 
 
 @dataclass(frozen=True)
@@ -199,6 +200,15 @@ def generator_name(job: Job) -> str:
     return (
         f"{Path(teacher.model).name if Path(teacher.model).is_dir() else teacher.model}@{revision}"
     )
+
+
+def canned_answers(decided: Decided) -> int | None:
+    """Of the teacher's finished samples, kept or not: how many recite a political line. Null where
+    the recipe has no `refusal`, or none could be looked at."""
+    if CANNED not in decided.samples.columns:
+        return None
+    found = decided.samples[CANNED].drop_nulls()
+    return None if found.is_empty() else int(found.sum())
 
 
 def summary(decided: Decided) -> dict[str, Any]:

@@ -50,6 +50,17 @@ def _target(manifest: Manifest) -> str:
     return f" The target of {manifest.recipe['target']['published']:,} rows was {manifest.target}."
 
 
+def _canned(manifest: Manifest) -> str:
+    found = manifest.teacher.get("canned_answers")
+    if found is None:
+        return "Nobody has looked for answers that recite a political line."
+    return (
+        f"Of all samples of this teacher, {found:,} answer with a political line that they recite "
+        "(`refusal.canned`, English and Chinese); models that are trained on such answers take "
+        "them over."
+    )
+
+
 def _leaks(manifest: Manifest) -> str:
     """What was looked for, how, and what was found."""
     sets = manifest.recipe.get("decontaminate", [])
@@ -115,6 +126,7 @@ that keeps it.
 ## Limits
 
 The answers were checked by rules, not by people. Prompts that the teacher never solved are not
-in here, so easy ones weigh more than they did among the prompts. Recipe, cut and checksums are in
-`manifest.json`; the content digest is `{manifest.content_digest}`.
+in here, so easy ones weigh more than they did among the prompts. {_canned(manifest)}
+Recipe, cut and checksums are in `manifest.json`; the content digest is
+`{manifest.content_digest}`.
 """

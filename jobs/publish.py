@@ -13,7 +13,7 @@ from filters.choose import PUBLISHED
 from infra.catalog import Catalog
 from infra.store import file_sha256, sync_file
 from jobs.budget import cost
-from jobs.build import Built, generator_name, summary
+from jobs.build import Built, canned_answers, generator_name, summary
 from jobs.card import card
 from jobs.recipe import Job
 from schemas.errors import RecipeError
@@ -93,13 +93,19 @@ def _manifest(job: Job, built: Built, version: str) -> Manifest:
         funnel=decided.funnel,
         cut=decided.cut,
         recipe=job.resolved,
-        teacher={"id": job.teacher_id, "name": generator_name(job), **job.model},
+        teacher=_teacher(job, built),
         scorers=job.scorer_ids,
         unsettled=decided.unsettled,
         target=decided.target,
         prompts_left_out=dict(decided.left_out),
         provenance=_provenance(job, built),
     )
+
+
+def _teacher(job: Job, built: Built) -> dict[str, Any]:
+    teacher = {"id": job.teacher_id, "name": generator_name(job), **job.model}
+    canned = canned_answers(built.decided)
+    return teacher if canned is None else {**teacher, "canned_answers": canned}
 
 
 def _provenance(job: Job, built: Built) -> dict[str, Any]:

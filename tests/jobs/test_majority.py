@@ -1,14 +1,22 @@
 """Prompts without a reference: what most samples answer stands in for it, and is marked."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 import pytest
 
+from jobs.build import canned_answers
 from jobs.prompts import read_prompts
 from jobs.run import run
 from tests.conftest import MakeJob
+
+
+def read_manifest(folder: Path) -> dict[str, Any]:
+    loaded: dict[str, Any] = json.loads((folder / "manifest.json").read_text())
+    return loaded
 
 
 @pytest.mark.usefixtures("ray_here")
@@ -29,10 +37,15 @@ def test_the_majority_is_the_reference_where_there_is_none(
         },
         samples={"probe": 8, "max": 8, "enough": 8},
         keep={"finished": "format.complete"},
+        scorers={"math": ["math"], "*": ["format", "refusal"]},
         choose={"per_prompt": 1, "where": "group.agrees and group.vote_share > 0.5"},
     )
     ran = run(job, read_prompts(job.recipe), pilot=False, allow_simulated=True)
     assert ran.published is not None
+    assert read_manifest(ran.published.folder)["teacher"]["canned_answers"] == 0
+    canned = pl.DataFrame({"refusal.canned": [True, None, False, True]})
+    assert canned_answers(replace(ran.decided, samples=canned)) == 2
+    assert canned_answers(replace(ran.decided, samples=canned.drop("refusal.canned"))) is None
     rows_read = pl.read_parquet(ran.published.folder / "sft" / "*.parquet")
     assert rows_read.height == 10, "of eight samples that are right at 0.8 most agree"
     said = rows_read.filter(pl.col("reference_from") == "majority")

@@ -99,6 +99,8 @@ class _Clustering:
         self._sets_of = sets_of
         self._old = old
         self._labels = labels
+        self._waiting: list[tuple[Positions, Positions]] = []
+        self._pairs = 0
 
     def run(self) -> Positions:
         """The labels, once all candidates are compared."""
@@ -110,26 +112,29 @@ class _Clustering:
         self._compare(np.repeat(buckets.flat[firsts], buckets.lengths), buckets.flat)
         own = self._labels[buckets.flat]
         mixed = np.logical_or.reduceat(own != np.repeat(own[firsts], buckets.lengths), firsts)
-        waiting: list[tuple[Positions, Positions]] = []
         for number in np.flatnonzero(mixed):
-            rows = buckets.flat[buckets.starts[number] : buckets.starts[number + 1]]
-            # All were compared with the first one.
-            for position in range(1, len(rows) - 1):
-                others = rows[position + 1 :]
-                waiting.append(self._across(rows[position], others, len(rows) > CROWD))
-                if sum(len(right) for _, right in waiting) >= PAIRS_AT_ONCE:
-                    self._compare(*map(np.concatenate, zip(*waiting, strict=True)))
-                    waiting = []
-        if waiting:
-            self._compare(*map(np.concatenate, zip(*waiting, strict=True)))
+            self._compare_later(buckets.flat[buckets.starts[number] : buckets.starts[number + 1]])
+        self._compare_waiting()
         return self._labels
 
-    def _across(self, row: int, others: Positions, crowd: bool) -> tuple[Positions, Positions]:
-        others = others[self._labels[others] != self._labels[row]]
-        if crowd:
-            shared = (self._keys[others] == self._keys[row]).sum(axis=1)
-            others = others[shared >= CROWD_BANDS]
-        return np.full(len(others), row), others
+    def _compare_later(self, rows: Positions) -> None:
+        """Those of a bucket that are not connected yet; all were compared with the first one."""
+        for position in range(1, len(rows) - 1):
+            row, others = rows[position], rows[position + 1 :]
+            others = others[self._labels[others] != self._labels[row]]
+            if len(rows) > CROWD:
+                in_common = (self._keys[others] == self._keys[row]).sum(axis=1)
+                others = others[in_common >= CROWD_BANDS]
+            if len(others):
+                self._waiting.append((np.full(len(others), row), others))
+                self._pairs += len(others)
+            if self._pairs >= PAIRS_AT_ONCE:
+                self._compare_waiting()
+
+    def _compare_waiting(self) -> None:
+        if self._waiting:
+            self._compare(*map(np.concatenate, zip(*self._waiting, strict=True)))
+            self._waiting, self._pairs = [], 0
 
     def _compare(self, left: Positions, right: Positions) -> None:
         """Joins the clusters of those pairs that are similar."""

@@ -14,22 +14,29 @@ from typing import Final
 import numpy as np
 import polars as pl
 
-from filters.words import Positions, Ragged, ngrams, shared, starts_of, word_numbers, words
+from filters.words import Positions, Ragged, chunks, ngrams, shared, starts_of, word_numbers, words
 
 CANDIDATE: Final = 5
 """Words in a row that a prompt and a question must share to be compared."""
 COMMON: Final = 64
-"""What more questions than this have in common makes no candidates."""
+COMMON_SHARE: Final = 0.2
+COMMON_LEAST: Final = 5
+"""What more questions than `COMMON`, or more than that share of them, have in common makes no
+candidates: that is how questions begin, or the instructions around all of one set."""
 COVERING: Final = 3
 COVERED: Final = 0.5
 """Of a question's runs of three words; three changed words take at most nine of them."""
 LONG_RUN: Final = 13
-"""Words in a row that are a leak wherever they stand (GPT-3's rule, Brown et al. 2020, C)."""
+LONG_RUN_WORDS: Final = 8
+"""Words in a row that are a leak wherever they stand (GPT-3's rule, Brown et al. 2020, C), if so
+many of them are different: a row of zeros is none."""
 REPORTED_RUN: Final = 8
 """Words in a row that are reported (open-r1's and s1's rule), though they alone are no leak."""
 SHORTEST: Final = 3
-"""Words of a question that may be a part of a prompt. A shorter one is found as a whole prompt."""
-PROMPTS_AT_ONCE: Final = 20_000
+"""Words of a question that may be a part of a prompt, one of which has three letters. A shorter one
+is found as a whole prompt."""
+BYTES_AT_ONCE: Final = 1 << 20
+"""Of prompts, so that long ones take no more memory than many."""
 
 LEAK_COLUMNS: Final[dict[str, pl.DataType]] = {
     "prompt.leaked": pl.Boolean(),
@@ -44,16 +51,22 @@ class Questions:
     """Evaluation sets, indexed by runs of their words."""
 
     def __init__(self, sets: Mapping[str, Sequence[str]]) -> None:
-        self.texts = [text for texts in sets.values() for text in texts]
-        self.names = [name for name, texts in sets.items() for _ in texts]
+        once: dict[tuple[str, ...], tuple[str, str]] = {}
+        for name, texts in sets.items():
+            for text, own in zip(texts, words(pl.Series(texts, dtype=pl.String)), strict=True):
+                if len(own):
+                    once.setdefault(tuple(own), (name, text))
+        self.names = [name for name, _ in once.values()]
+        self.texts = [text for _, text in once.values()]
         numbers = word_numbers(pl.Series(self.texts, dtype=pl.String))
         self.lengths = numbers.lengths
-        self.covering = ngrams(numbers, COVERING)
+        self.covering = _telling(ngrams(numbers, COVERING))
         self._runs = _Runs(ngrams(numbers, CANDIDATE))
+        spoken = np.array([any(len(w) > 2 and w.isalpha() for w in own) for own in once], bool)
         self._short = {
-            size: _Runs(ngrams(numbers, size), only=self.lengths == size)
+            size: _Runs(ngrams(numbers, size), only=spoken & (self.lengths == size))
             for size in range(SHORTEST, CANDIDATE)
-            if (self.lengths == size).any()
+            if (spoken & (self.lengths == size)).any()
         }
 
     def candidates(self, numbers: Ragged) -> tuple[Positions, Positions, Positions]:
@@ -73,6 +86,23 @@ class Questions:
         return prompts, questions, longest
 
 
+def _most(questions: int) -> int:
+    return min(COMMON, max(COMMON_LEAST, int(questions * COMMON_SHARE)))
+
+
+def _telling(grams: Ragged) -> Ragged:
+    """Without what many questions have, unless one has nothing else."""
+    rows = grams.rows
+    _, places, counts = np.unique(grams.flat, return_inverse=True, return_counts=True)
+    telling = counts[places] <= _most(len(grams.lengths))
+    own = np.bincount(rows[telling], minlength=len(grams.lengths))
+    telling |= own[rows] == 0
+    return Ragged(
+        grams.flat[telling],
+        starts_of(np.bincount(rows[telling], minlength=len(grams.lengths))),
+    )
+
+
 class _Runs:
     """Which questions have a run of words, and at which of their words it begins."""
 
@@ -81,8 +111,12 @@ class _Runs:
         places = np.arange(len(grams.flat)) - np.repeat(grams.starts[:-1], grams.lengths)
         own = np.ones(len(rows), bool) if only is None else only[rows]
         order = np.argsort(grams.flat[own], kind="stable")
-        flat = grams.flat[own][order]
-        self._rows, self._places = rows[own][order], places[own][order]
+        flat, rows, places = grams.flat[own][order], rows[own][order], places[own][order]
+        # A run that a question repeats counts once: a row of zeros has one everywhere.
+        first = np.ones(len(flat), bool)
+        first[1:] = (flat[1:] != flat[:-1]) | (rows[1:] != rows[:-1])
+        flat, self._rows, self._places = flat[first], rows[first], places[first]
+        self._most = _most(len(grams.lengths))
         self._numbers, starts = np.unique(flat, return_index=True)
         self._starts = np.append(starts, len(flat)).astype(np.int64)
 
@@ -94,7 +128,7 @@ class _Runs:
         at = np.searchsorted(self._numbers, grams.flat)
         at[at == len(self._numbers)] = 0
         counts = np.diff(self._starts)[at]
-        hits = np.flatnonzero((self._numbers[at] == grams.flat) & (counts <= COMMON))
+        hits = np.flatnonzero((self._numbers[at] == grams.flat) & (counts <= self._most))
         at, counts = at[hits], counts[hits]
         ends = starts_of(counts)
         found = np.arange(ends[-1]) + np.repeat(self._starts[at] - ends[:-1], counts)
@@ -130,13 +164,10 @@ def leaks(prompts: pl.Series, questions: Questions) -> pl.DataFrame:
     """`LEAK_COLUMNS` of each prompt: whether a question of an evaluation set is in it.
 
     `leak_share`: how much of the question is in the prompt, `leak_run`: how many words in a row
-    they share, of the question of which most is. Both, `leak_set` and `leak_text` (those words) are
-    null unless it is leaked or eight words are shared.
+    they share, of the question of which most is; both 0 unless it is leaked or eight words are
+    shared, as `leak_set` and `leak_text` (those words) are null.
     """
-    parts = [
-        _leaks(prompts[start : start + PROMPTS_AT_ONCE], questions)
-        for start in range(0, len(prompts), PROMPTS_AT_ONCE)
-    ]
+    parts = [_leaks(chunk, questions) for chunk in chunks(prompts, BYTES_AT_ONCE)]
     return pl.concat([pl.DataFrame(schema=LEAK_COLUMNS), *parts])
 
 
@@ -145,7 +176,7 @@ def _leaks(prompts: pl.Series, questions: Questions) -> pl.DataFrame:
     rows, found, runs = questions.candidates(numbers)
     common, _, sizes = shared(ngrams(numbers, COVERING).take(rows), questions.covering.take(found))
     shares = common / np.maximum(sizes, 1)
-    leaked = (shares >= COVERED) | (runs >= LONG_RUN)
+    leaked = (shares >= COVERED) | (runs >= LONG_RUN)  # of the latter some are rows of zeros
     best = np.lexsort((-runs, -shares, ~leaked, rows))
     _, first = np.unique(rows[best], return_index=True)
     best = best[first]
@@ -154,7 +185,10 @@ def _leaks(prompts: pl.Series, questions: Questions) -> pl.DataFrame:
     told = pl.DataFrame(
         {
             "row": rows[best],
-            "prompt.leaked": leaked[best],
+            "prompt.leaked": [
+                share >= COVERED or (len({*text}) >= LONG_RUN_WORDS and len(text) >= LONG_RUN)
+                for share, text in zip(shares[best], texts, strict=True)
+            ],
             "prompt.leak_share": shares[best],
             "prompt.leak_run": [len(text) for text in texts],
             "prompt.leak_set": [questions.names[at] for at in found[best]],
@@ -165,7 +199,10 @@ def _leaks(prompts: pl.Series, questions: Questions) -> pl.DataFrame:
     return (
         pl.DataFrame({"row": np.arange(len(prompts))}, schema={"row": pl.Int64()})
         .join(told, on="row", how="left", maintain_order="left")
-        .with_columns(pl.col("prompt.leaked").fill_null(value=False))
+        .with_columns(
+            pl.col("prompt.leaked").fill_null(value=False),
+            pl.col("prompt.leak_share", "prompt.leak_run").fill_null(0),
+        )
         .drop("row")
     )
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Any, Final
 
-from filters.scorers import EVERY_DOMAIN
+from filters.scorers import EVERY_DOMAIN, SCORERS
 from schemas.errors import RecipeError
 from schemas.recipe import Choose, Recipe
 
@@ -100,6 +100,7 @@ def expanded(recipe: Recipe) -> Recipe:
         )
     preset, given = PRESETS[recipe.preset], recipe.model_fields_set
     own = recipe.scorers if "scorers" in given else {}
+    _check_verifier(recipe, preset, own)
     everywhere = tuple(dict.fromkeys((*own.get(EVERY_DOMAIN, ()), *preset.scorers)))
     chosen = {name: getattr(recipe.choose, name) for name in recipe.choose.model_fields_set}
     return recipe.model_copy(
@@ -109,3 +110,14 @@ def expanded(recipe: Recipe) -> Recipe:
             "choose": Choose.model_validate({**preset.choose, **chosen}),
         }
     )
+
+
+def _check_verifier(recipe: Recipe, preset: Preset, scorers: Mapping[str, tuple[str, ...]]) -> None:
+    """Without one, nothing is ever known to be right, and everything would be drawn for nothing."""
+    asks = "correct" in preset.keep and recipe.keep.get("correct") != "true"
+    named = [name for names in scorers.values() for name in names]
+    if asks and not any(SCORERS[name].verifies for name in named if name in SCORERS):
+        raise RecipeError(
+            f"preset: {recipe.preset} keeps what is right, which only a verifying scorer can tell; "
+            "add one, such as `scorers: {math: [math]}`"
+        )

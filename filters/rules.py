@@ -148,7 +148,11 @@ def compile_rules(
                 f"({', '.join(mixed)}); write two rules, since the one about the prompt says "
                 "whether any samples are drawn"
             )
-    if leaks_known and not any(names & LEAK_COLUMNS.keys() for names in used.values()):
+    if (
+        leaks_known
+        and DECONTAMINATED not in keep
+        and not any(names & LEAK_COLUMNS.keys() for names in used.values())
+    ):
         of_prompts[DECONTAMINATED] = ~pl.col("prompt.leaked")
     samples = {name: rule for name, rule in rules.items() if name not in of_prompts}
     return Rules(samples, of_prompts)

@@ -18,13 +18,14 @@ def sft_rows(chosen: pl.DataFrame, scorers: Mapping[str, Scorer], generator: str
     than half of its samples give stands in for it, and `reference_from` says so.
     """
     majority = (pl.col("group.votes") > 1) & (pl.col("group.vote_share") > 0.5)
+    given = pl.when(pl.col("reference").str.strip_chars() != "").then(pl.col("reference"))
     voted = pl.when(majority).then(pl.col("group.majority"))
     rows = chosen.with_columns(
         response=pl.col("answer").str.strip_chars(),
         reasoning=pl.col("reasoning").str.strip_chars("\n"),
         answer=pl.col("final_answer"),
-        reference_answer=pl.coalesce("reference", voted),
-        reference_from=pl.when(pl.col("reference").is_not_null())
+        reference_answer=pl.coalesce(given, voted),
+        reference_from=pl.when(given.is_not_null())
         .then(pl.lit("prompt"))
         .when(voted.is_not_null())
         .then(pl.lit("majority")),

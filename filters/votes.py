@@ -15,21 +15,27 @@ VOTE_COLUMNS: Final[dict[str, pl.DataType]] = {
     "group.vote_share": pl.Float64(),
     "group.agrees": pl.Boolean(),
 }
+TEXT_ALONE: Final = re.compile(r"^\\text\s*\{([^{}]*)\}$")
+PROSE: Final = re.compile(r"(?=.*[^\W\d_]{3})[^\W\d_]+(?:[ -][^\W\d_]+)*\.?")
+LOOSE_SPACE: Final = re.compile(r"(?<![^\W_])\s+|\s+(?![^\W_])")
+"""Not between two letters or digits."""
 LONGEST: Final = 200
 """Characters of an answer whose form is looked at; a longer one stands for itself."""
 
 
 def canonical(answer: str) -> str:
     """What answers that say the same have in common: the exact value of a number, else the text
-    without layout, fonts and case. Nothing is computed, so that no answer can take long."""
+    without layout and fonts, and without case if it is prose: in a formula braces, commas and
+    capitals tell one answer from another. Nothing is computed, so that no answer can take long."""
     if len(answer) > LONGEST:
         return answer
     text = normal(answer)
     if (number := exact(text)) is not None:
         return str(number)
-    # Where there are digits, commas and braces are more than punctuation.
-    spelled = text.casefold() if re.search(r"\d", text) else words(answer)
-    return spelled.replace(" ", "")
+    plain = TEXT_ALONE.sub(r"\1", text).strip()
+    if PROSE.fullmatch(plain):
+        return words(plain)
+    return LOOSE_SPACE.sub("", text)
 
 
 def with_votes(samples: pl.DataFrame) -> pl.DataFrame:

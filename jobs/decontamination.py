@@ -21,7 +21,10 @@ def decontaminated(job: Job, prompts: PromptList) -> PromptList:
         return prompts
     questions: dict[str, list[str]] = {}
     for evaluation in job.recipe.decontaminate:
-        for name, text in _questions(evaluation):
+        found = list(_questions(evaluation))
+        if not any(text.strip() for _, text in found):
+            raise RecipeError(f"decontaminate: {evaluation.path}: there is no question in it")
+        for name, text in found:
             questions.setdefault(name, []).append(text)
     flags = leaks(_contents(prompts.frame), Questions(questions))
     flagged = prompts.frame.with_columns(flags.get_columns()).with_columns(
@@ -30,9 +33,11 @@ def decontaminated(job: Job, prompts: PromptList) -> PromptList:
     kept = flagged.filter(pl.col("reason").is_null()).select(prompts.frame.columns)
     left_out = flagged.filter(pl.col("reason").is_not_null())
     if kept.is_empty():
+        shared = left_out["prompt.leak_text"].drop_nulls().value_counts(sort=True).rows()
         raise RecipeError(
             f"decontaminate: no prompt is left to answer: of {flagged.height:,} all are left out "
             f"({', '.join(left_out['reason'].unique().sort())})"
+            + (f"; {shared[0][1]:,} share {shared[0][0]!r:.200} with a question" if shared else "")
         )
     return replace(prompts, frame=kept, left_out=left_out)
 

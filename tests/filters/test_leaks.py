@@ -88,3 +88,43 @@ def test_hostile_prompts_have_flags() -> None:
     assert found.schema == pl.Schema(LEAK_COLUMNS)
     assert leaks(pl.Series([], dtype=pl.String), INDEX).schema == pl.Schema(LEAK_COLUMNS)
     assert not leaks(pl.Series(prompts), Questions({}))["prompt.leaked"].any()
+
+
+def test_a_question_that_is_there_many_times_is_found() -> None:
+    question = "abc def ghi jkl mno pqr stu"
+    assert leak(question, *[question] * 100)["prompt.leaked"] is True
+
+
+def test_what_is_not_leaked_has_no_run_and_no_share() -> None:
+    found = leak("Something that no evaluation set has ever asked anybody about at all")
+    assert (found["prompt.leak_run"], found["prompt.leak_share"]) == (0, 0.0)
+
+
+@pytest.mark.parametrize("row", ["-" * 20, "0 " * 20, "| --- | --- | --- |" * 8, "=" * 30])
+def test_a_drawn_line_and_a_row_of_zeros_are_no_leak(row: str) -> None:
+    """Nor do they take long: each of a thousand places would be paired with each of sixty."""
+    question = f"How long is the way of the knight on this board?\n{row}\nEach step counts once."
+    assert leak(f"My shopping list:\n{row}\nbread and butter", question)["prompt.leaked"] is False
+    assert leak("0 " * 5_000, "0 " * 60 + "and what is the sum?")["prompt.leaked"] is False
+
+
+def test_instructions_around_all_questions_are_no_leak() -> None:
+    told = "Solve the following math problem step by step. The last line should read Answer: X. {}"
+    index = Questions({"set": [told.format(text) for text in QUESTIONS[:30]]})
+    others = leaks(pl.Series([told.format(text) for text in made(100, 8)]), index)
+    assert others["prompt.leaked"].sum() == 0
+    assert leaks(pl.Series(QUESTIONS[:30]), index)["prompt.leaked"].all()
+
+
+def test_a_short_formula_is_no_question_in_another_prompt() -> None:
+    assert leak("We know that x = 5 here, so what is y?", "x = 5")["prompt.leaked"] is False
+    assert leak("x=5", "x = 5")["prompt.leaked"] is True
+
+
+def test_digits_of_other_scripts_are_digits() -> None:
+    first, other = (
+        "\u0627\u062d\u0633\u0628 \u0663 + \u0665",
+        "\u0627\u062d\u0633\u0628 \u0667 + \u0669",
+    )
+    assert leak(first, other)["prompt.leaked"] is False
+    assert leak(first, first)["prompt.leaked"] is True

@@ -60,3 +60,9 @@ def test_without_a_preset_nothing_changes() -> None:
 def test_an_unknown_preset_is_refused() -> None:
     with pytest.raises(RecipeError, match=r"preset: unknown preset 'sft_strict'; did you mean"):
         Job.of(recipe(preset="sft_strict"))
+
+
+def test_what_is_right_needs_somebody_who_knows() -> None:
+    with pytest.raises(RecipeError, match=r"preset: rl keeps what is right.*verifying scorer"):
+        Job.of(recipe(preset="rl"))
+    assert Job.of(recipe(preset="rl", keep={"correct": "true"})).recipe.choose.per_prompt == 1

@@ -75,7 +75,7 @@ def test_orders_may_be_any_type_but_must_work() -> None:
 
 
 def test_rules_about_prompts_stand_apart() -> None:
-    keep = {"right": "correct", "new": "prompt.leak_run is null or prompt.leak_run < 8"}
+    keep = {"right": "correct", "new": "prompt.leak_run < 8"}
     rules = compile_rules(keep, COLUMNS, leaks_known=True)
     assert (list(rules.samples), list(rules.prompts)) == (["right"], ["new"])
     rules = compile_rules({"right": "correct"}, COLUMNS, leaks_known=True)
@@ -88,3 +88,8 @@ def test_a_rule_about_a_prompt_and_its_samples_is_refused() -> None:
         compile_rules(keep, COLUMNS, leaks_known=True)
     with pytest.raises(RecipeError, match=r"'prompt\.leaked', which is not there"):
         compile_rules({"x": "not prompt.leaked"}, COLUMNS, leaks_known=False)
+
+
+def test_a_rule_may_take_the_default_s_name_and_place() -> None:
+    rules = compile_rules({"decontaminated": "true"}, COLUMNS, leaks_known=True)
+    assert (list(rules.samples), list(rules.prompts)) == (["decontaminated"], [])

@@ -77,3 +77,14 @@ def test_the_order_of_the_rows_does_not_matter(rows: list[Row], random_: random.
 )
 def test_any_answer_has_a_form(answer: str) -> None:
     assert isinstance(canonical(answer), str)
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        (r"\frac{a}{bc}", r"\frac{ab}{c}"), ("x^{a}b", "x^{ab}"), ("n!", "n"), ("f'", "f"),
+        ("x, y", "xy"), ("1 2", "12"), ("3 4 5", "345"), ("2x", "2X"),
+    ],
+)  # fmt: skip
+def test_different_answers_have_different_forms(one: str, other: str) -> None:
+    assert canonical(one) != canonical(other)

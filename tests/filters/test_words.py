@@ -31,6 +31,8 @@ def rows_of(numbers: Ragged) -> list[list[int]]:
         (r"Find $\dfrac{1}{2}x$.", r"find \(\frac{1}{2} x\)"),
         (r"$3 \times 4 \leq 2$", "3×4≤2"),
         (r"\left( x \right)\,", "(x)"),
+        (r"x\le3 \leqslant y", "x<=3 <= y"),
+        ("a ----- b", "a b"),
         ("12,345 apples", "12345 apples"),
         ("1{,}000 and 2,000,000", "1000 and 2000000"),
         ("\uff26ull width \uff11\uff12", "full width 12"),

@@ -76,7 +76,7 @@ def test_leaked_prompts_are_left_out_with_evidence(make_job: MakeJob, own: dict[
 def test_a_rule_of_the_recipe_takes_the_place_of_the_default(
     make_job: MakeJob, own: dict[str, Any]
 ) -> None:
-    told = make_job(**{**exam(own), "keep": {"known": "prompt.leak_run is null"}})
+    told = make_job(**{**exam(own), "keep": {"known": "prompt.leak_run = 0"}})
     assert load_prompts(told).left_out_counts == {"not_known": 2}
     every = make_job(**{**exam(own), "keep": {"marked": "prompt.leaked or not prompt.leaked"}})
     assert load_prompts(every).left_out_counts == {}
@@ -103,7 +103,7 @@ def test_the_copy_has_them_and_is_read_anew_when_a_list_grows(
     with path.open("a") as lines:
         lines.write('\n{"question": "Ann has 7 red marbles and finds 49 more of them. How many?"}')
     assert len(left_out(job)) == 3
-    loose = make_job(**{**exam(own), "keep": {"x": "prompt.leak_run is null"}})
+    loose = make_job(**{**exam(own), "keep": {"x": "prompt.leak_run = 0"}})
     assert load_prompts(loose).origin is not None, "other rules leave out others"
 
 
@@ -139,6 +139,16 @@ def test_nothing_is_drawn_for_them_and_what_was_is_not_published(
     again = run(before, load_prompts(before), pilot=False, allow_simulated=True)
     assert again.generated.attempt is None, "they come back without being drawn again"
     assert again.decided.funnel == every.decided.funnel
+
+
+@pytest.mark.parametrize("content", ["", '{"question": " "}'])
+def test_a_set_without_questions_is_refused(
+    make_job: MakeJob, own: dict[str, Any], content: str
+) -> None:
+    job = make_job(**exam(own))
+    Path(job.recipe.decontaminate[0].path).write_text(content)
+    with pytest.raises(RecipeError, match=r"exam\.jsonl: there is no question in it"):
+        load_prompts(job)
 
 
 def test_a_question_that_is_no_unicode_is_named(make_job: MakeJob, own: dict[str, Any]) -> None:

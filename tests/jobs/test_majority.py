@@ -24,7 +24,10 @@ def test_the_majority_is_the_reference_where_there_is_none(
     make_job: MakeJob, tmp_path: Path
 ) -> None:
     path = tmp_path / "open.jsonl"
-    rows = [{"q": f"What is {n} + {n * n}?", "a": None if n % 2 else "7"} for n in range(3, 13)]
+    rows = [
+        {"q": f"What is {n} + {n * n}?", "a": "7" if n % 2 == 0 else " " if n == 3 else None}
+        for n in range(3, 13)
+    ]
     path.write_text("\n".join(map(json.dumps, rows)))
     job = make_job(
         prompts=[

@@ -128,3 +128,12 @@ def test_digits_of_other_scripts_are_digits() -> None:
     )
     assert leak(first, other)["prompt.leaked"] is False
     assert leak(first, first)["prompt.leaked"] is True
+
+
+def test_a_run_has_no_gap() -> None:
+    """Words that stand in the same places and are not next to each other are no run."""
+    question = " ".join(f"a{chr(97 + at // 26)}{chr(97 + at % 26)}" for at in range(60))
+    changed = question.split()[:13]
+    changed[6] = "zebra"
+    found = leak(" ".join(changed), question)
+    assert found["prompt.leak_run"] == 0

@@ -80,6 +80,8 @@ def _changed(job: Job, last: Manifest | None) -> list[str]:
         or last.recipe["choose"] != job.resolved["choose"]
     ):
         changed.append("keep or choose: chosen again; prompts left short by it get more samples")
+    if last.recipe.get("decontaminate", []) != job.resolved["decontaminate"]:
+        changed.append("decontaminate: other prompts may be left out")
     return changed
 
 

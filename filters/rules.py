@@ -84,6 +84,8 @@ def compile_expression(text: str, columns: Mapping[str, pl.DataType], where: str
         if column not in columns:
             near = get_close_matches(column, columns, n=1)
             hint = f"did you mean {near[0]!r}? " if near else ""
+            if column in LEAK_COLUMNS:
+                hint = "name evaluation sets in `decontaminate` first. "
             raise RecipeError(
                 f"{where}: {text!r} uses the column {column!r}, which is not there; {hint}"
                 f"Columns: {', '.join(sorted(columns))}"

@@ -86,7 +86,7 @@ def test_a_rule_about_a_prompt_and_its_samples_is_refused() -> None:
     keep = {"x": "not prompt.leaked or correct"}
     with pytest.raises(RecipeError, match=r"keep\.x.*for its samples \(correct\).*two rules"):
         compile_rules(keep, COLUMNS, leaks_known=True)
-    with pytest.raises(RecipeError, match=r"'prompt\.leaked', which is not there"):
+    with pytest.raises(RecipeError, match=r"'prompt\.leaked', which is not there; name eval"):
         compile_rules({"x": "not prompt.leaked"}, COLUMNS, leaks_known=False)
 
 

@@ -14,7 +14,18 @@ from typing import Final
 import numpy as np
 import polars as pl
 
-from filters.words import Positions, Ragged, chunks, ngrams, shared, starts_of, word_numbers, words
+from filters.words import (
+    Numbers,
+    Positions,
+    Ragged,
+    chunks,
+    ngrams,
+    ranges,
+    shared,
+    starts_of,
+    word_numbers,
+    words,
+)
 
 CANDIDATE: Final = 5
 """Words in a row that a prompt and a question must share to be compared."""
@@ -92,15 +103,22 @@ def _most(questions: int) -> int:
 
 def _telling(grams: Ragged) -> Ragged:
     """Without what many questions have, unless one has nothing else."""
-    rows = grams.rows
-    _, places, counts = np.unique(grams.flat, return_inverse=True, return_counts=True)
-    telling = counts[places] <= _most(len(grams.lengths))
-    own = np.bincount(rows[telling], minlength=len(grams.lengths))
-    telling |= own[rows] == 0
-    return Ragged(
-        grams.flat[telling],
-        starts_of(np.bincount(rows[telling], minlength=len(grams.lengths))),
-    )
+    rows, questions = grams.rows, len(grams.lengths)
+    once = _once(grams.flat, rows)
+    numbers, counts = np.unique(grams.flat[once], return_counts=True)
+    telling = counts[np.searchsorted(numbers, grams.flat)] <= _most(questions)
+    telling |= np.bincount(rows[telling], minlength=questions)[rows] == 0
+    return Ragged(grams.flat[telling], starts_of(np.bincount(rows[telling], minlength=questions)))
+
+
+def _once(flat: Numbers, rows: Positions) -> Positions:
+    """Where each number stands first in each row, sorted by the number. A run that a question
+    repeats counts once: a row of zeros has one everywhere."""
+    order = np.argsort(flat, kind="stable")
+    first = np.ones(len(flat), bool)
+    first[1:] = (flat[order][1:] != flat[order][:-1]) | (rows[order][1:] != rows[order][:-1])
+    once: Positions = order[first]
+    return once
 
 
 class _Runs:
@@ -109,13 +127,9 @@ class _Runs:
     def __init__(self, grams: Ragged, only: "np.ndarray | None" = None) -> None:
         rows = grams.rows
         places = np.arange(len(grams.flat)) - np.repeat(grams.starts[:-1], grams.lengths)
-        own = np.ones(len(rows), bool) if only is None else only[rows]
-        order = np.argsort(grams.flat[own], kind="stable")
-        flat, rows, places = grams.flat[own][order], rows[own][order], places[own][order]
-        # A run that a question repeats counts once: a row of zeros has one everywhere.
-        first = np.ones(len(flat), bool)
-        first[1:] = (flat[1:] != flat[:-1]) | (rows[1:] != rows[:-1])
-        flat, self._rows, self._places = flat[first], rows[first], places[first]
+        once = _once(grams.flat, rows)
+        once = once if only is None else once[only[rows[once]]]
+        flat, self._rows, self._places = grams.flat[once], rows[once], places[once]
         self._most = _most(len(grams.lengths))
         self._numbers, starts = np.unique(flat, return_index=True)
         self._starts = np.append(starts, len(flat)).astype(np.int64)
@@ -130,8 +144,7 @@ class _Runs:
         counts = np.diff(self._starts)[at]
         hits = np.flatnonzero((self._numbers[at] == grams.flat) & (counts <= self._most))
         at, counts = at[hits], counts[hits]
-        ends = starts_of(counts)
-        found = np.arange(ends[-1]) + np.repeat(self._starts[at] - ends[:-1], counts)
+        found = ranges(self._starts[at], counts)
         prompts = np.searchsorted(grams.starts, hits, "right") - 1
         steps = hits - grams.starts[prompts]
         return (
@@ -176,7 +189,9 @@ def _leaks(prompts: pl.Series, questions: Questions) -> pl.DataFrame:
     rows, found, runs = questions.candidates(numbers)
     common, _, sizes = shared(ngrams(numbers, COVERING).take(rows), questions.covering.take(found))
     shares = common / np.maximum(sizes, 1)
-    leaked = (shares >= COVERED) | (runs >= LONG_RUN)  # of the latter some are rows of zeros
+    leaked = shares >= COVERED
+    for at in np.flatnonzero(~leaked & (runs >= LONG_RUN)):
+        leaked[at] = _is_telling(_longest(prompts[int(rows[at])], questions.texts[found[at]]))
     best = np.lexsort((-runs, -shares, ~leaked, rows))
     _, first = np.unique(rows[best], return_index=True)
     best = best[first]
@@ -185,10 +200,7 @@ def _leaks(prompts: pl.Series, questions: Questions) -> pl.DataFrame:
     told = pl.DataFrame(
         {
             "row": rows[best],
-            "prompt.leaked": [
-                share >= COVERED or (len({*text}) >= LONG_RUN_WORDS and len(text) >= LONG_RUN)
-                for share, text in zip(shares[best], texts, strict=True)
-            ],
+            "prompt.leaked": leaked[best],
             "prompt.leak_share": shares[best],
             "prompt.leak_run": [len(text) for text in texts],
             "prompt.leak_set": [questions.names[at] for at in found[best]],
@@ -205,6 +217,10 @@ def _leaks(prompts: pl.Series, questions: Questions) -> pl.DataFrame:
         )
         .drop("row")
     )
+
+
+def _is_telling(run: Sequence[str]) -> bool:
+    return len(run) >= LONG_RUN and len({*run}) >= LONG_RUN_WORDS
 
 
 def _longest(prompt: str, question: str) -> list[str]:

@@ -98,14 +98,18 @@ class Ragged(NamedTuple):
     def take(self, rows: Positions) -> "Ragged":
         """These rows, in this order."""
         lengths = self.lengths[rows]
-        starts = starts_of(lengths)
-        within = np.arange(starts[-1]) - np.repeat(starts[:-1], lengths)
-        return Ragged(self.flat[np.repeat(self.starts[rows], lengths) + within], starts)
+        return Ragged(self.flat[ranges(self.starts[rows], lengths)], starts_of(lengths))
 
 
 def starts_of(lengths: npt.NDArray[np.integer]) -> Positions:
     """Where rows of these lengths start, and where the last one ends."""
     return np.concatenate([[0], np.cumsum(lengths, dtype=np.int64)])
+
+
+def ranges(starts: Positions, counts: Positions) -> Positions:
+    """starts[0], starts[0] + 1, … so many, then those of the next."""
+    ends = starts_of(counts)
+    return np.arange(ends[-1]) + np.repeat(starts - ends[:-1], counts)
 
 
 def words(texts: pl.Series) -> pl.Series:
@@ -127,7 +131,7 @@ def word_numbers(texts: pl.Series) -> Ragged:
     starts = starts_of(lengths)
     flat = np.empty(starts[-1], np.uint64)
     for rows, own in numbered:
-        flat[_ranges(starts[rows], own.lengths)] = own.flat
+        flat[ranges(starts[rows], own.lengths)] = own.flat
     return Ragged(flat, starts)
 
 
@@ -256,15 +260,9 @@ def ngrams(numbers: Ragged, size: int) -> Ragged:
     for own in range(1, size + 1):
         rows = np.flatnonzero(lengths >= size if own == size else lengths == own)
         if len(rows):
-            firsts = _ranges(numbers.starts[rows], counts[rows])
-            grams.flat[_ranges(starts[rows], counts[rows])] = _run(numbers.flat, firsts, own)
+            firsts = ranges(numbers.starts[rows], counts[rows])
+            grams.flat[ranges(starts[rows], counts[rows])] = _run(numbers.flat, firsts, own)
     return grams
-
-
-def _ranges(starts: Positions, counts: Positions) -> Positions:
-    """starts[0], starts[0] + 1, … so many, then those of the next."""
-    ends = starts_of(counts)
-    return np.arange(ends[-1]) + np.repeat(starts - ends[:-1], counts)
 
 
 def _run(flat: Numbers, firsts: Positions, size: int) -> Numbers:

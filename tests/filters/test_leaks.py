@@ -137,3 +137,12 @@ def test_a_run_has_no_gap() -> None:
     changed[6] = "zebra"
     found = leak(" ".join(changed), question)
     assert found["prompt.leak_run"] == 0
+
+
+def test_a_row_of_zeros_hides_no_leak_of_another_question() -> None:
+    long_one = " ".join(f"a{chr(97 + at // 26)}{chr(97 + at % 26)}" for at in range(120))
+    zeros = "0 " * 30 + "one two"
+    part = " ".join(long_one.split()[40:56])
+    found = leak(f"{'0 ' * 30} and then {part}", long_one, zeros)
+    assert found["prompt.leaked"] is True
+    assert found["prompt.leak_text"] == part

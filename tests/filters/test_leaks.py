@@ -139,10 +139,12 @@ def test_a_run_has_no_gap() -> None:
     assert found["prompt.leak_run"] == 0
 
 
-def test_a_row_of_zeros_hides_no_leak_of_another_question() -> None:
+def test_a_grid_of_few_symbols_hides_no_leak_of_another_question() -> None:
     long_one = " ".join(f"a{chr(97 + at // 26)}{chr(97 + at % 26)}" for at in range(120))
-    zeros = "0 " * 30 + "one two"
+    grid = " ".join("00000100011001010011101011011111")
+    told = " ".join(f"b{chr(97 + at)}{chr(97 + at)}" for at in range(14))
     part = " ".join(long_one.split()[40:56])
-    found = leak(f"{'0 ' * 30} and then {part}", long_one, zeros)
+    found = leak(f"{grid} and then {part}", long_one, f"{grid} {told}")
     assert found["prompt.leaked"] is True
     assert found["prompt.leak_text"] == part
+    assert leak(f"{grid} and more", f"{grid} {told}")["prompt.leaked"] is False

@@ -1,5 +1,6 @@
 """The scorer workers of a run: as many as there is room for, replaced when they die."""
 
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -11,6 +12,9 @@ from jobs.recipe import Job
 from schemas.errors import RunError
 
 CLOSE_S = 5.0
+FIT_S = 5.0
+"""So often room is looked for anew: a cluster grows, and Ray tells of a lost node seconds after its
+processes have died. Whoever was started for the room on it takes that of a replica."""
 DEATHS = 3
 """So many without a verdict between them; one more, and something is wrong with what they do."""
 
@@ -30,6 +34,7 @@ class ScorerWorkers:
         self.runs: dict[Any, str] = {}
         """References that end when a worker does."""
         self._started = 0
+        self._fitted_at = 0.0
         self._deaths = 0
         """Since the last verdict."""
         self._judged_at_death = 0
@@ -41,6 +46,7 @@ class ScorerWorkers:
     def fit(self) -> None:
         """As many scorer workers as there is room for beside replicas. Were there more, after a
         node was lost, they would take the room that its replica needs to come back."""
+        self._fitted_at = time.monotonic()
         wanted = _room()
         while len(self._workers) < wanted:
             self._start()
@@ -63,7 +69,8 @@ class ScorerWorkers:
         self.runs[self._workers[name].run.remote()] = name
 
     def tend(self, judged: int) -> None:
-        """Replaces those that died; so many verdicts there are."""
+        """Replaces those that died, and now and then fits them to the room; so many verdicts there
+        are."""
         for run in ended(self.runs):
             if (name := self.runs.get(run)) is None:
                 continue  # ended meanwhile, since there is less room
@@ -71,6 +78,8 @@ class ScorerWorkers:
                 get(run, ProcessDied)
             except ProcessDied as error:
                 self._died(name, error, judged)
+        if time.monotonic() - self._fitted_at > FIT_S:
+            self.fit()
 
     def _end(self, name: str) -> None:
         """It ends, if it has not yet, and others score what it had."""

@@ -392,6 +392,27 @@ def test_a_lost_node_costs_what_was_on_it(
     assert_whole(job, set(), undisturbed)
 
 
+def test_room_that_was_lost_before_ray_tells_is_given_back(
+    make_job: MakeJob, undisturbed: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first look after the death sees the lost node's CPUs, and takes all that are left."""
+    import ray
+
+    job = slow_job(make_job)
+    saboteur = Saboteur("ray::Replica", has_samples(job, 8))
+    looks_after_death = []
+
+    def room() -> int:
+        looks_after_death.extend(saboteur.killed)
+        return int(ray.cluster_resources()["CPU"]) if len(looks_after_death) == 1 else 1
+
+    monkeypatch.setattr("jobs.scorer_workers._room", room)
+    monkeypatch.setattr("jobs.scorer_workers.FIT_S", 0.5)
+    run_generate(job)
+    assert len(looks_after_death) > 1
+    assert_whole(job, set(), undisturbed)
+
+
 def test_a_slow_disk_does_not_block_the_engines_loop(make_job: MakeJob) -> None:
     """Writing takes two seconds here; on the loop, that would be its lag."""
     job = slow_job(make_job)

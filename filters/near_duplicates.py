@@ -104,6 +104,8 @@ class _Clustering:
 
     def run(self) -> Positions:
         """The labels, once all candidates are compared."""
+        if not len(self._keys):
+            return self._labels
         buckets = _buckets(self._keys, self._old)
         if not len(buckets.flat):
             return self._labels

@@ -32,6 +32,10 @@ READABLE: Final = {
     "answers": "refusal.reason is null",
     "plain": "control.reason is null",
 }
+DISTINCT: Final = {
+    "new": "not prompt.duplicate",
+    "agreed": "not prompt.conflicting_reference",
+}
 READING: Final = ("format", "language", "repetition", "refusal", "control")
 INFORMATIVE: Final = "group.pass_rate > 0 and group.pass_rate < 1"
 
@@ -49,7 +53,13 @@ PRESETS: Final[dict[str, Preset]] = {
         "LIMO (Ye et al. 2025, arXiv:2502.03387) and s1 (Muennighoff et al. 2025, "
         "arXiv:2501.19393): a thousand chosen rows do what a hundred thousand do",
         (*READING, "pii"),
-        {**FINISHED, "correct": "correct", **READABLE, "private": "pii.reason is null"},
+        {
+            **DISTINCT,
+            **FINISHED,
+            "correct": "correct",
+            **READABLE,
+            "private": "pii.reason is null",
+        },
         {"per_prompt": 4, "order_by": ("abs(group.length_rank - 0.5)",)},
     ),
     "deepseek-r1": Preset(
@@ -73,7 +83,7 @@ PRESETS: Final[dict[str, Preset]] = {
         "DAPO (Yu et al. 2025, arXiv:2503.14476): prompts that are always or never solved teach "
         "nothing",
         ("format",),
-        {**FINISHED, "correct": "correct"},
+        {**DISTINCT, **FINISHED, "correct": "correct"},
         {"per_prompt": 1, "where": INFORMATIVE},
     ),
     "dpo": Preset(
@@ -81,7 +91,7 @@ PRESETS: Final[dict[str, Preset]] = {
         "[preference]` prompts are drawn until they have both",
         "Iterative RPO (Pang et al. 2024, arXiv:2404.19733)",
         READING,
-        {**FINISHED, "correct": "correct", **READABLE},
+        {**DISTINCT, **FINISHED, "correct": "correct", **READABLE},
         {"per_prompt": 4, "where": INFORMATIVE},
     ),
 }

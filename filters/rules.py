@@ -9,6 +9,7 @@ from typing import Any
 
 import polars as pl
 
+from filters.duplicates import DUPLICATE_COLUMNS
 from filters.leaks import LEAK_COLUMNS
 from filters.scorer import FieldType, Scorer
 from schemas.errors import RecipeError
@@ -35,6 +36,7 @@ PROMPT_COLUMNS: dict[str, pl.DataType] = {
     "domain": pl.String(),
     "source": pl.String(),
     **LEAK_COLUMNS,
+    **DUPLICATE_COLUMNS,
 }
 """What is known of a prompt before anything is drawn."""
 DECONTAMINATED = "decontaminated"
@@ -139,7 +141,7 @@ def compile_rules(
 
     Where leaks are known and no rule asks for them, there is `decontaminated`.
     """
-    every = {**columns, **(LEAK_COLUMNS if leaks_known else {})}
+    every = {**columns, **DUPLICATE_COLUMNS, **(LEAK_COLUMNS if leaks_known else {})}
     rules = {name: compile_rule(text, every, f"keep.{name}") for name, text in keep.items()}
     used = {name: {*rule.meta.root_names()} for name, rule in rules.items()}
     of_prompts = {name: rules[name] for name in rules if used[name] & OF_PROMPTS_ALONE}

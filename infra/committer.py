@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from infra.data_file import DataFile
 from infra.patience import Patience
 from infra.pool import PoolWriter
+from schemas.arrow import TABLES
 
 
 @dataclass
@@ -68,7 +69,7 @@ class Committer:
             waiting = [await self._deliveries.get()]
             while not self._deliveries.empty():
                 waiting.append(self._deliveries.get_nowait())
-            for table in ("prompts", "samples", "scores"):
+            for table in TABLES:
                 await self._commit_together(table, [d for d in waiting if d.table == table])
             after()
 

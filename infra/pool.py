@@ -1,4 +1,4 @@
-"""The pool: three Delta tables that only the holder of the newest epoch may add to.
+"""The pool: four Delta tables that only the holder of the newest epoch may add to.
 
 Workers write Parquet files into a table's folder; a file exists once its commit is in the log.
 Every commit carries the writer's epoch as an application transaction, so that Delta's own conflict
@@ -42,7 +42,7 @@ MEND: Final = (
 
 
 class Pool:
-    """The tables `prompts`, `samples` and `scores` below `<store>/pools/<pool>`."""
+    """The tables `prompts`, `samples`, `scores` and `clusters` below `<store>/pools/<pool>`."""
 
     def __init__(self, root: Path) -> None:
         self.root = root

@@ -50,7 +50,8 @@ def _load(arguments: Namespace) -> "tuple[Job, PromptList]":
     if arguments.limit is not None and arguments.limit < 1:
         raise RecipeError(f"--limit {arguments.limit}: must be at least 1")
     job = load_job(arguments.recipe, arguments.overrides)
-    return job, load_prompts(job).first(arguments.limit)
+    prompts = load_prompts(job, drop_damaged=getattr(arguments, "drop_damaged", False))
+    return job, prompts.first(arguments.limit)
 
 
 def _plan(arguments: Namespace) -> Result:

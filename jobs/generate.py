@@ -15,25 +15,21 @@ from infra.events import EventLog
 from infra.goal import Goal
 from infra.lease import WriterLease
 from infra.messages import Known, Progress
-from infra.pool import reading
 from infra.revision import code_digest
 from infra.settings import CoordinatorSettings
-from infra.spool import write_table
 from jobs.actors import CoordinatorDied, get
 from jobs.budget import Purse
 from jobs.crew import Crew
+from jobs.ingest import add_prompts
 from jobs.progress import ProgressDisplay
-from jobs.prompt_copy import keep_prompts
 from jobs.prompts import PromptList
 from jobs.recipe import Job
 from jobs.repair import NO_REPAIRS, Repairs, needs_repair, repair
 from jobs.stopping import StopRequest, stop_requests
-from jobs.survey import POOL_KEY, Survey, fill_tasks, known, surely_incomplete, survey
+from jobs.survey import Survey, fill_tasks, known, surely_incomplete, survey
 from jobs.truncated import set_apart, to_set_apart
-from schemas.arrow import PROMPTS
 from schemas.errors import Interrupted, StoreError, StoreUnavailableError
 
-PROMPTS_PER_FILE = 4096
 Look = tuple[Survey, Known]
 COORDINATOR_DEATHS = 5
 """So many are followed by another in one execution."""
@@ -244,7 +240,9 @@ class Attempt:
                 prefix = f"{self.name}-f{self._lease.epoch:06d}"
                 repair(self._job, prompts, coordinator, repairs, prefix, self._display.say)
                 self._repaired = True
-            self._add_prompts(coordinator, prompts)
+            prefix = f"{self.name}-{self._lease.epoch:06d}"
+            added = add_prompts(self._job, prompts, coordinator, prefix)
+            self._done = replace(self._done, prompts_added=self._done.prompts_added + added)
             found, known_now = self._prepare(prompts, coordinator, draw=draw)
             if draw and not found.complete:
                 limit = _used_up(self._purse, found, self._goal)
@@ -304,25 +302,6 @@ class Attempt:
             working_s=progress.working_s,
             put_off=progress.parked,
         )
-
-    def _add_prompts(self, coordinator: Any, prompts: PromptList) -> None:
-        """Commits the prompts that the pool has not seen, and keeps the list for the next start."""
-        keep_prompts(self._job, prompts)
-        key = list(POOL_KEY)
-        with reading(self._job.pool):
-            seen = self._job.pool.scan("prompts").select(key).collect()
-        fresh = prompts.frame.join(seen, on=key, how="anti", nulls_equal=True)
-        folder = self._job.pool.folder("prompts")
-        prefix = f"{self.name}-{self._lease.epoch:06d}"
-        files = [
-            write_table(folder / f"{prefix}-{i:06d}.parquet", part.to_arrow().cast(PROMPTS))
-            for i, part in enumerate(fresh.iter_slices(PROMPTS_PER_FILE))
-            if part.height
-        ]
-        if files:
-            get(coordinator.commit_files.remote("prompts", files))
-            added = self._done.prompts_added + fresh.height
-            self._done = replace(self._done, prompts_added=added)
 
     @contextmanager
     def _coordinator(self) -> Iterator[tuple[Any, Any]]:

@@ -10,7 +10,7 @@ import polars as pl
 from infra.revision import code_digest
 from infra.rows import find_files
 from infra.store import file_sha256
-from jobs.decontamination import decontaminated
+from jobs.prompt_rules import by_prompt_rules
 from jobs.prompts import PromptList, read_prompts
 from jobs.recipe import Job
 from schemas.arrow import PROMPTS
@@ -21,9 +21,10 @@ ORIGIN = "stillhouse.origin"
 DROPPED = "stillhouse.dropped"
 
 
-def load_prompts(job: Job) -> PromptList:
+def load_prompts(job: Job, *, drop_damaged: bool = False) -> PromptList:
     """The recipe's prompts: from the copy if it is of these files, this recipe and this code, else
-    from the files. RecipeError as `read_prompts`."""
+    from the files. RecipeError as `read_prompts`; StoreError where a rule asks for duplicates, and
+    a file with clusters is damaged and not dropped."""
     origin = _origin(job)
     path = job.store.path(_key(job))
     try:
@@ -32,7 +33,8 @@ def load_prompts(job: Job) -> PromptList:
             return _from_copy(pl.read_parquet(path, glob=False), json.loads(about[DROPPED]))
     except (OSError, pl.exceptions.PolarsError):
         pass  # not there, or torn: it is only a copy
-    return replace(decontaminated(job, read_prompts(job.recipe)), origin=origin)
+    prompts = by_prompt_rules(job, read_prompts(job.recipe), drop_damaged=drop_damaged)
+    return replace(prompts, origin=origin)
 
 
 def keep_prompts(job: Job, prompts: PromptList) -> None:
@@ -66,7 +68,7 @@ def _origin(job: Job) -> str | None:
     evaluation = [one.model_dump() for one in job.recipe.decontaminate]
     paths = [source.path for source in job.recipe.prompts]
     paths += [one.path for one in job.recipe.decontaminate]
-    rules = [job.recipe.keep] if evaluation else []
+    rules = [job.recipe.keep] if evaluation or job.rules.prompts else []
     try:
         files = [[str(file), file_sha256(file)] for path in paths for file in find_files(path)]
     except (OSError, RecipeError):

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import polars as pl
 
 from infra.rows import Row, find_files, read_rows
+from jobs.clusters import Clusters
 from schemas.arrow import PROMPTS
 from schemas.errors import RecipeError
 from schemas.identity import identity, messages_json, prompt_id, reference_id
@@ -30,7 +31,10 @@ class PromptList:
     """Identity of the files and the recipe, where this is all of what was read from them."""
     left_out: pl.DataFrame = field(default_factory=pl.DataFrame)
     """Prompts that no samples are drawn for, by the rules about prompts: the same columns, those of
-    `filters.leaks`, and `reason`. No rows and no columns where there are no such rules."""
+    `filters.leaks` and `filters.duplicates`, as far as they are known, and `reason`. No rows and no
+    columns where there are no such rules."""
+    clusters: Clusters | None = None
+    """Where a rule asks for duplicates, and these were looked for just now."""
 
     @property
     def left_out_counts(self) -> dict[str, int]:
@@ -53,10 +57,13 @@ class PromptList:
         return identity("l", self.frame.select("prompt_id", "reference_id").rows())
 
     def first(self, count: int | None) -> "PromptList":
-        """At most `count` of them."""
-        if count is None:
+        """At most `count` of them, and what is left out among these."""
+        if count is None or count >= self.frame.height:
             return self
-        return PromptList(self.frame.head(count), self.dropped)
+        frame = self.frame.head(count)
+        among = pl.col("prompt_id") <= frame["prompt_id"].last()
+        left_out = self.left_out.filter(among) if self.left_out.width else self.left_out
+        return PromptList(frame, self.dropped, left_out=left_out)
 
 
 def read_prompts(recipe: Recipe) -> PromptList:

@@ -52,7 +52,7 @@ def repair(
         damaged = {table: job.pool.damaged(table) for table in TABLES}
         # Samples go last: were they gone and their scores not, and this run killed, nobody would
         # see any more that there is something to mend.
-        for table in ("prompts", "scores", "samples"):
+        for table in ("prompts", "clusters", "scores", "samples"):
             if table == "samples":
                 rewriter.remove("scores", _orphan_scores(job, damaged["samples"]))
             if damaged[table]:

@@ -75,7 +75,23 @@ SCORES: Final = pa.schema(
     ]
 )
 
-TABLES: Final = {"prompts": PROMPTS, "samples": SAMPLES, "scores": SCORES}
+CLUSTERS: Final = pa.schema(
+    [
+        pa.field("prompt_id", pa.string(), nullable=False),
+        pa.field("cluster", pa.string(), nullable=False),
+        pa.field("bands", pa.binary(), nullable=False),
+        pa.field("shingles", pa.binary(), nullable=False),
+    ]
+)
+"""Prompts that say nearly the same; a cluster is named by the prompt that it began with. `bands`
+and `shingles` are little-endian numbers of 64 and of 32 bits (`filters/near_duplicates.py`)."""
+
+TABLES: Final = {
+    "prompts": PROMPTS,
+    "samples": SAMPLES,
+    "scores": SCORES,
+    "clusters": CLUSTERS,
+}
 
 SFT: Final = pa.schema(
     [

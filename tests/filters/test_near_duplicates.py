@@ -164,3 +164,8 @@ def test_a_crowd_of_one_template_is_not_compared_pair_by_pair(
         assert len(np.unique(labels)) == 300
         counts.append(pairs)
     assert counts[1] < counts[0] / 2
+
+
+def test_no_texts_make_no_clusters() -> None:
+    sets = shingles(pl.Series([], dtype=pl.String))
+    assert clustered(bands(sets), sets.take).tolist() == []

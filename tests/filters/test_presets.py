@@ -24,7 +24,8 @@ def recipe(**more: Any) -> Recipe:
 @pytest.mark.parametrize("name", PRESETS)
 def test_every_preset_is_a_whole_recipe(name: str) -> None:
     job = Job.of(recipe(preset=name, scorers={"math": ["math"]}))
-    assert job.rules.samples.keys() == PRESETS[name].keep.keys()
+    rules = {**job.rules.prompts, **job.rules.samples}
+    assert rules.keys() == PRESETS[name].keep.keys()
     assert job.recipe.scorers["math"] == ("math",)
     assert job.recipe.choose.per_prompt == PRESETS[name].choose["per_prompt"]
     assert job.resolved["keep"] == dict(PRESETS[name].keep), "the manifest says it"

@@ -37,7 +37,7 @@ def names(pool: Pool, version: int | None = None) -> list[str]:
 
 def test_a_pool_that_is_not_there_is_empty(tmp_path: Path) -> None:
     pool = Pool(tmp_path / "none")
-    assert pool.versions() == {"prompts": None, "samples": None, "scores": None}
+    assert pool.versions() == dict.fromkeys(TABLES)
     assert indexes(pool) == []
     assert pool.scan("samples").collect().columns == [*SAMPLES.names, "path", "row"]
     assert pool.files("samples") == pool.damaged("samples") == []

@@ -1,4 +1,4 @@
-"""Prompts that are questions of evaluation sets: nothing is drawn for them, and it is said why."""
+"""Rules about prompts: nothing is drawn for what they leave out, and it is said why."""
 
 import json
 from pathlib import Path
@@ -9,13 +9,15 @@ import pytest
 
 from filters.choose import PUBLISHED
 from infra.catalog import Catalog
-from jobs.decontamination import decontaminated
+from jobs.generate import generate
 from jobs.plan import plan, plan_text
 from jobs.prompt_copy import keep_prompts, load_prompts
+from jobs.prompt_rules import by_prompt_rules
 from jobs.prompts import read_prompts
 from jobs.recipe import Job
+from jobs.repair import Repairs
 from jobs.run import run
-from schemas.errors import RecipeError
+from schemas.errors import RecipeError, StoreError
 from tests.conftest import MakeJob
 
 TEACHER = {"model": "sim", "engine": "simulated", "engine_args": {"max_num_seqs": 32}}
@@ -180,4 +182,107 @@ def test_wrong_evaluation_sets_stop_before_anything_starts(
 ) -> None:
     job = make_job(**exam(own, **change))
     with pytest.raises(RecipeError, match=message):
-        decontaminated(job, read_prompts(job.recipe))
+        by_prompt_rules(job, read_prompts(job.recipe))
+
+
+STORY = (
+    "A baker has {n} loaves of bread in the morning and sells half of them before noon. In the "
+    "afternoon he bakes nothing at all, sweeps the floor of his shop, and counts what is left on "
+    "the shelf before he closes the door. How many are left {m}"
+)
+
+
+def baker(own: dict[str, Any], prompts: list[tuple[str, str]], **more: Any) -> dict[str, Any]:
+    """A recipe that does without duplicates, over these questions and answers."""
+    path = Path(own["prompts"][0]["path"])
+    path.write_text("\n".join(json.dumps({"q": q, "a": a}) for q, a in prompts))
+    return {**own, "keep": {"new": "not prompt.duplicate", **more}}
+
+
+def story(n: int, m: str = "", answer: int | None = None) -> tuple[str, str]:
+    return STORY.format(n=n, m=m), str(n // 2 if answer is None else answer)
+
+
+@pytest.mark.usefixtures("ray_here")
+def test_duplicates_are_left_out_and_the_pool_remembers_who_came_first(
+    make_job: MakeJob, own: dict[str, Any]
+) -> None:
+    first = [story(20, "over at last?"), story(30), story(40)]
+    job = make_job(**baker(own, first))
+    run(job, load_prompts(job), pilot=False, allow_simulated=True)
+    assert job.pool.scan("clusters").collect().height == 3
+    assert load_prompts(job).origin is None, "from the copy"
+
+    more = [*first, story(20, "in the end?"), story(20), story(30, "now", answer=16)]
+    job = make_job(**baker(own, more))
+    prompts = load_prompts(job)
+    assert prompts.left_out_counts == {"not_new": 2}
+    assert prompts.frame.height == 4, "the first ones, and one with another answer"
+    assert "left out  2 not_new" in plan_text(plan(job, prompts))
+    ran = run(job, prompts, pilot=False, allow_simulated=True)
+    assert ran.generated.prompts_added == 1
+    assert job.pool.scan("clusters").collect()["prompt_id"].n_unique() == 6
+    drawn = job.pool.scan("samples").collect()["prompt_id"].n_unique()
+    assert drawn == 4, "nothing is drawn for duplicates"
+    assert load_prompts(job).left_out_counts == {"not_new": 2}
+
+
+def test_conflicts_are_left_out_where_a_rule_says_so(
+    make_job: MakeJob, own: dict[str, Any]
+) -> None:
+    told = [story(20), story(20, "?", answer=11), story(30)]
+    agreed = "not prompt.conflicting_reference"
+    job = make_job(**baker(own, told, agreed=agreed))
+    assert load_prompts(job).left_out_counts == {"not_agreed": 2}
+    assert make_job(**baker(own, told)).rules.prompts.keys() == {"new"}
+    assert not load_prompts(make_job(**baker(own, told))).left_out_counts
+    with pytest.raises(RecipeError, match="of 2 all are left out \\(2 not_agreed\\)"):
+        load_prompts(make_job(**baker(own, told[:2], agreed=agreed)))
+
+
+def test_a_prompt_is_no_duplicate_of_one_that_is_left_out(
+    make_job: MakeJob, own: dict[str, Any]
+) -> None:
+    """The evaluation set has one of the two in its words, and only a part of the other."""
+    twin = " ".join(
+        ["Now tell me,", STORY.format(n=30, m=""), "and why, in a few words of your own"]
+    )
+    told = [story(30), (twin, "15"), story(90, "apart", 1)]
+    recipe = baker(own, told, apart="not prompt.leak_share > 0.99")
+    path = Path(own["prompts"][0]["path"]).parent / "exam.jsonl"
+    path.write_text(json.dumps({"question": twin}))
+    job = make_job(**{**recipe, "decontaminate": [str(path)]})
+    found = load_prompts(job)
+    assert found.left_out_counts == {"not_apart": 1}
+    assert found.frame.height == 2
+
+
+@pytest.mark.usefixtures("ray_here")
+def test_damaged_clusters_are_found_again_if_they_are_dropped(
+    make_job: MakeJob, own: dict[str, Any]
+) -> None:
+    told = [story(20), story(20, "again"), story(30)]
+    job = make_job(**baker(own, told))
+    run(job, load_prompts(job), pilot=False, allow_simulated=True)
+    (file,) = job.pool.folder("clusters").glob("*.parquet")
+    file.write_bytes(b"torn")
+    other = make_job(**baker(own, [*told, story(40)]))
+    with pytest.raises(StoreError, match="--drop-damaged"):
+        load_prompts(other)
+    prompts = load_prompts(other, drop_damaged=True)
+    generate(other, prompts, Repairs(drop_damaged=True))
+    assert other.pool.scan("clusters").collect()["prompt_id"].n_unique() == 4
+    assert load_prompts(other).left_out_counts == {"not_new": 1}
+
+
+def test_a_pilot_tells_what_is_left_out_of_its_part(make_job: MakeJob, own: dict[str, Any]) -> None:
+    told = [story(n, m) for n in range(20, 60, 2) for m in ("", "then")]
+    prompts = load_prompts(make_job(**baker(own, told)))
+    assert prompts.left_out.height == 20
+    some = prompts.first(15)
+    assert some.frame.equals(prompts.frame.head(15))
+    last = some.frame["prompt_id"].last()
+    among = [prompt_id for prompt_id in prompts.left_out["prompt_id"] if prompt_id < last]
+    assert some.left_out["prompt_id"].to_list() == among
+    assert 0 < len(among) < 20
+    assert some.origin is None

@@ -31,6 +31,8 @@ SAMPLE_COLUMNS: dict[str, pl.DataType] = {
     "reasoning_tokens": pl.Int32(),
     "answer_tokens": pl.Int32(),
     "mean_logprob": pl.Float64(),
+    "lowest_logprob": pl.Float64(),
+    "tail_logprob": pl.Float64(),
 }
 PROMPT_COLUMNS: dict[str, pl.DataType] = {
     "domain": pl.String(),

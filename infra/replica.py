@@ -227,7 +227,11 @@ class Replica:
             # A request that is not in the engine yet does not hear it, and would run to its end.
             await asyncio.wait(running, timeout=INTERRUPT_S)
         await asyncio.gather(*self._running.values())
-        begun = {key: _begun(one) for key, one in self._interrupted if one.token_ids}
+        begun = {
+            key: Begun(tuple(one.token_ids), one.token_logprobs, one.mean_logprob)
+            for key, one in self._interrupted
+            if one.token_ids
+        }
         path = self._settings.samples / f"{self._settings.attempt}-{self._name}-begun.parquet"
         if begun:
             await self._patience(lambda: write_begun(path, [*begun.values()]))
@@ -281,13 +285,6 @@ class Replica:
     def _write(self, finished: list[Finished]) -> Batch[Drawn]:
         rows = [sample_row(one, self._settings, self._facts, self._name) for one in finished]
         return Batch(self._files.write(rows), tuple(one.told() for one in finished))
-
-
-def _begun(completion: Completion) -> Begun:
-    mean = completion.mean_logprob
-    return Begun(
-        tuple(completion.token_ids), None if mean is None else mean * len(completion.token_ids)
-    )
 
 
 def _engine(settings: ReplicaSettings) -> Engine:

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from infra.begun import read_begun, read_row, read_truncated
+from infra.confidence import WINDOW, lowest_and_tail
 from infra.messages import Drawn, Work
 from infra.prompts import read_prompt
 from infra.settings import ReplicaSettings
@@ -141,11 +142,13 @@ def _completed(completion: Completion, thinking_open: bool, facts: EngineFacts) 
     ids = tuple(completion.token_ids)
     truncated = completion.finish_reason == "length"
     reasoning_tokens = _reasoning_tokens(ids, facts.think_end_token, split.reasoning, split.closed)
+    lowest, tail = lowest_and_tail(completion.token_logprobs, completion.mean_logprob, WINDOW)
     return {
         "outcome": DONE,
         "text": completion.text,
         "text_digest": text_digest(completion.text, truncated=truncated),
         "token_ids": ids if truncated else None,
+        "token_logprobs": completion.token_logprobs if truncated else None,
         "reasoning": split.reasoning,
         "answer": split.answer,
         "finish_reason": completion.finish_reason,
@@ -154,6 +157,8 @@ def _completed(completion: Completion, thinking_open: bool, facts: EngineFacts) 
         "reasoning_tokens": reasoning_tokens,
         "answer_tokens": None if reasoning_tokens is None else len(ids) - reasoning_tokens,
         "mean_logprob": completion.mean_logprob,
+        "lowest_logprob": lowest,
+        "tail_logprob": tail,
     }
 
 

@@ -34,6 +34,8 @@ JUDGED_COLUMNS = [
     "reasoning_tokens",
     "answer_tokens",
     "mean_logprob",
+    "lowest_logprob",
+    "tail_logprob",
 ]
 """Columns of a sample that scores are joined by and rules may use."""
 

@@ -1,5 +1,6 @@
 """The protocols that others implement or need."""
 
+from array import array
 from collections.abc import Sequence
 from dataclasses import dataclass
 from types import CodeType
@@ -39,8 +40,9 @@ class Begun:
     """A sample that is not at its end, to be gone on with from here."""
 
     token_ids: tuple[int, ...]
-    logprob: float | None
-    """Sum over its tokens."""
+    token_logprobs: "array[float]"
+    mean_logprob: float | None
+    """These two as in `Completion`."""
 
 
 ABORTED = "abort"
@@ -59,9 +61,11 @@ class Completion:
     """`stop`, `length`, `repetition`, or what else the engine says; the only truth about
     truncation."""
     stop_reason: str | None
+    token_logprobs: "array[float]"
+    """Natural log-probability of each generated token under the model's own distribution, before
+    temperature and top_p: float32, one a token, NaN for those of which it was not kept."""
     mean_logprob: float | None
-    """Mean natural log-probability of the generated tokens under the model's own distribution,
-    before temperature and top_p."""
+    """Their mean, which may be known where they are not; null where nothing is."""
     thinking_cut: bool | None = False
     """Whether the thinking ended because its budget was used up; null where that cannot be told.
     The forced tag counts in `mean_logprob` with what the model gave it."""

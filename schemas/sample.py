@@ -31,6 +31,9 @@ class Sample:
     text_digest: str | None
     token_ids: tuple[int, ...] | None
     """Only of truncated samples, which can be continued from them."""
+    token_logprobs: tuple[float, ...] | None
+    """Natural log-probability of each of these tokens, NaN where it is not known. Null in rows from
+    before they were kept."""
     reasoning: str | None
     answer: str | None
     thinking_open: bool
@@ -46,6 +49,13 @@ class Sample:
     max_tokens: int
     seed: int
     mean_logprob: float | None
+    """Mean natural log-probability of the tokens under the model's own distribution: its confidence
+    over the whole sample."""
+    lowest_logprob: float | None
+    """The lowest mean over `infra.confidence.WINDOW` tokens in a row. Null where it is not known,
+    as in rows from before there was this column and the next."""
+    tail_logprob: float | None
+    """The mean over the last so many tokens."""
     prompt_digest: str | None
     """Digest of the rendered prompt: what the model really read."""
     engine: str
@@ -61,8 +71,9 @@ class Sample:
     def from_row(cls, row: Mapping[str, Any]) -> "Sample":
         """A sample from a row of the samples table; other columns are passed over."""
         own = {name: row[name] for name in cls.__slots__}
-        ids = own["token_ids"]
-        return cls(**{**own, "token_ids": None if ids is None else tuple(ids)})
+        for name in ("token_ids", "token_logprobs"):
+            own[name] = None if own[name] is None else tuple(own[name])
+        return cls(**own)
 
     def to_row(self) -> dict[str, Any]:
         """The row of the samples table."""

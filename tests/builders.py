@@ -22,9 +22,9 @@ def make_prompt(
     )
 
 
-def without_column(schema: pa.Schema, column: str) -> pa.Schema:
-    """A table as it was before it got a column."""
-    return schema.remove(schema.get_field_index(column))
+def without_column(schema: pa.Schema, *columns: str) -> pa.Schema:
+    """A table as it was before it got one column, or some."""
+    return pa.schema([field for field in schema if field.name not in columns])
 
 
 def make_sample(text: str = "one and one\n</think>\n\n\\boxed{2}", **more: Any) -> Sample:
@@ -39,6 +39,7 @@ def make_sample(text: str = "one and one\n</think>\n\n\\boxed{2}", **more: Any) 
         "text": text,
         "text_digest": text_digest(text),
         "token_ids": None,
+        "token_logprobs": None,
         "reasoning": text.partition("</think>")[0],
         "answer": text.partition("</think>")[2],
         "thinking_open": True,
@@ -51,6 +52,8 @@ def make_sample(text: str = "one and one\n</think>\n\n\\boxed{2}", **more: Any) 
         "max_tokens": 64,
         "seed": 1,
         "mean_logprob": -0.5,
+        "lowest_logprob": -0.75,
+        "tail_logprob": -0.25,
         "prompt_digest": "x1_prompt",
         "engine": "test",
         "engine_version": "1",

@@ -12,6 +12,7 @@ import hashlib
 import math
 import random
 import re
+from array import array
 from typing import Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -43,6 +44,8 @@ THOUGHTS = (
     "Both ways lead to the same place.",
 )
 THINK_END_TOKEN = 1
+LOGPROB = -0.25
+"""Of every token: it is as sure of one as of the other."""
 SIGMA = 0.8
 """Spread of the lognormal lengths; R1's own have a coefficient of variation near 1."""
 
@@ -162,7 +165,15 @@ class SimulatedEngine:
         if done < len(tokens):
             tokens, finish_reason = tokens[:done], ABORTED
         ids = tuple(THINK_END_TOKEN if token == CLOSE else 0 for token in tokens)
-        return Completion("".join(tokens), ids, finish_reason, None, -0.3, CLOSE in tokens and cut)
+        return Completion(
+            "".join(tokens),
+            ids,
+            finish_reason,
+            None,
+            array("f", [LOGPROB]) * len(ids),
+            LOGPROB,
+            CLOSE in tokens and cut,
+        )
 
     async def interrupt(self, request_id: str) -> None:
         if self._decoder is not None:

@@ -3,6 +3,7 @@
 import asyncio
 import copy
 import os
+from array import array
 from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -191,7 +192,7 @@ class VllmEngine:
         done = () if begun is None else begun.token_ids
         room = min(sampling.max_tokens, limit - len(prompt.token_ids))
         if begun is not None and len(done) >= room:
-            completion = self._joined(begun, Completion("", (), "length", None, 0.0))
+            completion = self._joined(begun, Completion("", (), "length", None, array("f"), 0.0))
             return self._told(completion, prompt, sampling)
         tokens = TokensPrompt(prompt_token_ids=[*prompt.token_ids, *done])
         try:
@@ -223,10 +224,17 @@ class VllmEngine:
         if rest.finish_reason == "stop" and rest.stop_reason is not None:
             text = text[: text.rfind(rest.stop_reason)] if rest.stop_reason in text else text
         mean = None
-        if begun.logprob is not None and rest.mean_logprob is not None:
-            total = begun.logprob + rest.mean_logprob * len(rest.token_ids)
+        if begun.mean_logprob is not None and rest.mean_logprob is not None:
+            total = begun.mean_logprob * len(begun.token_ids)
+            total += rest.mean_logprob * len(rest.token_ids)
             mean = total / len(token_ids)
-        return replace(rest, text=text, token_ids=token_ids, mean_logprob=mean)
+        return replace(
+            rest,
+            text=text,
+            token_ids=token_ids,
+            token_logprobs=begun.token_logprobs + rest.token_logprobs,
+            mean_logprob=mean,
+        )
 
     def _told(
         self, completion: Completion, prompt: RenderedPrompt, sampling: Sampling
@@ -266,6 +274,7 @@ class VllmEngine:
             thinking_token_budget=sampling.thinking_token_budget,
             seed=seed,
             logprobs=0,
+            flat_logprobs=True,
             output_kind=RequestOutputKind.FINAL_ONLY,
         )
 
@@ -300,11 +309,13 @@ def _token_counter(count: Callable[[int, int], None]) -> type:
 
 def _completion(final: Any) -> Completion:
     count = len(final.token_ids)
-    total = final.cumulative_logprob
+    # What was drawn behind a stop string, in the same step, is not in the sample.
+    logprobs = array("f", final.logprobs.logprobs[:count])
     return Completion(
         text=final.text,
         token_ids=tuple(final.token_ids),
         finish_reason=str(final.finish_reason),
         stop_reason=None if final.stop_reason is None else str(final.stop_reason),
-        mean_logprob=None if total is None or not count else total / count,
+        token_logprobs=logprobs,
+        mean_logprob=sum(logprobs) / count if count else None,
     )

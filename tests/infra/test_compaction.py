@@ -77,9 +77,10 @@ def test_a_large_merge_is_written_in_row_groups(
 
 
 def test_files_from_before_and_after_a_column_was_added(tmp_path: Path) -> None:
-    before = without_column(SAMPLES, "thinking_cut")
+    sample = make_sample(token_logprobs=(-0.5, -0.25))
+    before = without_column(SAMPLES, "thinking_cut", "token_logprobs")
     files = [
-        write_file(tmp_path / f"{n}.parquet", schema, [make_sample(sample_index=n).to_row()])
+        write_file(tmp_path / f"{n}.parquet", schema, [sample.to_row() | {"sample_index": n}])
         for n, schema in enumerate([before, SAMPLES, before])
     ]
     merge(tmp_path, files, "merged.parquet")
@@ -87,6 +88,7 @@ def test_files_from_before_and_after_a_column_was_added(tmp_path: Path) -> None:
     assert sorted(table.schema.names) == sorted(SAMPLES.names)
     assert table["sample_index"].to_pylist() == [0, 1, 2]
     assert table["thinking_cut"].to_pylist() == [None, False, None]
+    assert table["token_logprobs"].to_pylist() == [None, [-0.5, -0.25], None]
 
 
 def test_a_merge_that_fails_leaves_nothing(tmp_path: Path) -> None:

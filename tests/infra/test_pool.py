@@ -254,8 +254,8 @@ def test_a_damaged_log_is_named(tmp_path: Path) -> None:
 
 
 def old_pool(root: Path, monkeypatch: pytest.MonkeyPatch) -> Pool:
-    """A pool from before samples had `thinking_cut`, with one sample."""
-    before = without_column(SAMPLES, "thinking_cut")
+    """A pool from before samples had `thinking_cut` and `token_logprobs`, with one sample."""
+    before = without_column(SAMPLES, "thinking_cut", "token_logprobs")
     pool = Pool(root)
     with monkeypatch.context() as then:
         then.setitem(TABLES, "samples", before)
@@ -270,7 +270,8 @@ def test_a_column_that_was_added_is_null_in_older_files(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pool = old_pool(tmp_path, monkeypatch)
-    assert pool.scan("samples").collect()["thinking_cut"].to_list() == [None]
+    added = ["thinking_cut", "token_logprobs"]
+    assert pool.scan("samples").select(added).collect().rows() == [(None, None)]
     add_samples(PoolWriter(pool, epoch=2), "new", 1)
     rows = pool.scan("samples").select("sample_index", "thinking_cut", "row").collect()
     assert sorted(rows.iter_rows()) == [(0, None, 0), (1, False, 0)]

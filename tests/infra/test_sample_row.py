@@ -1,5 +1,6 @@
 """What becomes of a finished request: a row that says all, and null where nothing is known."""
 
+from array import array
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -7,6 +8,7 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
+from infra.confidence import WINDOW
 from infra.engines.simulated import THINK_END_TOKEN, SimulatedEngine
 from infra.messages import Drawn, Place, Work
 from infra.sample_row import (
@@ -48,7 +50,7 @@ def ready(rendered: RenderedPrompt | RequestError = RENDERED, tries: int = 1) ->
 
 
 def completion(text: str, ids: tuple[int, ...], finish_reason: str = "stop") -> Completion:
-    return Completion(text, ids, finish_reason, None, -0.25)
+    return Completion(text, ids, finish_reason, None, array("f", [-0.25]) * len(ids), -0.25)
 
 
 def row_of(
@@ -70,12 +72,8 @@ def picked(row: dict[str, Any], *names: str) -> tuple[Any, ...]:
 def test_a_done_sample() -> None:
     row = row_of(completion("so\n</think>\n\nfour", (0, 0, 1, 0, 0)))
     assert list(row) == SAMPLES.names
-    assert picked(row, "outcome", "failure", "failure_reason", "token_ids") == (
-        "done",
-        None,
-        None,
-        None,
-    )
+    assert row["outcome"] == "done"
+    assert picked(row, "failure", "failure_reason", "token_ids", "token_logprobs") == (None,) * 4
     assert picked(row, "reasoning", "answer") == ("so\n", "\n\nfour")
     assert picked(row, "reasoning_tokens", "answer_tokens", "prompt_tokens") == (3, 2, 3)
     assert row["text_digest"] == text_digest(row["text"])
@@ -98,8 +96,23 @@ def test_its_key_and_where_it_comes_from() -> None:
 def test_a_truncated_sample_can_be_continued() -> None:
     row = row_of(completion("still thinking", (3, 4), "length"))
     assert picked(row, "outcome", "finish_reason", "token_ids") == ("done", "length", (3, 4))
+    assert list(row["token_logprobs"]) == [-0.25, -0.25]
     assert picked(row, "reasoning", "answer") == ("still thinking", "")
     assert picked(row, "reasoning_tokens", "answer_tokens") == (2, 0)
+
+
+CONFIDENCE = ("mean_logprob", "lowest_logprob", "tail_logprob")
+
+
+def test_how_sure_the_model_was() -> None:
+    logprobs = array("f", [-1.0] * WINDOW + [-0.5] * WINDOW)
+    long = replace(
+        completion("x", (0,) * len(logprobs)), token_logprobs=logprobs, mean_logprob=-0.75
+    )
+    assert picked(row_of(long), *CONFIDENCE) == (-0.75, -1.0, -0.5)
+    assert picked(row_of(completion("x", (0,) * WINDOW)), *CONFIDENCE) == (-0.25,) * 3
+    nothing = replace(completion("", ()), mean_logprob=None)
+    assert picked(row_of(nothing), *CONFIDENCE) == (None,) * 3
 
 
 @pytest.mark.parametrize("cut", [True, False, None])
@@ -109,7 +122,8 @@ def test_thinking_that_was_cut(cut: bool | None) -> None:
 
 
 def test_a_sample_that_repetition_detection_ended() -> None:
-    outcome = Completion("so so so", (4, 4, 4), "repetition", "repetition_detected", -0.1)
+    outcome = completion("so so so", (4, 4, 4), "repetition")
+    outcome = replace(outcome, stop_reason="repetition_detected")
     row = row_of(outcome)
     assert picked(row, "outcome", "finish_reason", "stop_reason", "thinking_cut") == (
         "done",
@@ -219,7 +233,13 @@ def test_a_truncated_text_has_a_digest_of_its_own() -> None:
 
 def test_a_truncated_sample_that_cannot_go_on_stays_as_it_is(tmp_path: Path) -> None:
     path = tmp_path / "apart.parquet"
-    old = make_sample("so far", finish_reason="length", token_ids=(5, 6), max_tokens=2)
+    old = make_sample(
+        "so far",
+        finish_reason="length",
+        token_ids=(5, 6),
+        token_logprobs=(-0.5, -0.25),
+        max_tokens=2,
+    )
     write_file(path, SAMPLES, [old.to_row()])
     work = Work(Key(4, 2), 1, PLACE, False, truncated=Place(str(path), 0))
     refused = RequestError("rejected", "context_full", "no room")
@@ -227,6 +247,7 @@ def test_a_truncated_sample_that_cannot_go_on_stays_as_it_is(tmp_path: Path) -> 
     row = sample_row(finished, SETTINGS, FACTS, "r0.1")
     assert row == old.to_row() | {
         "token_ids": [5, 6],
+        "token_logprobs": [-0.5, -0.25],
         "max_tokens": SETTINGS.sampling.max_tokens,
         "failure": "rejected",
         "failure_reason": "context_full",

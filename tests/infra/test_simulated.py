@@ -171,7 +171,7 @@ def test_who_is_interrupted_returns_the_tokens_so_far(pace: dict[str, Any]) -> N
         assert 50 <= len(half.token_ids) < len(whole.token_ids)
         assert whole.text.startswith(half.text)
         assert waited.token_ids == ()
-        begun = Begun(tuple(half.token_ids), None)
+        begun = Begun(tuple(half.token_ids), half.token_logprobs, half.mean_logprob)
         assert await made.generate("2", prompt, SAMPLING, 0, begun) == whole
 
     asyncio.run(run())

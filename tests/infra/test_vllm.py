@@ -5,18 +5,28 @@ import json
 import os
 import signal
 import threading
+from array import array
 from collections.abc import Coroutine, Iterator, Sequence
 from dataclasses import replace
+from pathlib import Path
+from statistics import fmean
 from typing import Any, TypeVar
 
 import psutil
+import pyarrow as pa
 import pytest
 import torch
 
-from infra.engines.vllm import VllmEngine
+from infra.begun import read_begun, read_truncated, write_begun
+from infra.confidence import lowest_and_tail
+from infra.engines.vllm import VllmEngine, _completion
+from infra.messages import Place
+from infra.spool import write_file
+from schemas.arrow import SAMPLES
 from schemas.errors import EngineError, RequestError
 from schemas.ports import ABORTED, REPETITION, Begun, Completion, EngineFacts, Sampling
 from schemas.recipe import RepetitionDetection, Teacher
+from tests.builders import make_sample, without_column
 from tests.conftest import ROOT
 
 pytestmark = [
@@ -118,7 +128,10 @@ def test_an_interrupted_request_goes_on_from_what_it_has(tiny: EngineInThread) -
         )
 
     parts = tiny.wait(interrupted())
-    parts[0] = replace(parts[0], text="", token_ids=(), mean_logprob=None)  # before its first token
+    # Before its first token:
+    parts[0] = replace(
+        parts[0], text="", token_ids=(), token_logprobs=array("f"), mean_logprob=None
+    )
     cut = [i for i, part in enumerate(parts) if part.finish_reason == ABORTED and part.token_ids]
     assert len(cut) > 10
     ended = tiny.wait(gone_on_with(parts))
@@ -131,15 +144,82 @@ def test_an_interrupted_request_goes_on_from_what_it_has(tiny: EngineInThread) -
         if ended[i].token_ids == wholes[i].token_ids:
             assert ended[i].text == wholes[i].text
             assert ended[i].finish_reason == wholes[i].finish_reason
-            assert ended[i].mean_logprob == pytest.approx(wholes[i].mean_logprob, abs=1e-3)
+            assert confidence(ended[i]) == pytest.approx(confidence(wholes[i]), abs=1e-3)
             same += 1
     assert same >= 0.9 * len(cut), "but for close calls of the numerics"
 
 
 def begun_of(part: Completion) -> Begun:
     """Nothing, where it was interrupted before its first token."""
-    ids, mean = tuple(part.token_ids), part.mean_logprob
-    return Begun(ids, None if mean is None else mean * len(ids))
+    return Begun(tuple(part.token_ids), part.token_logprobs, part.mean_logprob)
+
+
+def confidence(sample: Completion) -> tuple[float | None, ...]:
+    """As in its row, but for a window that is shorter, as the tiny teacher's samples are."""
+    assert len(sample.token_logprobs) == len(sample.token_ids)
+    mean = sample.mean_logprob
+    return mean, *lowest_and_tail(sample.token_logprobs, mean, 16)
+
+
+def handed_over(part: Completion, folder: Path) -> Begun | None:
+    write_begun(folder / "begun.parquet", [begun_of(part)])
+    return read_begun(Place(str(folder / "begun.parquet"), 0))
+
+
+def of_the_table(part: Completion, folder: Path, schema: pa.Schema = SAMPLES) -> Begun:
+    sample = make_sample(
+        token_ids=tuple(part.token_ids),
+        token_logprobs=tuple(part.token_logprobs),
+        mean_logprob=part.mean_logprob,
+    )
+    write_file(folder / "apart.parquet", schema, [sample.to_row()])
+    return read_truncated(Place(str(folder / "apart.parquet"), 0))
+
+
+def gone_on_to(
+    tiny: EngineInThread, begun: Begun | None, prompt: str, upto: int = 256
+) -> Completion:
+    rendered = tiny.engine.render([{"role": "user", "content": prompt}])
+    sampling = replace(GREEDY, max_tokens=upto)
+    return tiny.wait(tiny.engine.generate(f"on-{prompt}-{upto}", rendered, sampling, 1, begun))
+
+
+def test_a_sample_in_pieces_is_as_sure_as_one_in_one_go(
+    tiny: EngineInThread, tmp_path: Path
+) -> None:
+    wholes = zip(questions(40), tiny.draw(questions(40), GREEDY), strict=True)
+    long = [(prompt, whole) for prompt, whole in wholes if len(whole.token_ids) > 80][:8]
+    same = 0
+    for number, (prompt, whole) in enumerate(long):
+        folder = tmp_path / f"{number}"
+        folder.mkdir()
+        first = gone_on_to(tiny, None, prompt, 30)
+        second = gone_on_to(tiny, handed_over(first, folder), prompt, 50)
+        assert second.token_logprobs[:30] == first.token_logprobs
+        third = gone_on_to(tiny, of_the_table(second, folder), prompt)
+        if third.token_ids == whole.token_ids:
+            assert confidence(third) == pytest.approx(confidence(whole), abs=1e-3)
+            assert len(set(confidence(third))) == 3
+            same += 1
+    assert same >= 0.7 * len(long) > 3, "but for close calls of the numerics"
+
+
+def test_of_one_that_was_truncated_before_logprobs_were_kept_the_end_is_known(
+    tiny: EngineInThread, tmp_path: Path
+) -> None:
+    wholes = zip(questions(40), tiny.draw(questions(40), GREEDY), strict=True)
+    prompt = next(prompt for prompt, whole in wholes if len(whole.token_ids) > 80)
+    first = gone_on_to(tiny, None, prompt, 30)
+    begun = of_the_table(first, tmp_path, without_column(SAMPLES, "token_logprobs"))
+    soon = gone_on_to(tiny, begun, prompt, 40)
+    assert confidence(soon) == (soon.mean_logprob, None, None)
+    ended = gone_on_to(tiny, begun, prompt)
+    known = gone_on_to(tiny, begun_of(first), prompt)
+    assert ended.token_ids == known.token_ids
+    mean, lowest, tail = confidence(known)
+    assert lowest is not None
+    expected: tuple[Any, ...] = (pytest.approx(mean), None, pytest.approx(tail))
+    assert confidence(ended) == expected
 
 
 def test_greedy_tokens_are_those_of_transformers(tiny: EngineInThread) -> None:
@@ -155,6 +235,9 @@ def test_greedy_tokens_are_those_of_transformers(tiny: EngineInThread) -> None:
         ids = torch.tensor([[*rendered.token_ids, *completion.token_ids]])
         with torch.inference_mode():
             logits = model(ids).logits[0, len(rendered.token_ids) - 1 : -1]
+        drawn = torch.tensor(completion.token_ids)[:, None]
+        logprobs = logits.log_softmax(-1).gather(1, drawn)[:, 0]
+        assert list(completion.token_logprobs) == pytest.approx(logprobs.tolist(), abs=1e-3)
         best = logits.topk(2)
         for step, token in enumerate(completion.token_ids):
             if token != int(best.indices[step, 0]):
@@ -170,8 +253,24 @@ def test_seeded_samples_with_logprobs(tiny: EngineInThread) -> None:
     assert len({sample.text for sample in samples}) > 1, "siblings differ by their seeds"
     for sample in samples:
         assert sample.finish_reason in ("stop", "length")
+        assert len(sample.token_logprobs) == len(sample.token_ids)
+        assert sample.mean_logprob == pytest.approx(fmean(sample.token_logprobs))
         assert sample.mean_logprob is not None
         assert sample.mean_logprob < 0
+
+
+def test_what_was_drawn_behind_a_stop_string_does_not_count() -> None:
+    """Speculative decoding draws several tokens in a step; vLLM drops those behind the stop string,
+    and not what it says of them."""
+    from vllm.logprobs import FlatLogprobs, Logprob
+    from vllm.outputs import CompletionOutput
+
+    logprobs = FlatLogprobs()
+    logprobs.extend([{7: Logprob(-0.5)}, {8: Logprob(-0.25)}, {9: Logprob(-3.0)}])
+    final = CompletionOutput(0, "ab", [7, 8], -3.75, logprobs, finish_reason="stop")
+    completion = _completion(final)
+    assert completion.token_logprobs == array("f", [-0.5, -0.25])
+    assert completion.mean_logprob == -0.375
 
 
 DETECTION = RepetitionDetection(max_pattern_size=8, min_pattern_size=2, min_count=2)
@@ -233,7 +332,8 @@ def test_a_budget_goes_on_where_a_sample_is_handed_over(
     wholes = tiny.draw(prompts, held)
     place = next(i for i, one in enumerate(wholes) if one.thinking_cut and len(one.token_ids) > 70)
     rendered = tiny.engine.render([{"role": "user", "content": prompts[place]}])
-    begun = Begun(tuple(wholes[place].token_ids[:taken]), None)
+    whole = wholes[place]
+    begun = Begun(tuple(whole.token_ids[:taken]), whole.token_logprobs[:taken], None)
     ended = tiny.wait(tiny.engine.generate(f"moved-{taken}", rendered, held, 1, begun=begun))
     assert ended.thinking_cut is cut
     assert thinking_tokens(tiny, ended) == BUDGET

@@ -209,6 +209,25 @@ def test_a_pool_goes_on_that_was_written_before_a_column_was_added(
     assert decided.unsettled == 0
 
 
+def test_rules_and_orders_see_how_sure_the_model_was(
+    make_job: MakeJob, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    finished = {"finished": "format.complete"}
+    job = make_job(
+        keep={**finished, "sure": "lowest_logprob > -0.3"},
+        choose={"order_by": ["-tail_logprob", "lowest_logprob"]},
+    )
+    funnel = run_all(job).decided.funnel
+    assert funnel[PUBLISHED] > 0
+    assert "not_sure" not in funnel
+    surer = make_job(keep={**finished, "sure": "lowest_logprob > -0.2"})
+    assert decide(surer, read_prompts(surer.recipe)).funnel["not_sure"] > 0
+    as_before_the_column(job, "lowest_logprob", monkeypatch)
+    funnel = decide(surer, read_prompts(surer.recipe)).funnel
+    assert funnel["sure_undecided"] > 0
+    assert "not_sure" not in funnel
+
+
 def as_before_the_column(job: Job, column: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Writes the pool's samples anew, as a table that never had the column."""
     before = without_column(SAMPLES, column)

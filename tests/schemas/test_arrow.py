@@ -33,9 +33,15 @@ def test_every_field_has_a_column_in_its_order(row: Any, schema: pa.Schema) -> N
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(text=STORABLE, ids=st.none() | st.lists(st.integers(0, 2**31 - 1)).map(tuple))
-def test_samples_come_back(text: str, ids: tuple[int, ...] | None, tmp_path: Path) -> None:
-    sample = make_sample(text, token_ids=ids)
+@given(
+    text=STORABLE,
+    ids=st.none() | st.lists(st.integers(0, 2**31 - 1)).map(tuple),
+    logprobs=st.none() | st.lists(st.floats(max_value=0, width=32)).map(tuple),
+)
+def test_samples_come_back(
+    text: str, ids: tuple[int, ...] | None, logprobs: tuple[float, ...] | None, tmp_path: Path
+) -> None:
+    sample = make_sample(text, token_ids=ids, token_logprobs=logprobs)
     assert Sample.from_row(through_parquet(sample.to_row(), SAMPLES, tmp_path / "x")) == sample
 
 

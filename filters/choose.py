@@ -10,8 +10,10 @@ from functools import cache
 
 import polars as pl
 
+from filters.distinct import SIGNATURE, ReadTexts, near_duplicates_of_better
 from filters.groups import GROUP_COLUMNS
 from filters.rules import compile_expression, compile_rule
+from schemas.errors import RecipeError
 from schemas.recipe import Choose
 
 PUBLISHED = "published"
@@ -21,6 +23,8 @@ NOT_CONTINUED = "not_continued"
 """Truncated at fewer tokens than the recipe lets it have."""
 BEYOND = "beyond_per_prompt"
 WHERE_NOT_MET = "where_not_met"
+NEAR_DUPLICATE = "near_duplicate"
+"""Of a better one that may be published."""
 
 WORD_BITS = 62
 """So many sample indexes fit into one integer of a column."""
@@ -37,10 +41,16 @@ class Chooser:
     order: tuple[tuple[pl.Expr, bool], ...]
     """Expressions, and whether they sort descending."""
     where: pl.Expr
+    distinct: float | None = None
 
     @classmethod
     def compile(cls, choose: Choose, columns: Mapping[str, pl.DataType]) -> "Chooser":
-        """RecipeError where an order or `where` does not fit the columns."""
+        """RecipeError where an order or `where` does not fit the columns, or nothing tells what is
+        distinct."""
+        if choose.distinct is not None and SIGNATURE not in columns:
+            raise RecipeError(
+                "choose.distinct: compares signatures of samples; add `signature` to `scorers`"
+            )
         available = {**columns, **GROUP_COLUMNS}
         order = tuple(
             (
@@ -54,7 +64,7 @@ class Chooser:
             if choose.where is None
             else compile_rule(choose.where, available, "choose.where")
         )
-        return cls(choose.per_prompt, order, where)
+        return cls(choose.per_prompt, order, where, choose.distinct)
 
 
 def with_eligible(samples: pl.DataFrame, eligible_count: EligibleCount) -> pl.DataFrame:
@@ -110,9 +120,10 @@ def index_bits(samples: pl.DataFrame) -> dict[str, tuple[int, int, int, int]]:
     return found
 
 
-def with_fates(samples: pl.DataFrame, chooser: Chooser) -> pl.DataFrame:
+def with_fates(samples: pl.DataFrame, chooser: Chooser, texts: ReadTexts) -> pl.DataFrame:
     """Adds `fate`. Needs what `with_eligible` and `with_groups` add, and `id`, a hash that breaks
-    ties, so that the result does not depend on the order of the rows."""
+    ties, so that the result does not depend on the order of the rows. `texts` are read where
+    samples have to be distinct, of those that seem not to be."""
     open_fate = pl.col("fate").is_null()
     where = chooser.where.fill_null(False)
     samples = samples.with_columns(
@@ -129,13 +140,24 @@ def with_fates(samples: pl.DataFrame, chooser: Chooser) -> pl.DataFrame:
     order = [expression for expression, _ in chooser.order]
     descending = [down for _, down in chooser.order]
     ranked = samples.sort(
-        ["prompt_id", open_fate, *order, "id"],
-        descending=[False, True, *descending, False],
+        ["prompt_id", *order, "id"],
+        descending=[False, *descending, False],
         nulls_last=True,
     )
-    rank = pl.int_range(pl.len()).over("prompt_id")
+    if chooser.distinct is not None:
+        ranked = _with_near_duplicates(ranked, chooser.distinct, texts)
+    rank = open_fate.cast(pl.Int32).cum_sum().over("prompt_id")
     return ranked.with_columns(
         fate=pl.when(open_fate)
-        .then(pl.when(rank < chooser.per_prompt).then(pl.lit(PUBLISHED)).otherwise(pl.lit(BEYOND)))
+        .then(pl.when(rank <= chooser.per_prompt).then(pl.lit(PUBLISHED)).otherwise(pl.lit(BEYOND)))
         .otherwise(pl.col("fate"))
     ).sort("prompt_id", "sample_index")
+
+
+def _with_near_duplicates(ranked: pl.DataFrame, similar: float, texts: ReadTexts) -> pl.DataFrame:
+    rows = ranked.with_row_index()
+    candidates = rows.filter(pl.col("fate").is_null())
+    near = candidates.filter(near_duplicates_of_better(candidates, similar, texts))
+    is_near = pl.col("index").is_in(near["index"].implode())
+    fate = pl.when(is_near).then(pl.lit(NEAR_DUPLICATE)).otherwise(pl.col("fate"))
+    return rows.with_columns(fate=fate).drop("index")

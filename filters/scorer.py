@@ -1,6 +1,6 @@
 """What a scorer is, and the response that it judges."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Protocol, runtime_checkable
 
@@ -73,6 +73,13 @@ class Scorer(Protocol):
     def libraries(self) -> Mapping[str, str]:
         """Versions of the libraries that its scores depend on."""
         ...
+
+
+@runtime_checkable
+class ScoresMany(Protocol):
+    """A scorer to which many responses at once cost less than one after the other."""
+
+    def many(self, responses: Sequence[Response]) -> list[Score]: ...
 
 
 @runtime_checkable

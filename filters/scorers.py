@@ -15,6 +15,7 @@ from filters.procedural import ProceduralScorer
 from filters.refusal import RefusalScorer
 from filters.repetition import RepetitionScorer
 from filters.scorer import Response, Scorer
+from filters.signature import SignatureScorer
 from schemas.errors import RecipeError
 
 SCORERS: dict[str, type[Scorer]] = {
@@ -31,6 +32,7 @@ SCORERS: dict[str, type[Scorer]] = {
         ProceduralScorer,
         RefusalScorer,
         RepetitionScorer,
+        SignatureScorer,
     )
 }
 EVERY_DOMAIN = "*"

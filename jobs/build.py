@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -118,7 +119,7 @@ def fated(job: Job, samples: pl.DataFrame) -> pl.DataFrame:
     samples = with_eligible(samples, job.eligible)
     samples = with_groups(samples, job.recipe.samples.probe)
     samples = samples.with_columns(id=_sample_ids(samples))
-    return with_fates(samples, job.chooser)
+    return with_fates(samples, job.chooser, partial(_with_texts, job))
 
 
 def _sample_ids(samples: pl.DataFrame) -> pl.Series:
@@ -137,7 +138,8 @@ def build(job: Job, prompts: PromptList) -> Built:
     staged: dict[str, Path] = {}
     files = []
     for number, shard in enumerate(shards):
-        rows = sft_rows(_with_texts(job, shard, prompts), job.scorers, generator_name(job))
+        texts = _with_prompts(_with_texts(job, shard), prompts)
+        rows = sft_rows(texts, job.scorers, generator_name(job))
         file, path = _write_part(staging, "sft", number, len(shards), rows)
         files.append(file)
         staged[file.path] = path
@@ -155,19 +157,24 @@ def _shards(prompts: pl.DataFrame, chosen: pl.DataFrame) -> list[pl.DataFrame]:
     return shards
 
 
-def _with_texts(job: Job, chosen: pl.DataFrame, prompts: PromptList) -> pl.DataFrame:
-    """The chosen samples with their texts, read from the rows where they lie."""
+def _with_texts(job: Job, samples: pl.DataFrame) -> pl.DataFrame:
+    """Samples with their texts, read from the rows where they lie."""
     with reading(job.pool):
         texts = pl.concat(
             pl.scan_parquet(path, row_index_name="row", glob=False)
             .filter(pl.col("row").is_in(group["row"].to_list()))
             .select("row", "reasoning", "answer")
             .with_columns(path=pl.lit(path))
-            for (path,), group in chosen.group_by("path", maintain_order=True)
+            for (path,), group in samples.group_by("path", maintain_order=True)
         ).collect()
-    about_prompts = prompts.frame.select("prompt_id", "messages", "reference", "license")
-    rows = chosen.join(texts, on=["path", "row"], how="left", validate="1:1")
-    rows = rows.join(about_prompts, on="prompt_id", how="left", validate="m:1")
+    return samples.join(
+        texts, on=["path", "row"], how="left", validate="1:1", maintain_order="left"
+    )
+
+
+def _with_prompts(chosen: pl.DataFrame, prompts: PromptList) -> pl.DataFrame:
+    about = prompts.frame.select("prompt_id", "messages", "reference", "license")
+    rows = chosen.join(about, on="prompt_id", how="left", validate="m:1")
     return rows.sort("prompt_id", "sample_index")
 
 

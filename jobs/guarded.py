@@ -1,10 +1,11 @@
 """Scorers that never raise: what could not be scored is a score with a reason."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 from functools import partial
 from typing import Any, Protocol
 
-from filters.scorer import NeedsSandbox, Response, Scorer
+from filters.scorer import NeedsSandbox, Response, Scorer, ScoresMany
 from filters.scorers import warm_scorer
 from infra.killable import Failed, Killable
 from infra.sandbox.bubblewrap import Bubblewrap
@@ -42,6 +43,9 @@ class _InThisProcess:
         self._scorer = scorer
 
     def __call__(self, responses: Sequence[Response]) -> list[Score]:
+        if isinstance(self._scorer, ScoresMany):
+            with suppress(Exception):  # then one after the other tells which one it was
+                return self._scorer.many(responses)
         return [self._score(response) for response in responses]
 
     def _score(self, response: Response) -> Score:

@@ -205,6 +205,10 @@ class Choose(Part):
     """Columns, best first; a leading `-` sorts descending. Ties go by a hash of the sample."""
     where: str | None = None
     """A rule over the columns of the sample and its prompt's `group.*`."""
+    distinct: float | None = Field(None, gt=0, le=1)
+    """A sample is left out if it says nearly what a better one of its prompt says: if their runs of
+    five words have at least this Jaccard index; 0.8 are a few words in exchange for others. Needs
+    the scorer `signature`."""
 
 
 class Flush(Part):

@@ -5,19 +5,35 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from filters.choose import Chooser, index_bits, with_eligible, with_fates
+from benchmarks.made_texts import Texts
+from filters.choose import (
+    NEAR_DUPLICATE,
+    PUBLISHED,
+    Chooser,
+    index_bits,
+    with_eligible,
+    with_fates,
+)
+from filters.distinct import SIGNATURE, ReadTexts
 from filters.groups import with_groups
+from filters.scorer import Response
+from filters.signature import SignatureScorer
 from infra.sampling import Need, eligible_prefix
+from schemas.errors import RecipeError
 from schemas.recipe import Choose
 
 COLUMNS: dict[str, pl.DataType] = {"length": pl.Int64(), "correct": pl.Boolean()}
 NEED = Need(probe=2, max=6, kept=2)
+MADE = Texts(11)
 
 
-def fates(samples: pl.DataFrame, choose: Choose) -> pl.DataFrame:
-    chooser = Chooser.compile(choose, COLUMNS)
-    samples = with_eligible(samples, lambda j, k, w: eligible_prefix(j, k, w, NEED))
-    return with_fates(with_groups(samples, NEED.probe), chooser)
+def fates(
+    samples: pl.DataFrame, choose: Choose, need: Need = NEED, texts: ReadTexts = lambda rows: rows
+) -> pl.DataFrame:
+    columns = COLUMNS | ({SIGNATURE: pl.String()} if SIGNATURE in samples.columns else {})
+    chooser = Chooser.compile(choose, columns)
+    samples = with_eligible(samples, lambda j, k, w: eligible_prefix(j, k, w, need))
+    return with_fates(with_groups(samples, need.probe), chooser, texts)
 
 
 def frame(rows: list[tuple[str, int, str | None, int]]) -> pl.DataFrame:
@@ -149,3 +165,45 @@ def test_ties_are_broken_by_the_hash() -> None:
 def test_unknown_columns_are_refused(order: str) -> None:
     with pytest.raises(Exception, match=r"choose\.order_by\[0\]"):
         Chooser.compile(Choose(order_by=(order,)), COLUMNS)
+
+
+def alike(rows: list[tuple[str, int, str | None, int, str]]) -> pl.DataFrame:
+    """With texts, and their signatures."""
+    scorer = SignatureScorer()
+    samples = frame([row[:4] for row in rows])
+    texts = pl.Series("answer", [row[4] for row in rows])
+    own = [scorer(Response("", None, text, "stop")).values["minhash"] for text in texts]
+    return samples.with_columns(
+        texts, pl.Series(SIGNATURE, own, pl.String), reasoning=pl.lit(None, pl.String)
+    )
+
+
+def test_of_samples_that_are_alike_the_better_is_published() -> None:
+    first, second, third = (" ".join(MADE.text(90)) for _ in range(3))
+    near, further = f"{first} after all", " ".join([*first.split()[:45], *MADE.text(45)])
+    samples = alike(
+        [
+            ("a", 0, None, 50, first),
+            ("a", 1, None, 20, near),
+            ("a", 2, None, 70, further),
+            ("a", 3, "wrong", 10, first),
+            ("a", 4, None, 90, second),
+            ("b", 0, None, 1, first),
+            ("b", 1, None, 2, third),
+        ]
+    )
+    choose = Choose(per_prompt=2, order_by=("length",), distinct=0.8)
+    need = Need(probe=5, max=6, kept=5)
+    found = dict(fates(samples, choose, need).group_by("prompt_id").agg("fate").iter_rows())
+    assert found["a"][:4] == [NEAR_DUPLICATE, PUBLISHED, PUBLISHED, "wrong"]
+    assert found["b"] == [PUBLISHED, PUBLISHED], "prompts are not compared"
+    assert NEAR_DUPLICATE not in fates(samples, Choose(per_prompt=2), need)["fate"]
+    half = Choose(per_prompt=2, order_by=("length",), distinct=0.3)
+    assert fates(samples, half, need)["fate"].to_list().count(NEAR_DUPLICATE) == 2
+    shuffled = fates(samples.sample(fraction=1, shuffle=True, seed=1), choose, need)
+    assert shuffled["fate"].equals(fates(samples, choose, need)["fate"])
+
+
+def test_what_is_distinct_needs_signatures() -> None:
+    with pytest.raises(RecipeError, match=r"choose\.distinct: .* add `signature` to `scorers`"):
+        Chooser.compile(Choose(distinct=0.8), COLUMNS)

@@ -1,0 +1,65 @@
+"""Samples of a prompt that say nearly the same: the better one is published, the others are not."""
+
+from collections.abc import Callable
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from filters.near_duplicates import jaccard, shingles
+from filters.signature import alikeness, whole_text
+
+SIGNATURE: Final = "signature.minhash"
+MARGIN: Final = 0.15
+"""Three and a half standard deviations of what signatures say; who is so near is compared."""
+COMPARED_AT_ONCE: Final = 1000
+
+ReadTexts = Callable[[pl.DataFrame], pl.DataFrame]
+"""Rows with `path` and `row` -> the same rows, in their order, with `reasoning` and `answer`."""
+Rows = npt.NDArray[np.int64]
+
+
+def near_duplicates_of_better(ranked: pl.DataFrame, similar: float, texts: ReadTexts) -> pl.Series:
+    """Whether a sample is alike with a better one of its prompt that is not itself such a one.
+
+    `ranked` are samples that may be published, those of a prompt next to each other and the best
+    first, with `prompt_id`, `SIGNATURE`, `path` and `row`. `similar` is the Jaccard index of their
+    five-word runs from which on two are alike. Who has no signature is alike with nobody.
+    """
+    left, right = _candidates(ranked, similar - MARGIN)
+    alike = np.zeros(len(left), bool)
+    for start in range(0, len(left), COMPARED_AT_ONCE):
+        some = slice(start, start + COMPARED_AT_ONCE)
+        alike[some] = _compared(ranked, left[some], right[some], texts) >= similar
+    duplicate = np.zeros(ranked.height, bool)
+    for better, worse in sorted(zip(left[alike], right[alike], strict=True), key=lambda p: p[::-1]):
+        duplicate[worse] |= not duplicate[better]
+    return pl.Series(duplicate)
+
+
+def _candidates(ranked: pl.DataFrame, least: float) -> tuple[Rows, Rows]:
+    """Pairs of one prompt, the better one first, whose signatures are as near."""
+    rows = ranked.select("prompt_id", SIGNATURE).with_row_index().drop_nulls(SIGNATURE)
+    found = [(rows["index"].clear(), rows["index"].clear())]
+    for step in range(1, rows.height):
+        first, second = rows.head(-step), rows.tail(-step)
+        own = first["prompt_id"] == second["prompt_id"]
+        if not own.any():
+            break
+        first, second = first.filter(own), second.filter(own)
+        near = pl.Series(alikeness(first[SIGNATURE], second[SIGNATURE]) >= least)
+        found.append((first["index"].filter(near), second["index"].filter(near)))
+    left, right = (pl.concat(side) for side in zip(*found, strict=True))
+    return left.to_numpy().astype(np.int64), right.to_numpy().astype(np.int64)
+
+
+def _compared(
+    ranked: pl.DataFrame, left: Rows, right: Rows, texts: ReadTexts
+) -> npt.NDArray[np.float64]:
+    rows, places = np.unique(np.concatenate([left, right]), return_inverse=True)
+    read = texts(ranked[rows])
+    sets = shingles(
+        pl.Series([whole_text(*row) for row in read.select("reasoning", "answer").iter_rows()])
+    )
+    return jaccard(sets.take(places[: len(left)]), sets.take(places[len(left) :]))

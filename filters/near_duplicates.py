@@ -14,7 +14,16 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from filters.words import MULTIPLIER, Positions, Ragged, ngrams, shared, starts_of, word_numbers
+from filters.words import (
+    MULTIPLIER,
+    Numbers,
+    Positions,
+    Ragged,
+    ngrams,
+    shared,
+    starts_of,
+    word_numbers,
+)
 
 SHINGLE: Final = 5
 SIMILAR: Final = 0.8
@@ -90,7 +99,14 @@ def clustered(keys: Bands, sets_of: SetsOf, known: Positions | None = None) -> P
     """
     old = np.empty(0, np.int64) if known is None else known
     labels = np.concatenate([old, np.arange(len(old), len(keys))])
-    return _Clustering(keys, sets_of, len(old), labels).run()
+    return _Clustering(keys, sets_of, len(old), labels).run(_buckets(keys, len(old)))
+
+
+def clustered_in_buckets(keys: Bands, sets_of: SetsOf, buckets: Ragged, old: int) -> Positions:
+    """The same of rows that nothing is known of, by these of their buckets alone: rows that share a
+    band, ascending. What all buckets connect, each on its own and wherever, is what `clustered`
+    finds."""
+    return _Clustering(keys, sets_of, old, np.arange(len(keys))).run(buckets)
 
 
 class _Clustering:
@@ -102,11 +118,8 @@ class _Clustering:
         self._waiting: list[tuple[Positions, Positions]] = []
         self._pairs = 0
 
-    def run(self) -> Positions:
+    def run(self, buckets: Ragged) -> Positions:
         """The labels, once all candidates are compared."""
-        if not len(self._keys):
-            return self._labels
-        buckets = _buckets(self._keys, self._old)
         if not len(buckets.flat):
             return self._labels
         # Most buckets hold what is all similar to their first: one comparison each is enough.
@@ -145,21 +158,25 @@ class _Clustering:
         for start in range(0, len(pairs), PAIRS_AT_ONCE):
             left, right = np.divmod(pairs[start : start + PAIRS_AT_ONCE], len(self._keys))
             similar = jaccard(self._sets_of(left), self._sets_of(right)) >= SIMILAR
-            self._labels = _joined(self._labels, left[similar], right[similar])
+            self._labels = joined(self._labels, left[similar], right[similar])
 
 
 def _buckets(keys: Bands, old: int) -> Ragged:
     """Rows that share a band, ascending; only those of which one is new."""
-    flat, lengths = [np.empty(0, np.int64)], [np.empty(0, np.int64)]
-    for band in keys.T:
-        order = np.argsort(band, kind="stable")
-        ordered = band[order]
-        starts = np.flatnonzero(np.concatenate([[True], ordered[1:] != ordered[:-1]]))
-        sizes = np.diff(np.append(starts, len(ordered)))
-        fine = (sizes > 1) & (ordered[starts] != 0) & (order[starts + sizes - 1] >= old)
-        flat.append(order[np.repeat(fine, sizes)])
-        lengths.append(sizes[fine])
-    return Ragged(np.concatenate(flat), starts_of(np.concatenate(lengths)))
+    found = [bucketed(band, np.arange(len(band)), old) for band in keys.T]
+    lengths = np.concatenate([buckets.lengths for buckets in found])
+    return Ragged(np.concatenate([buckets.flat for buckets in found]), starts_of(lengths))
+
+
+def bucketed(band: Numbers, rows: Positions, old: int) -> Ragged:
+    """Rows (ascending) by what they have in a band: those that are not alone with it, if one of
+    them is new."""
+    order = np.argsort(band, kind="stable")
+    ordered = band[order]
+    starts = np.flatnonzero(np.diff(ordered, prepend=ordered[:1] + np.uint64(1)))
+    sizes = np.diff(np.append(starts, len(ordered)))
+    fine = (sizes > 1) & (ordered[starts] != 0) & (rows[order[starts + sizes - 1]] >= old)
+    return Ragged(rows[order[np.repeat(fine, sizes)]], starts_of(sizes[fine]))
 
 
 def jaccard(left: Ragged, right: Ragged) -> npt.NDArray[np.float64]:
@@ -169,7 +186,7 @@ def jaccard(left: Ragged, right: Ragged) -> npt.NDArray[np.float64]:
     return index
 
 
-def _joined(labels: Positions, left: Positions, right: Positions) -> Positions:
+def joined(labels: Positions, left: Positions, right: Positions) -> Positions:
     """The labels after these pairs of rows are connected: each row's least one."""
     while len(left):
         own, other = labels[left], labels[right]

@@ -6,18 +6,22 @@ where it is. Signatures and shingles are stored, so that no text is hashed twice
 docs/decisions/0017).
 """
 
-from collections.abc import Sequence
+import os
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
 import polars as pl
-import pyarrow as pa
 
 from filters.duplicates import DUPLICATE_COLUMNS, duplicates
-from filters.near_duplicates import BANDS, Bands, bands, clustered, shingles
-from filters.words import Positions, Ragged, starts_of
+from filters.near_duplicates import Bands, clustered, shingles
+from filters.packed import packed, unpacked_bands, unpacked_shingles
+from filters.words import Positions, Ragged
+from infra.cluster import ray_cluster
 from infra.data_file import DataFile
 from infra.pool import Pool, reading
+from jobs.cluster_shuffle import shuffled, signed
 from jobs.questions import questions
 from schemas.arrow import CLUSTERS
 from schemas.recipe import PromptSource
@@ -25,7 +29,13 @@ from schemas.recipe import PromptSource
 TABLE = "clusters"
 HASHED_AT_ONCE = 50_000
 """Prompts whose shingles are in memory as 64-bit numbers."""
-HALF = np.uint64(32)
+SHUFFLED_FROM = 1_000_000
+"""So many new prompts are worth a start of Ray Data, if there is a cluster: one process takes half
+a minute for them if they have 60 words, and a minute and a half if they have 400."""
+Sign = Callable[[pl.Series], pl.DataFrame]
+"""Texts -> their `bands` and `shingles`, packed."""
+Find = Callable[[pl.DataFrame, Positions], Positions]
+"""These of rows of which the first have clusters, the least row of each of those -> of each."""
 
 
 @dataclass(frozen=True)
@@ -84,10 +94,15 @@ def clusters(
     stored = Stored(pool, pool.damaged(TABLE) if drop_damaged else ())
     seen = stored.narrow()
     unseen = prompts.join(seen, on="prompt_id", how="anti").sort("prompt_id")
-    signed = _signed(questions(unseen["messages"], sources))
-    fresh = unseen.select("prompt_id").with_columns(signed.get_columns())
-    alike = seen.filter(_shares_a_band(_keys(seen["bands"]), _keys(fresh["bands"])))
-    labels = _labels(alike, fresh, stored.shingles(alike["prompt_id"]))
+    texts = questions(unseen["messages"], sources)
+    with _means(len(texts)) as (sign, find):
+        fresh = unseen.select("prompt_id").hstack(sign(texts))
+        alike = seen.filter(
+            _shares_a_band(unpacked_bands(seen["bands"]), unpacked_bands(fresh["bands"]))
+        )
+        known = alike.hstack(stored.shingles(alike["prompt_id"]).select("shingles"))
+        packs = [part.select("bands", "shingles") for part in (known, fresh)]
+        labels = pl.Series(find(pl.concat(packs), _firsts(alike["cluster"])))
     names = pl.concat([alike["cluster"], fresh["prompt_id"]])
     fresh = fresh.with_columns(cluster=names.gather(labels[alike.height :]))
     narrow = fresh.select(pl.lit(None, pl.UInt32).alias("seen"), "prompt_id", "cluster", "bands")
@@ -109,7 +124,9 @@ def duplicate_flags(found: Clusters, references: pl.Series, put_back: pl.Series)
     known = several.filter(pl.col("seen").is_not_null())["prompt_id"]
     own = pl.concat([found.stored.shingles(known), found.fresh.select("prompt_id", "shingles")])
     sets = several.join(own, on="prompt_id", how="left", maintain_order="left")["shingles"]
-    flags = duplicates(several["reference"], _keys(several["bands"]), _sets(sets))
+    flags = duplicates(
+        several["reference"], unpacked_bands(several["bands"]), unpacked_shingles(sets)
+    )
     flagged = rows.join(
         several.select("index").with_columns(flags.get_columns()), on="index", how="left"
     )
@@ -117,42 +134,17 @@ def duplicate_flags(found: Clusters, references: pl.Series, put_back: pl.Series)
 
 
 def _signed(texts: pl.Series) -> pl.DataFrame:
-    """`bands` and `shingles` of each text, as they are stored."""
-    parts = [
-        _stored(shingles(texts[start : start + HASHED_AT_ONCE]))
-        for start in range(0, len(texts), HASHED_AT_ONCE)
-    ]
-    empty = pl.DataFrame(schema={"bands": pl.Binary(), "shingles": pl.Binary()})
-    return pl.concat([empty, *parts])
+    """`bands` and `shingles` of each text."""
+    starts = range(0, len(texts), HASHED_AT_ONCE)
+    parts = [packed(shingles(texts[start : start + HASHED_AT_ONCE])) for start in starts]
+    return pl.concat([packed(shingles(texts.clear())), *parts])
 
 
-def _stored(sets: Ragged) -> pl.DataFrame:
-    # Of shingles the half that signatures are made of: two texts of a hundred words have one in
-    # common by chance with a probability of 2e-6.
-    halves = (sets.flat >> HALF).astype("<u4")
-    keys = bands(sets).astype("<u8")
-    lengths = np.full(len(keys), BANDS * keys.itemsize)
-    return pl.DataFrame(
-        {
-            "bands": _binary(keys.tobytes(), lengths),
-            "shingles": _binary(halves.tobytes(), sets.lengths * halves.itemsize),
-        }
-    )
+def _clustered(rows: pl.DataFrame, known: Positions) -> Positions:
+    def sets_of(places: Positions) -> Ragged:
+        return unpacked_shingles(rows["shingles"].gather(places))
 
-
-def _binary(data: bytes, lengths: Positions) -> pl.Series:
-    offsets = pa.py_buffer(starts_of(lengths))
-    buffers = [None, offsets, pa.py_buffer(data)]
-    return pl.Series(pa.Array.from_buffers(pa.large_binary(), len(lengths), buffers))
-
-
-def _keys(stored: pl.Series) -> Bands:
-    return np.frombuffer(b"".join(stored), "<u8").reshape(-1, BANDS)
-
-
-def _sets(stored: pl.Series) -> Ragged:
-    halves = np.frombuffer(b"".join(stored), "<u4").astype(np.uint64)
-    return Ragged(halves << HALF, starts_of(stored.bin.size().to_numpy() // 4))
+    return clustered(unpacked_bands(rows["bands"]), sets_of, known)
 
 
 def _shares_a_band(keys: Bands, others: Bands) -> pl.Series:
@@ -163,12 +155,19 @@ def _shares_a_band(keys: Bands, others: Bands) -> pl.Series:
     return pl.Series(found)
 
 
-def _labels(alike: pl.DataFrame, fresh: pl.DataFrame, stored: pl.DataFrame) -> pl.Series:
-    """The least row of each row's cluster, of rows that have one and fresh ones."""
-    both = pl.concat([stored["shingles"], fresh["shingles"]])
-    first = alike.with_row_index().select(pl.col("index").first().over("cluster")).to_series()
-    keys = np.concatenate([_keys(alike["bands"]), _keys(fresh["bands"])])
-    found = clustered(
-        keys, lambda rows: _sets(both.gather(rows)), first.to_numpy().astype(np.int64)
+def _firsts(cluster: pl.Series) -> Positions:
+    """The least row with the same, of each row."""
+    rows = cluster.to_frame("cluster").with_row_index()
+    return (
+        rows.select(pl.col("index").first().over("cluster")).to_series().to_numpy().astype(np.int64)
     )
-    return pl.Series(found)
+
+
+@contextmanager
+def _means(count: int) -> Iterator[tuple[Sign, Find]]:
+    """What signs so many texts and finds their clusters: this process, or a cluster."""
+    if count < SHUFFLED_FROM or not os.environ.get("RAY_ADDRESS"):
+        yield _signed, _clustered
+        return
+    with ray_cluster():
+        yield signed, shuffled

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from benchmarks.made_texts import Texts
 from filters.near_duplicates import bands, clustered, shingles
+from filters.words import Ragged
 from infra.pool import Pool, PoolWriter
 from infra.spool import write_table
 from jobs.clusters import TABLE, Clusters, clusters, duplicate_flags
@@ -97,10 +98,18 @@ def test_what_is_found_at_once_does_not_depend_on_the_order(known: Known) -> Non
 
 def test_no_text_is_hashed_twice(known: Known, monkeypatch: pytest.MonkeyPatch) -> None:
     known.add(TEXTS)
-    monkeypatch.setattr("jobs.clusters.shingles", lambda texts: pytest.fail(f"{texts}"))
-    monkeypatch.setattr("jobs.clusters.HASHED_AT_ONCE", 1)
+    hashed: list[str] = []
+
+    def noting(texts: pl.Series) -> Ragged:
+        hashed.extend(texts)
+        return shingles(texts)
+
+    monkeypatch.setattr("jobs.clusters.shingles", noting)
     flags = known.flags(TEXTS, ["r"] * 18, [False] * 18)
     assert flags["prompt.duplicate"].sum() == 12
+    assert hashed == []
+    assert known.find([*TEXTS, "one more"]).fresh.height == 1
+    assert hashed == ["one more"]
 
 
 @settings(max_examples=20, deadline=None)
@@ -170,3 +179,19 @@ def test_a_damaged_file_stops_unless_it_is_dropped(known: Known, tmp_path: Path)
     assert found.is_still_true
     shutil.rmtree(tmp_path / "pool" / TABLE)
     assert not found.is_still_true
+
+
+@pytest.mark.usefixtures("ray_here")
+def test_a_cluster_finds_the_same(
+    known: Known, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    alone = Known(tmp_path / "alone")
+    for texts in (NEAR[:3], TEXTS):
+        here = alone.add(texts)
+        with monkeypatch.context() as patch:
+            patch.setattr("jobs.clusters.SHUFFLED_FROM", 2)
+            patch.setattr("jobs.clusters._signed", lambda texts: pytest.fail("here"))
+            patch.setenv("RAY_ADDRESS", "a cluster that is connected already")
+            there = known.add(texts)
+        assert there.prompts.equals(here.prompts)
+        assert there.fresh.equals(here.fresh)

@@ -1,0 +1,105 @@
+"""How fast clusters of prompts are found: of a new list, of one that has grown, again, and through
+Ray Data on this machine.
+
+    python -m benchmarks.prompt_clusters [--prompts 500000] [--words 60]
+
+15 % of the prompts are copies of others with one, three or five words in exchange for others.
+"""
+
+import argparse
+import resource
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+
+from benchmarks.made_texts import Texts
+from filters.near_duplicates import shingles
+from filters.packed import packed
+from infra.cluster import ray_cluster
+from infra.pool import Pool, PoolWriter
+from infra.spool import write_table
+from jobs.cluster_shuffle import shuffled, signed
+from jobs.clusters import TABLE, Clusters, clusters, duplicate_flags
+from schemas.arrow import CLUSTERS, PROMPTS
+from schemas.identity import messages_json, prompt_id
+from schemas.recipe import PromptSource
+
+TEMPLATE = "{prompt}\n\nPlease reason step by step, and put your final answer within \\boxed{{}}."
+SOURCES = [PromptSource(path="p.jsonl", fields={"prompt": "q"}, template=TEMPLATE)]
+ROWS_PER_FILE = 50_000
+
+
+def made(count: int, words: int) -> pl.DataFrame:
+    """Prompts, in the columns that clusters are found by."""
+    stream = Texts(1)
+    texts = [stream.text(words) for _ in range(count * 85 // 100)]
+    texts += [stream.edited(text, 1 + number % 3 * 2) for number, text in enumerate(texts)]
+    chats = [
+        ({"role": "user", "content": TEMPLATE.format(prompt=" ".join(text))},)
+        for text in texts[:count]
+    ]
+    ids = [prompt_id(messages_json(chat)) for chat in chats]
+    schema = {name: pl.Schema(PROMPTS)[name] for name in ("prompt_id", "messages")}
+    frame = pl.DataFrame({"prompt_id": ids, "messages": [list(chat) for chat in chats]}, schema)
+    return frame.unique("prompt_id", maintain_order=True)
+
+
+def find(pool: Pool, writer: PoolWriter, prompts: pl.DataFrame, what: str) -> Clusters:
+    """Finds and tells, and has the pool remember what is new."""
+    started = time.perf_counter()
+    found = clusters(pool, prompts, SOURCES)
+    seconds = time.perf_counter() - started
+    references = pl.repeat("r", prompts.height, eager=True)
+    flags = duplicate_flags(found, references, pl.repeat(False, prompts.height, eager=True))
+    flagged_s = time.perf_counter() - started - seconds
+    print(
+        f"{what}: {seconds:.2f} s, {prompts.height / seconds:,.0f} prompts/s, "
+        f"{found.fresh.height:,} new; flags {flagged_s:.2f} s, "
+        f"{flags['prompt.duplicate'].sum():,} duplicates"
+    )
+    for number, part in enumerate(found.fresh.iter_slices(ROWS_PER_FILE)):
+        path = pool.folder(TABLE) / f"{what.replace(' ', '_')}-{number:06d}.parquet"
+        writer.commit(TABLE, [write_table(path, part.to_arrow().cast(CLUSTERS))])
+    return found
+
+
+def by_ray(texts: pl.Series) -> None:
+    """The same through Ray Data, where all processors are those of this machine."""
+    nobody = np.empty(0, np.int64)
+    with ray_cluster():
+        signed(texts.head(100))  # its workers start
+        started = time.perf_counter()
+        rows = signed(texts)
+        halfway = time.perf_counter()
+        shuffled(rows, nobody)
+        ended = time.perf_counter()
+    assert rows.equals(packed(shingles(texts)))
+    print(
+        f"through Ray Data: signatures {halfway - started:.1f} s, shuffle {ended - halfway:.1f} s"
+    )
+
+
+def main() -> None:
+    """Prints everything."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--prompts", type=int, default=500_000)
+    parser.add_argument("--words", type=int, default=60)
+    arguments = parser.parse_args()
+    prompts = made(arguments.prompts, arguments.words)
+    with tempfile.TemporaryDirectory() as folder:
+        pool = Pool(Path(folder) / "pool")
+        writer = PoolWriter(pool, 1)
+        find(pool, writer, prompts.head(prompts.height * 99 // 100), "a new list")
+        find(pool, writer, prompts, "one percent more")
+        find(pool, writer, prompts, "again")
+        stored = sum(file.bytes for file in pool.files(TABLE))
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**10
+    print(f"{stored / prompts.height:,.0f} bytes a prompt are stored; {peak:,.0f} MB of memory")
+    by_ray(prompts["messages"].list.last().struct.field("content"))
+
+
+if __name__ == "__main__":
+    main()

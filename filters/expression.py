@@ -15,8 +15,9 @@ import mpmath
 
 DIGITS = 60
 SAME = mpmath.mpf(10) ** -45
+TOLD_DIGITS = 30
 LARGEST = mpmath.mpf(10) ** 40
-"""Beyond it two integers may be closer than that."""
+"""Beyond it two integers may be closer than `SAME`."""
 CLOSE = mpmath.mpf(10) ** -6
 """Of values of which one comes from a decimal."""
 LARGEST_EXPONENT = 10**5
@@ -220,7 +221,10 @@ class Expression:
         argument = self._atom() if self._peek() == "(" else self._product(of_function=True)
 
         def applied(values: Values) -> Value:
-            value = function(argument(values))
+            at = argument(values)
+            if abs(at) > LARGEST:  # its sine takes as many digits as it has
+                raise Undecided("a large argument")
+            value = function(at)
             if exponent is None:
                 return value
             power = exponent(values)
@@ -286,14 +290,44 @@ def equal_at_points(gold: str, answer: str) -> bool | None:
             return None
 
 
+def worth(text: str) -> str | None:
+    """What an expression is worth, the same for all that are equal: its value or, where it has
+    variables, its values at the points, to 30 digits. Null for what is beyond this grammar, for
+    decimals, which may be rounded, and where roots of variables may mean one thing or another."""
+    with mpmath.workdps(DIGITS):
+        try:
+            expression = Expression(text)
+            variables = sorted(expression.variables)
+            points = POINTS if variables else POINTS[:1]
+            found = [mpmath.mpmathify(expression(_values(variables, point))) for point in points]
+            if expression.has_decimals or (variables and expression.has_roots):
+                return None
+            if any(not mpmath.isfinite(value) or abs(value) > LARGEST for value in found):
+                return None
+            return " ".join([*variables, *map(_digits, found)])
+        except (Undecided, ZeroDivisionError, OverflowError, ValueError, TypeError):
+            return None
+
+
+def _digits(value: Value) -> str:
+    if abs(value - mpmath.nint(value.real)) < SAME:
+        return str(int(mpmath.nint(value.real)))
+    parts = (mpmath.mpf(0) if abs(part) < SAME else part for part in (value.real, value.imag))
+    return "+i".join(mpmath.nstr(part, TOLD_DIGITS) for part in parts)
+
+
+def _values(variables: Sequence[str], point: Sequence[str]) -> Values:
+    return {
+        name: mpmath.mpf(text) + place // len(point)
+        for place, (name, text) in enumerate(zip(variables, cycle(point), strict=False))
+    }
+
+
 def _equal(one: Expression, other: Expression) -> bool | None:
     variables = sorted(one.variables | other.variables)
     tolerance = CLOSE if one.has_decimals or other.has_decimals else SAME
     for number, point in enumerate(POINTS if variables else POINTS[:1]):
-        values = {
-            name: mpmath.mpf(text) + place // len(point)
-            for place, (name, text) in enumerate(zip(variables, cycle(point), strict=False))
-        }
+        values = _values(variables, point)
         first, second = one(values), other(values)
         size = max(abs(first), abs(second))
         if not mpmath.isfinite(size) or 0 < size < SAME or size > LARGEST:

@@ -6,6 +6,7 @@ from typing import Final
 
 import polars as pl
 
+from filters.expression import worth
 from filters.math_text import normal, words
 from filters.quantity import exact
 
@@ -24,9 +25,9 @@ LONGEST: Final = 200
 
 
 def canonical(answer: str) -> str:
-    """What answers that say the same have in common: the exact value of a number, else the text
-    without layout and fonts, and without case if it is prose: in a formula braces, commas and
-    capitals tell one answer from another. Nothing is computed, so that no answer can take long."""
+    """What answers that say the same have in common: the exact value of a number, what an
+    expression is worth at two points, else the text without layout and fonts, and without case if
+    it is prose: in a formula braces, commas and capitals tell one answer from another."""
     if len(answer) > LONGEST:
         return answer
     text = normal(answer)
@@ -35,7 +36,7 @@ def canonical(answer: str) -> str:
     plain = TEXT_ALONE.sub(r"\1", text).strip()
     if PROSE.fullmatch(plain):
         return words(plain)
-    return LOOSE_SPACE.sub("", text)
+    return worth(text) or LOOSE_SPACE.sub("", text)
 
 
 def with_votes(samples: pl.DataFrame) -> pl.DataFrame:

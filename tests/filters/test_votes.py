@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from benchmarks.math_verdicts import typical
 from filters.votes import VOTE_COLUMNS, canonical, with_votes
 
 Row = tuple[str, str | None, bool]
@@ -32,6 +33,12 @@ def told(answers: list[str | None]) -> tuple[object, ...]:
         ([r"\text{Paris}", "paris", "Rome"], ("paris", 3, 2 / 3)),
         (["(1,2)", "(1, 2)", "(12)"], ("(1,2)", 3, 2 / 3)),
         (["x + 1", "x+1", "y"], ("x+1", 3, 2 / 3)),
+        ([r"4\sqrt{2}", r"\sqrt{32}", "5"], (r"4\sqrt{2}", 3, 2 / 3)),
+        (["(x+1)(x+2)", "x^2+3x+2", "x^2+3x"], ("x^2+3x+2", 3, 2 / 3)),
+        ([r"\sqrt{9}", "3", "1+2", "4"], ("3", 4, 0.75)),
+        ([r"\sqrt{x^2}", "x", "x"], ("x", 3, 2 / 3)),
+        (["|x|", "x", "x"], ("x", 3, 2 / 3)),
+        ([r"2\sqrt{2}", "2.828427", "2.828427"], ("2.828427", 3, 2 / 3)),
         (["1", "2"], (None, 2, None)),
         (["1", None, None], ("1", 1, 1.0)),
         ([None, None], (None, 0, None)),
@@ -88,3 +95,26 @@ def test_any_answer_has_a_form(answer: str) -> None:
 )  # fmt: skip
 def test_different_answers_have_different_forms(one: str, other: str) -> None:
     assert canonical(one) != canonical(other)
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        r"\sin((9^{99999})^{99999})",
+        r"\tan(((9^{99999})^{99999})^{99999})",
+        r"\exp(\exp(\exp(99)))",
+        "((9^{99999})^{99999})^{99999}",
+        "(((9!)!)!)!",
+        r"\frac{1}{0}",
+        r"\ln(0)",
+        r"\binom{10^6}{5}",
+    ],
+)
+def test_what_cannot_be_computed_stands_for_itself(answer: str) -> None:
+    """In no time: a sine of such a number would take all there is."""
+    assert canonical(answer) == canonical(f" {answer} ")
+
+
+def test_what_is_not_equal_is_not_one_vote() -> None:
+    for gold, answer, right in typical(2000, seed=5):
+        assert (canonical(gold) == canonical(answer)) == right, (gold, answer)

@@ -1,5 +1,5 @@
-"""How fast near-duplicates are clustered, and what is found; beside rensa and datasketch where they
-are installed.
+"""How fast near-duplicates are clustered, and what is found; beside rensa, datasketch and
+datatrove where they are installed.
 
     POLARS_MAX_THREADS=1 python -m benchmarks.near_duplicates [--texts 20000] [--words 365]
 
@@ -8,6 +8,7 @@ exchange for others.
 """
 
 import argparse
+import tempfile
 import time
 from collections.abc import Callable, Sequence
 from importlib import import_module
@@ -87,6 +88,27 @@ def rensa(texts: Sequence[str]) -> Positions:
     return labels
 
 
+def datatrove(texts: Sequence[str]) -> Positions:
+    """Its four stages as its documentation has them, up to the clusters, with its own settings."""
+    library: Any = import_module("datatrove.pipeline.dedup.minhash")
+    document: Any = import_module("datatrove.data").Document
+    config = library.MinhashConfig()
+    labels = np.arange(len(texts))
+    with tempfile.TemporaryDirectory() as folder:
+        signed, matched, grouped = (f"{folder}/{name}" for name in ("signed", "matched", "grouped"))
+        rows = (document(text=text, id=str(row)) for row, text in enumerate(texts))
+        library.MinhashDedupSignature(signed, config).run(rows, 0, 1)
+        for bucket in range(config.num_buckets):
+            stage = library.MinhashDedupBuckets(signed, matched, config=config)
+            stage.run(None, bucket, config.num_buckets)
+        stage = library.MinhashDedupCluster(matched, grouped, config, save_cluster_id=True)
+        stage.run(None, 0, 1)
+        pairs = np.fromfile(f"{grouped}/000000.clusters", "<u4").reshape(-1, 2)
+    _, first, cluster = np.unique(pairs[:, 1], return_index=True, return_inverse=True)
+    labels[pairs[:, 0]] = pairs[first[cluster], 0]
+    return labels
+
+
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--texts", type=int, default=20_000)
@@ -96,7 +118,7 @@ def main() -> None:
     sets = shingles(pl.Series(copies.texts))
     index = jaccard(sets.take(copies.originals), sets.take(copies.copies))
     methods: dict[str, Callable[[Sequence[str]], Positions]] = {"stillhouse": ours}
-    methods |= {"rensa": rensa, "datasketch": datasketch}
+    methods |= {"rensa": rensa, "datasketch": datasketch, "datatrove": datatrove}
     for name, method in methods.items():
         start = time.perf_counter()
         try:

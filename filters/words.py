@@ -5,8 +5,10 @@ words. Digits and letters are words of their own, so are operators, or `2+3` wou
 is every character of scripts that put no spaces between words.
 """
 
+import re
 import string
-from collections.abc import Callable, Iterator
+import unicodedata
+from collections.abc import Callable, Iterator, Sequence
 from functools import lru_cache
 from typing import Any, NamedTuple
 
@@ -53,6 +55,14 @@ RULE = r"-{3,}|={3,}|\*{3,}|\+{3,}|/{3,}|\^{3,}|<{3,}|>{3,}"
 """A line that is drawn, as in tables."""
 GROUPED = r"([0-9])(?:,|\{,\})([0-9]{3})"
 """A comma between thousands."""
+NOT_ASCII = re.compile(r"[^\x00-\x7f]")
+ANY_STYLE = re.compile("|".join(map(re.escape, STYLE)))
+ANY_RULE = re.compile(r"([-+*/^=<>])\1\1+")
+ANY_GROUP = re.compile(GROUPED)
+RELATION_OF = {re.compile(it): sign.replace("$", "\\") for it, sign in RELATIONS.items()}
+"""The same for Python, whose regular expressions are faster for one text."""
+OF_WORDS = ("L", "M", "Nd", "Cn")
+"""Categories of characters that are words or parts of words, or may be in a later Unicode."""
 UNSPACED = r"\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}"
 WORD = rf"\p{{Nd}}+|[{UNSPACED}]|[\p{{L}}\p{{M}}--[{UNSPACED}]]+|[-+*/^=<>]"
 MULTIPLIER = np.uint64(0x9E3779B97F4A7C15)
@@ -144,6 +154,34 @@ def _styled(texts: pl.Series) -> pl.Series:
     return _where(texts, texts.str.contains(GROUPED), _ungrouped)
 
 
+def few_word_numbers(texts: Sequence[str]) -> Ragged:
+    """What `word_numbers` says of a few texts, in a fifth of the time that a table of them takes;
+    half a surrogate is no word."""
+    plain = [_styled_text(text) for text in texts]
+    if not all(text.isascii() for text in plain):
+        return _of_characters(pl.Series(plain, dtype=pl.String))
+    return _of_ascii("".join(plain).encode(), starts_of(np.array([*map(len, plain)], np.int64)))
+
+
+def _styled_text(text: str) -> str:
+    """`_styled`, for one text."""
+    if not text.isascii():
+        text = NOT_ASCII.sub(_plain_character, unicodedata.normalize("NFKC", text))
+    if "\\" in text:
+        for pattern, sign in RELATION_OF.items():
+            text = pattern.sub(sign, text)
+        text = ANY_STYLE.sub(lambda match: STYLE[match[0]], text)
+    text = ANY_RULE.sub(" ", text)
+    return ANY_GROUP.sub(r"\1\2", ANY_GROUP.sub(r"\1\2", text)) if "," in text else text
+
+
+def _plain_character(match: re.Match[str]) -> str:
+    """One that is no word and no part of one is a space."""
+    character = match[0]
+    is_word = unicodedata.category(character).startswith(OF_WORDS)
+    return character if is_word else SIGNS.get(character, " ")
+
+
 def _is_ascii(texts: pl.Series) -> pl.Series:
     return texts.str.len_bytes() == texts.str.len_chars()
 
@@ -222,8 +260,11 @@ def chunks(texts: pl.Series, size: int) -> Iterator[pl.Series]:
 
 
 def _of_chunk(texts: pl.Series) -> Ragged:
-    data = np.frombuffer("".join(texts).encode(), np.uint8)
-    starts = starts_of(texts.str.len_bytes().to_numpy())
+    return _of_ascii("".join(texts).encode(), starts_of(texts.str.len_bytes().to_numpy()))
+
+
+def _of_ascii(text: bytes, starts: Positions) -> Ragged:
+    data = np.frombuffer(text, np.uint8)
     kinds = KINDS[data]
     begins = np.ones(len(data) + 1, bool)
     begins[1:-1] = (kinds[1:] != kinds[:-1]) | (kinds[1:] == SIGN)
@@ -232,7 +273,7 @@ def _of_chunk(texts: pl.Series) -> Ragged:
     firsts, ends = edges[:-1], edges[1:]
     fine = kinds[firsts] != NO_WORD
     firsts, ends = firsts[fine], ends[fine]
-    powers, inverses = _powers(1 << (len(data) - 1).bit_length())
+    powers, inverses = _powers(max(CHUNK_BYTES, 1 << (len(data) - 1).bit_length()))
     sums = np.zeros(len(data) + 1, np.uint64)
     np.cumsum(LOWER[data] * powers[: len(data)], out=sums[1:])
     numbers = _mixed((sums[ends] - sums[firsts]) * inverses[firsts])

@@ -5,9 +5,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from filters.words import Ragged, ngrams, shared, word_numbers, words
+from filters.words import STYLE, Ragged, few_word_numbers, ngrams, shared, word_numbers, words
 
 TEXTS = st.lists(st.text(st.sampled_from(list("aAbé1 20,.+-\\$你好ー　²ﬁ\n\x00")), max_size=30))
+PIECES = [
+    *STYLE,
+    *r"\le \leq \leqslant \ge3 --- === <<<< , {,} 1 234 2,345 a x".split(),
+    " ",
+    "×",
+    "–",
+    "’",
+]
+STYLED = st.lists(st.sampled_from(PIECES), max_size=20).map("".join)
 
 
 def words_of(text: str) -> list[str]:
@@ -94,3 +103,10 @@ def test_shared_counts_each_number_once() -> None:
         ngrams(word_numbers(pl.Series(texts)), 1) for texts in (["a a b c", ""], ["c c d", "x"])
     )
     assert [counts.tolist() for counts in shared(one, other)] == [[1, 0], [3, 0], [2, 1]]
+
+
+@given(st.lists(st.text(), max_size=3) | TEXTS | st.lists(STYLED, max_size=3))
+def test_a_few_texts_have_the_numbers_that_a_table_of_them_has(texts: list[str]) -> None:
+    few = few_word_numbers(texts)
+    whole = [text.encode("utf-8", "replace").decode() for text in texts]
+    assert rows_of(few) == numbers_of(*whole)

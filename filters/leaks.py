@@ -97,21 +97,22 @@ class Questions:
         return prompts, questions, longest
 
 
-def _most(questions: int) -> int:
+def most_sharing(questions: int) -> int:
+    """Of so many questions: what more of them have in common tells none from another."""
     return min(COMMON, max(COMMON_LEAST, int(questions * COMMON_SHARE)))
 
 
 def _telling(grams: Ragged) -> Ragged:
     """Without what many questions have, unless one has nothing else."""
     rows, questions = grams.rows, len(grams.lengths)
-    once = _once(grams.flat, rows)
+    once = once_each(grams.flat, rows)
     numbers, counts = np.unique(grams.flat[once], return_counts=True)
-    telling = counts[np.searchsorted(numbers, grams.flat)] <= _most(questions)
+    telling = counts[np.searchsorted(numbers, grams.flat)] <= most_sharing(questions)
     telling |= np.bincount(rows[telling], minlength=questions)[rows] == 0
     return Ragged(grams.flat[telling], starts_of(np.bincount(rows[telling], minlength=questions)))
 
 
-def _once(flat: Numbers, rows: Positions) -> Positions:
+def once_each(flat: Numbers, rows: Positions) -> Positions:
     """Where each number stands first in each row, sorted by the number. A run that a question
     repeats counts once: a row of zeros has one everywhere."""
     order = np.argsort(flat, kind="stable")
@@ -127,10 +128,10 @@ class _Runs:
     def __init__(self, grams: Ragged, only: "np.ndarray | None" = None) -> None:
         rows = grams.rows
         places = np.arange(len(grams.flat)) - np.repeat(grams.starts[:-1], grams.lengths)
-        once = _once(grams.flat, rows)
+        once = once_each(grams.flat, rows)
         once = once if only is None else once[only[rows[once]]]
         flat, self._rows, self._places = grams.flat[once], rows[once], places[once]
-        self._most = _most(len(grams.lengths))
+        self._most = most_sharing(len(grams.lengths))
         self._numbers, starts = np.unique(flat, return_index=True)
         self._starts = np.append(starts, len(flat)).astype(np.int64)
 

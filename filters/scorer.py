@@ -1,6 +1,6 @@
 """What a scorer is, and the response that it judges."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Protocol, runtime_checkable
 
@@ -11,6 +11,8 @@ from schemas.reasoning import split_reasoning
 from schemas.score import Score
 
 FieldType = type[bool] | type[int] | type[float] | type[str]
+Questions = Mapping[str, Sequence[str]]
+"""Of evaluation sets, by set."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +24,8 @@ class Response:
     answer: str
     finish_reason: str | None
     reference: str | None = None
+    said_before: str = ""
+    """The messages before the prompt, in a prompt of several."""
     thinking_open: bool = False
     opened: bool = True
     """By the prompt or by the text."""
@@ -36,6 +40,7 @@ class Response:
         reference: str | None,
         finish_reason: str | None,
         thinking_open: bool,
+        said_before: str = "",
         closing_at: int | None = None,
     ) -> "Response":
         """The response that a generated text is; `closing_at` as `split_reasoning` takes it."""
@@ -46,6 +51,7 @@ class Response:
             answer=split.answer,
             finish_reason=finish_reason,
             reference=reference,
+            said_before=said_before,
             thinking_open=thinking_open,
             opened=thinking_open or bool(split.before),
             closed=split.closed,
@@ -92,6 +98,25 @@ class NeedsSandbox(Protocol):
     def use(self, sandbox: Sandbox | SandboxError) -> None: ...
 
 
+@runtime_checkable
+class NeedsQuestions(Protocol):
+    """A scorer that compares with evaluation sets. It is given how to read them, and does so when
+    its first score or its identity needs them."""
+
+    def compare_with(self, read: Callable[[], Questions]) -> None: ...
+
+    def questions(self) -> Questions:
+        """What it compares with; nothing if it was given nothing."""
+        ...
+
+    def parameters(self) -> Mapping[str, str]:
+        """What its scores depend on: a digest of each set."""
+        ...
+
+
 def scorer_id(scorer: Scorer) -> str:
-    """Identity of a scorer: its name, version and libraries."""
-    return identity("k", [scorer.name, scorer.version, dict(scorer.libraries())])
+    """Identity of a scorer: its name, version and libraries, and its parameters if it has any."""
+    known = [scorer.name, scorer.version, dict(scorer.libraries())]
+    if isinstance(scorer, NeedsQuestions):
+        known.append(dict(scorer.parameters()))
+    return identity("k", known)

@@ -1,6 +1,6 @@
 """All scorers by name, and which of them a recipe asks for."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from difflib import get_close_matches
 
 from filters.choice import ChoiceScorer
@@ -9,12 +9,13 @@ from filters.control import ControlScorer
 from filters.exact_match import ExactMatchScorer
 from filters.format import FormatScorer
 from filters.language import LanguageScorer
+from filters.leaked_text import LeaksScorer
 from filters.math_answer import MathScorer
 from filters.pii import PiiScorer
 from filters.procedural import ProceduralScorer
 from filters.refusal import RefusalScorer
 from filters.repetition import RepetitionScorer
-from filters.scorer import Response, Scorer
+from filters.scorer import NeedsQuestions, Questions, Response, Scorer
 from filters.signature import SignatureScorer
 from schemas.errors import RecipeError
 
@@ -27,6 +28,7 @@ SCORERS: dict[str, type[Scorer]] = {
         ExactMatchScorer,
         FormatScorer,
         LanguageScorer,
+        LeaksScorer,
         MathScorer,
         PiiScorer,
         ProceduralScorer,
@@ -38,9 +40,21 @@ SCORERS: dict[str, type[Scorer]] = {
 EVERY_DOMAIN = "*"
 
 
-def build_scorers(names: Iterable[str]) -> dict[str, Scorer]:
-    """The scorers of these names, once each; RecipeError for a name that is none."""
-    return {name: _known(name)() for name in sorted(set(names))}
+def build_scorers(
+    names: Iterable[str], questions: Callable[[], Questions] | None = None
+) -> dict[str, Scorer]:
+    """The scorers of these names, once each, with how to read the `questions` of evaluation sets;
+    RecipeError for a name that is none, or if one compares with questions and there are none."""
+    scorers = {name: _known(name)() for name in sorted(set(names))}
+    for name, scorer in scorers.items():
+        if isinstance(scorer, NeedsQuestions):
+            if questions is None:
+                raise RecipeError(
+                    f"scorers: {name} finds questions of evaluation sets in what the teacher "
+                    "wrote; name the sets in `decontaminate` (annotate: with --evaluation)"
+                )
+            scorer.compare_with(questions)
+    return scorers
 
 
 def warm_scorer(name: str) -> Scorer:

@@ -302,11 +302,12 @@ def ngrams(numbers: Ragged, size: int) -> Ragged:
         rows = np.flatnonzero(lengths >= size if own == size else lengths == own)
         if len(rows):
             firsts = ranges(numbers.starts[rows], counts[rows])
-            grams.flat[ranges(starts[rows], counts[rows])] = _run(numbers.flat, firsts, own)
+            grams.flat[ranges(starts[rows], counts[rows])] = runs(numbers.flat, firsts, own)
     return grams
 
 
-def _run(flat: Numbers, firsts: Positions, size: int) -> Numbers:
+def runs(flat: Numbers, firsts: Positions, size: int) -> Numbers:
+    """A hash of each run of `size` words that begins there."""
     found = np.full(len(firsts), size, np.uint64)
     for step in range(size):
         found *= MULTIPLIER

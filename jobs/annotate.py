@@ -14,11 +14,13 @@ from filters.scorer import Response, Scorer
 from filters.scorers import build_scorers
 from infra.rows import Row, find_files, read_rows
 from jobs.annotated_file import SUFFIXES, Columns, write_annotated
+from jobs.evaluation import evaluation_questions
 from jobs.guarded import guarded
 from jobs.progress import ProgressDisplay
 from jobs.prompts import reference_text
 from jobs.tell import Told, table
 from schemas.errors import RecipeError
+from schemas.recipe import EvaluationSet
 from schemas.score import FALSE, TRUE, Score
 
 Counts = Counter[tuple[str, str, str]]
@@ -28,20 +30,31 @@ BATCH = 256
 NEEDED = ("prompt", "response")
 
 
-def annotate(source: str, names: Sequence[str], target: str) -> Told:
+def annotate(
+    source: str, names: Sequence[str], target: str, evaluation: Sequence[str] = ()
+) -> Told:
     """Writes `target` with the input's columns and the scorers' columns; returns the counts.
 
-    RecipeError for a file without the columns that are needed, or without rows. An existing target
-    is replaced only when the new one is complete.
+    `evaluation` are evaluation sets, each a PATH or PATH:FIELD. RecipeError for a file without the
+    columns that are needed, or without rows. An existing target is replaced only when the new one
+    is complete.
     """
     output = Path(target)
     if output.suffix not in SUFFIXES:
         raise RecipeError(f"-o {target}: must end in {' or '.join(SUFFIXES)}")
-    scorers = build_scorers(names)
+    questions = evaluation_questions([_evaluation_set(text) for text in evaluation])
+    scorers = build_scorers(names, (lambda: questions) if evaluation else None)
     rows = (row for file in find_files(source) for row in read_rows(file))
     with ProgressDisplay() as display, _Annotator(scorers) as annotator:
         write_annotated(output, _shown(annotator, rows, display), scorers)
     return annotator.told(output)
+
+
+def _evaluation_set(text: str) -> EvaluationSet:
+    path, colon, field = text.rpartition(":")
+    if not colon or "/" in field or Path(text).exists():
+        return EvaluationSet(path=text)
+    return EvaluationSet(path=path, field=field)
 
 
 def _shown(

@@ -118,7 +118,9 @@ def _build(arguments: Namespace) -> Result:
 def _annotate(arguments: Namespace) -> Result:
     from jobs.annotate import annotate
 
-    return Result(*annotate(arguments.file, arguments.scorer, arguments.output))
+    return Result(
+        *annotate(arguments.file, arguments.scorer, arguments.output, arguments.evaluation)
+    )
 
 
 def _procedural(arguments: Namespace) -> Result:
@@ -247,8 +249,18 @@ COMMANDS: tuple[Command, ...] = (
                     "nargs": "+",
                     "required": True,
                     "metavar": "NAME",
-                    "help": "choice, code, control, exact_match, format, language, math, pii, "
-                    "procedural, refusal, repetition",
+                    "help": "choice, code, control, exact_match, format, language, leaks, math, "
+                    "pii, procedural, refusal, repetition",
+                },
+            ),
+            (
+                ("--evaluation",),
+                {
+                    "nargs": "+",
+                    "default": [],
+                    "metavar": "PATH[:FIELD]",
+                    "help": "for the scorer leaks: evaluation sets, whose questions are in FIELD "
+                    "(question)",
                 },
             ),
             (

@@ -7,7 +7,7 @@ from typing import Any
 import polars as pl
 
 from filters.scored import with_reasons, with_scores
-from filters.scorer import Response
+from filters.scorer import Questions, Response
 from filters.scorers import scorers_of
 from infra.scorer_worker import Item
 from jobs.guarded import guarded
@@ -54,9 +54,11 @@ class MakeJudge:
     recipe: Recipe
     scorer_ids: Mapping[str, str]
     """As the driver has them: other libraries on a node would give other scores."""
+    questions: Questions | None
+    """Of the evaluation sets, if a scorer compares with them: its node need not have the files."""
 
     def __call__(self) -> "RecipeJudge":
-        job = Job.of(self.recipe)
+        job = Job.of(self.recipe, self.questions)
         if job.scorer_ids != self.scorer_ids:
             raise RunError(
                 f"this node's scorers are {job.scorer_ids}, the driver's {dict(self.scorer_ids)}: "
@@ -122,6 +124,7 @@ def _response(prompt: Prompt, sample: Sample) -> Response:
         text,
         prompt=prompt.question,
         reference=prompt.reference,
+        said_before=prompt.said_before,
         finish_reason=sample.finish_reason,
         thinking_open=sample.thinking_open,
         closing_at=closing_of(text, sample.reasoning, thinking_open=sample.thinking_open),

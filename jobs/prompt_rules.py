@@ -1,6 +1,5 @@
 """The recipe's rules about prompts: which ones no samples are drawn for."""
 
-from collections.abc import Iterator
 from dataclasses import replace
 
 import polars as pl
@@ -8,13 +7,12 @@ import polars as pl
 from filters.duplicates import DUPLICATE_COLUMNS
 from filters.leaks import Questions, leaks
 from filters.rules import first_broken_rule
-from infra.rows import find_files, read_rows
 from jobs.clusters import Clusters, clusters, duplicate_flags
-from jobs.prompts import PromptList, check_text
+from jobs.evaluation import evaluation_questions
+from jobs.prompts import PromptList
 from jobs.questions import questions
 from jobs.recipe import Job
 from schemas.errors import RecipeError
-from schemas.recipe import EvaluationSet
 
 
 def by_prompt_rules(job: Job, prompts: PromptList, *, drop_damaged: bool = False) -> PromptList:
@@ -26,7 +24,9 @@ def by_prompt_rules(job: Job, prompts: PromptList, *, drop_damaged: bool = False
     flagged, found = prompts.frame, None
     if job.recipe.decontaminate:
         texts = questions(flagged["messages"], job.recipe.prompts)
-        flagged = flagged.hstack(leaks(texts, Questions(_evaluation_sets(job))))
+        flagged = flagged.hstack(
+            leaks(texts, Questions(evaluation_questions(job.recipe.decontaminate)))
+        )
     if _asking_for_duplicates(job):
         found = clusters(job.pool, prompts.frame, job.recipe.prompts, drop_damaged=drop_damaged)
         flagged = _with_duplicates(job, flagged, found)
@@ -65,29 +65,3 @@ def _nothing_left(left_out: pl.DataFrame) -> str:
         if shared:
             message += f"; {shared[0][1]:,} share {shared[0][0]!r:.200} with a question"
     return message
-
-
-def _evaluation_sets(job: Job) -> dict[str, list[str]]:
-    """The texts of all questions, by set."""
-    found: dict[str, list[str]] = {}
-    for evaluation in job.recipe.decontaminate:
-        own = list(_questions(evaluation))
-        if not any(text.strip() for _, text in own):
-            raise RecipeError(f"decontaminate: {evaluation.path}: there is no question in it")
-        for name, text in own:
-            found.setdefault(name, []).append(text)
-    return found
-
-
-def _questions(evaluation: EvaluationSet) -> Iterator[tuple[str, str]]:
-    """The set and the text of each question."""
-    for file in find_files(evaluation.path):
-        for row in read_rows(file):
-            text = row.values.get(evaluation.field)
-            if not isinstance(text, str):
-                raise RecipeError(
-                    f"{row.where}: has no text in the field {evaluation.field!r}; it has "
-                    f"{', '.join(map(str, row.values))}. See decontaminate[].field in the recipe"
-                )
-            check_text(text, row)
-            yield evaluation.name or file.stem, text

@@ -1,9 +1,9 @@
 """A recipe file, read, overridden, and checked whole before anything starts."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ from pydantic import BaseModel, ValidationError
 from filters.choose import Chooser
 from filters.presets import expanded
 from filters.rules import Rules, compile_rules, rule_columns
-from filters.scorer import Scorer, scorer_id
+from filters.scorer import NeedsQuestions, Questions, Scorer, scorer_id
 from filters.scorers import build_scorers
 from infra.engines.simulated import SimulatedArgs
 from infra.engines.tokenizer import tags_without_token
@@ -22,6 +22,7 @@ from infra.pool import Pool
 from infra.sampling import Prefix, eligible_prefix
 from infra.store import FolderStore
 from infra.weights import folder_digest
+from jobs.evaluation import evaluation_questions
 from schemas.errors import RecipeError
 from schemas.identity import identity
 from schemas.ports import Sampling
@@ -70,12 +71,14 @@ class Job:
     chooser: Chooser
 
     @classmethod
-    def of(cls, recipe: Recipe) -> "Job":
-        """Compiles scorers, rules and choosing; RecipeError for what does not fit together."""
+    def of(cls, recipe: Recipe, questions: Questions | None = None) -> "Job":
+        """Compiles scorers, rules and choosing; RecipeError for what does not fit together.
+        `questions` are those of the evaluation sets, where they were read elsewhere."""
         recipe = expanded(recipe)
         _check_simulated(recipe)
         _check_thinking_budget(recipe)
-        scorers = build_scorers(name for names in recipe.scorers.values() for name in names)
+        names = [name for names in recipe.scorers.values() for name in names]
+        scorers = build_scorers(names, _reading(recipe, questions))
         columns = rule_columns(scorers)
         _check_pairs(recipe, scorers)
         return cls(
@@ -134,6 +137,12 @@ class Job:
         """Identity of each scorer."""
         return {name: scorer_id(scorer) for name, scorer in self.scorers.items()}
 
+    @property
+    def questions(self) -> Questions | None:
+        """What scorers compare with, as their identities have it; null if none of them does."""
+        comparing = [s for s in self.scorers.values() if isinstance(s, NeedsQuestions)]
+        return comparing[0].questions() if comparing else None
+
     @cached_property
     def goal(self) -> Goal:
         """What a run is to reach."""
@@ -168,6 +177,14 @@ def load_job(path: str, overrides: Sequence[str] = ()) -> Job:
         lines = [_explain(path, node, problem) for problem in error.errors()]
         raise RecipeError("\n".join(lines)) from error
     return Job.of(recipe)
+
+
+def _reading(recipe: Recipe, questions: Questions | None) -> Callable[[], Questions] | None:
+    """How the evaluation sets are read; not before a score or an identity needs them, since the
+    cluster may be the only one to have the files."""
+    if questions is not None:
+        return lambda: questions
+    return partial(evaluation_questions, recipe.decontaminate) if recipe.decontaminate else None
 
 
 def _check_pairs(recipe: Recipe, scorers: Mapping[str, Scorer]) -> None:

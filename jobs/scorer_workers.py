@@ -58,7 +58,7 @@ class ScorerWorkers:
         self._started += 1
         recipe = self._job.recipe
         settings = ScorerSettings(
-            make_judge=MakeJudge(recipe, self._job.scorer_ids),
+            make_judge=MakeJudge(recipe, self._job.scorer_ids, self._job.questions),
             scores=self._job.pool.folder("scores"),
             flush=recipe.flush,
             attempt=self._attempt,

@@ -26,3 +26,8 @@ class Prompt:
     def question(self) -> str:
         """The last user message: what the answer answers."""
         return next((m["content"] for m in reversed(self.messages) if m["role"] == "user"), "")
+
+    @property
+    def said_before(self) -> str:
+        """All messages before the last."""
+        return "\n".join(m["content"] for m in self.messages[:-1])

@@ -3,7 +3,9 @@ rule (eight words in a row, split at spaces, in lower case).
 
     POLARS_MAX_THREADS=1 python -m benchmarks.leaks [--prompts FILE.jsonl --field question]
 
-Without a file the prompts are made up. With one, a fifth of it plays the evaluation set.
+Without a file the prompts are made up. With one, a fifth of it plays the evaluation set. Then the
+same for what is written: questions in the midst of thinking, and answers of one half of the file
+(`--answer`) beside the questions of the other.
 """
 
 import argparse
@@ -17,7 +19,9 @@ from pathlib import Path
 import polars as pl
 
 from benchmarks.made_texts import Texts
+from filters.leaked_text import LeaksScorer
 from filters.leaks import Questions, leaks
+from filters.scorer import Response
 
 TEMPLATE = (
     "Solve this problem. {}\n\nPlease reason step by step, and put the answer in \\boxed{{}}."
@@ -64,17 +68,60 @@ def open_r1(questions: Sequence[str]) -> Callable[[str], bool]:
     return lambda text: not known.isdisjoint(grams(text))
 
 
+def print_written(kind: str, questions: Sequence[str], rows: Sequence[Response]) -> None:
+    """What `leaks` says of responses."""
+    scorer = LeaksScorer()
+    scorer.compare_with(lambda: {"evaluation": questions})
+    scorer(rows[0])
+    start = time.perf_counter()
+    flagged = sum(scorer(row).reason is not None for row in rows)
+    rate = len(rows) / (time.perf_counter() - start)
+    print(
+        f"{kind:28} {len(rows):6,} responses: {flagged / len(rows):8.2%} flagged at {rate:8,.0f}/s"
+    )
+
+
+def print_thinking(questions: Sequence[str]) -> None:
+    random_ = random.Random(1)
+    around = Texts(2)
+
+    def rows(change: Callable[[str], str], prompt: str = "{}") -> list[Response]:
+        changed = map(change, questions)
+        told = [" ".join([*around.text(200), one, *around.text(200)]) for one in changed]
+        asked = [prompt.format(question) for question in questions]
+        return [Response(*both, "Yes.", "stop") for both in zip(asked, told, strict=True)]
+
+    other = "Another question"
+    print_written("verbatim in 400 words", questions, rows(str, other))
+    print_written("reformatted", questions, rows(lambda text: reformatted(text, random_), other))
+    print_written("three words changed", questions, rows(lambda text: edited(text, random_), other))
+    print_written("no question", questions, rows(lambda _: "", other))
+    print_written("verbatim, of its own prompt", questions, rows(str, TEMPLATE))
+
+
+def read(path: Path, *fields: str) -> list[list[str]]:
+    """The fields of each row, in another order."""
+    rows = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+    random.Random(0).shuffle(rows)
+    return [[row[field] for field in fields] for row in rows]
+
+
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--prompts", type=Path)
     parser.add_argument("--field", default="question")
+    parser.add_argument("--answer", default="answer")
     given = parser.parse_args()
     if given.prompts:
-        lines = given.prompts.read_text(encoding="utf-8").splitlines()
-        texts = [json.loads(line)[given.field] for line in lines]
-        random.Random(0).shuffle(texts)
+        pairs = read(given.prompts, given.field, given.answer)
+        texts = [question for question, _ in pairs]
+        half = len(pairs) // 2
+        for one, other in ((pairs[:half], pairs[half:]), (pairs[half:], pairs[:half])):
+            rows = [Response(question, None, answer, "stop") for question, answer in one]
+            print_written("answers of the other half", [question for question, _ in other], rows)
     else:
         texts = made(25_000, 0)
+    print_thinking(texts[: len(texts) // 5])
     questions, prompts = texts[: len(texts) // 5], texts[len(texts) // 5 :]
     start = time.perf_counter()
     index = Questions({"evaluation": questions})

@@ -25,7 +25,7 @@ from filters.words import (
 )
 from schemas.score import Score
 
-SPEAKING: Final = 5
+SPEAKING: Final = 4
 """Different words with three letters, or characters of scripts without spaces, in a run that
 counts: there are formulas and series of numbers in many texts that know nothing of each other."""
 SPEAKS: Final = rf"^(?:\p{{L}}{{3,}}|[{UNSPACED}])$"

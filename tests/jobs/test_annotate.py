@@ -128,3 +128,25 @@ def test_what_does_not_fit_in_a_table_is_named(odd: dict[str, object], tmp_path:
 def test_only_known_suffixes(source: str, tmp_path: Path) -> None:
     with pytest.raises(RecipeError, match=r"\.jsonl or \.parquet"):
         annotate(source, ["math"], str(tmp_path / "out.csv"))
+
+
+def test_leaks_are_found_in_samples_from_elsewhere(tmp_path: Path) -> None:
+    question = "Prove that there is no largest prime number, and explain each of your steps."
+    source, output = tmp_path / "in.jsonl", tmp_path / "out.jsonl"
+    rows = [
+        {"prompt": "Well?", "response": f"<think>{question}</think>Yes."},
+        {"prompt": "Well?", "response": f"<think>Hm.</think>{question}"},
+        {"prompt": question, "response": f"<think>{question}</think>{question}"},
+    ]
+    source.write_text("\n".join(map(json.dumps, rows)))
+    with pytest.raises(RecipeError, match="annotate: with --evaluation"):
+        annotate(str(source), ["leaks"], str(output))
+    for name, field, given in (("a", "question", "a.jsonl"), ("b", "problem", "b*.jsonl:problem")):
+        (tmp_path / f"{name}.jsonl").write_text(json.dumps({field: question}))
+        annotate(str(source), ["leaks"], str(output), [str(tmp_path / given)])
+        frame = pl.read_ndjson(output)
+        assert frame["leaks.reason"].to_list() == ["leaked_thinking", "leaked_answer", None]
+        assert frame["leaks.set"].to_list() == [name, name, None]
+        assert frame["leaks.run"].to_list() == [14, 14, 0]
+    with pytest.raises(RecipeError, match=r"b\.jsonl:1: has no text in the field 'question'"):
+        annotate(str(source), ["leaks"], str(output), [str(tmp_path / "b.jsonl")])

@@ -7,10 +7,11 @@ import pytest
 
 from filters.scorer import Response
 from filters.scorers import SCORERS, build_scorers
-from tests.filters.labelled.texts import HOSTILE, PROMPTS, Labelled, labelled
+from tests.filters.labelled.texts import HOSTILE, PROMPTS, QUESTIONS, Labelled, labelled
 
-OF_TEXT = ("control", "format", "language", "pii", "refusal", "repetition")
+OF_TEXT = ("control", "format", "language", "leaks", "pii", "refusal", "repetition")
 ALL = labelled()
+ALL_SCORERS = build_scorers(OF_TEXT, lambda: QUESTIONS)
 
 
 def test_there_are_enough() -> None:
@@ -21,7 +22,7 @@ def test_there_are_enough() -> None:
 
 @pytest.mark.parametrize("name", sorted({one.scorer for one in ALL}))
 def test_what_the_labels_say(name: str) -> None:
-    scorer = SCORERS[name]()
+    scorer = ALL_SCORERS[name]
     wrong: list[tuple[Labelled, str | None]] = []
     for one in ALL:
         if one.scorer == name and (reason := scorer(one.response).reason) != one.reason:
@@ -32,7 +33,7 @@ def test_what_the_labels_say(name: str) -> None:
 @pytest.mark.parametrize("kind", HOSTILE)
 def test_any_text_has_a_score_or_a_reason(kind: str) -> None:
     text = HOSTILE[kind]
-    for name, scorer in build_scorers(OF_TEXT).items():
+    for name, scorer in ALL_SCORERS.items():
         for response in (
             Response(PROMPTS["en"], text, text, "stop"),
             Response(text, None, text, "length"),
@@ -48,7 +49,7 @@ def noise(rng: random.Random) -> Iterator[str]:
 
 
 def test_noise_has_a_score() -> None:
-    for name, scorer in build_scorers(OF_TEXT).items():
+    for name, scorer in ALL_SCORERS.items():
         for text in noise(random.Random(0)):
             score = scorer(Response(text, text, text, "stop"))
             assert set(score.values) == set(SCORERS[name].fields)

@@ -62,6 +62,8 @@ ANSWERS = {
     "de": "Die Antwort ist also \\boxed{5}.", "fr": "La réponse est donc \\boxed{5}.",
     "es": "La respuesta es \\boxed{5}.", "ja": "したがって答えは \\boxed{5} です。",
 }  # fmt: skip
+QUESTIONS = {"exam": SENTENCES["questions"]}
+"""What `leaks` compares with."""
 CODE = "```python\ndef f(n):\n    return sum(k * k for k in range(n + 1))\nprint(f(10) % 7)\n```"
 FOREIGN = ("de", "fr", "es", "it", "pt", "ru", "ja", "ko", "zh")
 ZERO_WIDTH, SMALL_CYRILLIC = "\u200b", str.maketrans("aeiopcs", "аеіорсѕ")
@@ -81,7 +83,7 @@ class Labelled:
 def labelled() -> list[Labelled]:
     """All of them, always the same."""
     rng = random.Random(7)
-    parts = (_languages, _repetitions, _refusals, _controls, _piis, _by_hand)
+    parts = (_languages, _repetitions, _refusals, _controls, _piis, _by_hand, _leaks)
     return [one for part in parts for one in part(rng)]
 
 
@@ -229,3 +231,34 @@ def _piis(rng: random.Random) -> Iterator[Labelled]:
         yield Labelled("pii", "reasoning", response(text(rng, "en", "formula", count=40)), None)
         digits = " ".join(str(rng.randrange(10**9, 10**17)) for _ in range(10))
         yield Labelled("pii", "long numbers", response(f"The terms are {digits}."), None)
+
+
+def _leaks(rng: random.Random) -> Iterator[Labelled]:
+    def both(kind: str, sentence: str, *, is_leaked: bool = True) -> Iterator[Labelled]:
+        around = [text(rng, "en", "formula", count=15) for _ in range(3)]
+        in_thinking = response(f"{around[0]} {sentence} {around[1]}", around[2])
+        in_answer = response(around[0], f"{around[1]} {sentence} {around[2]}")
+        yield Labelled("leaks", kind, in_thinking, "leaked_thinking" if is_leaked else None)
+        yield Labelled("leaks", kind, in_answer, "leaked_answer" if is_leaked else None)
+
+    for question in SENTENCES["questions"]:
+        words = question.split(" ")
+        yield from both("verbatim", question)
+        yield from both("shouted", question.upper())
+        yield from both("full width", question.translate(FULL_WIDTH))
+        yield from both("other spaces", question.replace(" ", "\n  "))
+        yield from both("without marks", question.translate(str.maketrans("", "", ".,;?$，？")))
+        yield from both("style", question.replace("\\left", "").replace("\\sqrt", "\\,\\sqrt"))
+        if len(words) > 1:
+            yield from both("a part", " ".join(words[4:22]))
+            yield from both("a few words", " ".join(words[:8]), is_leaked=False)
+            every_third = [w if n % 3 else "perhaps" for n, w in enumerate(words)]
+            yield from both("other words", " ".join(every_third), is_leaked=False)
+        asked = Response(f"{question} Think first.", f"So: {question}", question, "stop")
+        yield Labelled("leaks", "asked for", asked, None)
+    for _ in range(40):
+        body = text(rng, "en", "formula", count=40)
+        yield Labelled("leaks", "reasoning", response(body), None)
+        yield Labelled(
+            "leaks", "in chinese", response(text(rng, "zh", count=40), language="zh"), None
+        )

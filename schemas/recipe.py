@@ -276,7 +276,8 @@ class Recipe(Part):
     leaves out."""
     decontaminate: tuple[EvaluationSet, ...] = ()
     """Evaluation sets that the prompts are compared with; rules then have `prompt.leaked` and what
-    goes with it. Without a rule that asks for them there is `decontaminated: not prompt.leaked`."""
+    goes with it. Without a rule that asks for them there is `decontaminated: not prompt.leaked`.
+    The scorer `leaks` compares samples with them."""
     choose: Choose = Choose()
     outputs: tuple[Output, ...] = Field(("sft",), min_length=1)
     """What the samples are drawn for, and so when a prompt has enough of them: `sft` needs

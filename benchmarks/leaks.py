@@ -74,7 +74,7 @@ def print_written(kind: str, questions: Sequence[str], rows: Sequence[Response])
     scorer.compare_with(lambda: {"evaluation": questions})
     scorer(rows[0])
     start = time.perf_counter()
-    flagged = sum(scorer(row).reason is not None for row in rows)
+    flagged = sum(score.reason is not None for score in scorer.many(rows))
     rate = len(rows) / (time.perf_counter() - start)
     print(
         f"{kind:28} {len(rows):6,} responses: {flagged / len(rows):8.2%} flagged at {rate:8,.0f}/s"
@@ -106,23 +106,7 @@ def read(path: Path, *fields: str) -> list[list[str]]:
     return [[row[field] for field in fields] for row in rows]
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--prompts", type=Path)
-    parser.add_argument("--field", default="question")
-    parser.add_argument("--answer", default="answer")
-    given = parser.parse_args()
-    if given.prompts:
-        pairs = read(given.prompts, given.field, given.answer)
-        texts = [question for question, _ in pairs]
-        half = len(pairs) // 2
-        for one, other in ((pairs[:half], pairs[half:]), (pairs[half:], pairs[:half])):
-            rows = [Response(question, None, answer, "stop") for question, answer in one]
-            print_written("answers of the other half", [question for question, _ in other], rows)
-    else:
-        texts = made(25_000, 0)
-    print_thinking(texts[: len(texts) // 5])
-    questions, prompts = texts[: len(texts) // 5], texts[len(texts) // 5 :]
+def print_prompts(questions: Sequence[str], prompts: Sequence[str]) -> None:
     start = time.perf_counter()
     index = Questions({"evaluation": questions})
     print(f"{len(questions):,} questions indexed in {time.perf_counter() - start:.2f} s")
@@ -154,6 +138,25 @@ def main() -> None:
         .iter_rows()
     ):
         print(f"  {share:.2f} {run:3} {text}")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--prompts", type=Path)
+    parser.add_argument("--field", default="question")
+    parser.add_argument("--answer", default="answer")
+    given = parser.parse_args()
+    if given.prompts:
+        pairs = read(given.prompts, given.field, given.answer)
+        texts = [question for question, _ in pairs]
+        half = len(pairs) // 2
+        for one, other in ((pairs[:half], pairs[half:]), (pairs[half:], pairs[:half])):
+            rows = [Response(question, None, answer, "stop") for question, answer in one]
+            print_written("answers, the other half", [question for question, _ in other], rows)
+    else:
+        texts = made(25_000, 0)
+    print_thinking(texts[: len(texts) // 5])
+    print_prompts(texts[: len(texts) // 5], texts[len(texts) // 5 :])
 
 
 if __name__ == "__main__":

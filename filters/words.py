@@ -129,7 +129,10 @@ def words(texts: pl.Series) -> pl.Series:
 
 def word_numbers(texts: pl.Series) -> Ragged:
     """A hash of each word, the same on every machine and for every version of a library."""
-    texts = _styled(texts)
+    return _of_styled(_styled(texts))
+
+
+def _of_styled(texts: pl.Series) -> Ragged:
     plain = _is_ascii(texts)
     if plain.all():
         return _of_bytes(texts)
@@ -159,7 +162,7 @@ def few_word_numbers(texts: Sequence[str]) -> Ragged:
     half a surrogate is no word."""
     plain = [_styled_text(text) for text in texts]
     if not all(text.isascii() for text in plain):
-        return _of_characters(pl.Series(plain, dtype=pl.String))
+        return _of_styled(pl.Series(plain, dtype=pl.String))
     return _of_ascii("".join(plain).encode(), starts_of(np.array([*map(len, plain)], np.int64)))
 
 
@@ -172,7 +175,8 @@ def _styled_text(text: str) -> str:
             text = pattern.sub(sign, text)
         text = ANY_STYLE.sub(lambda match: STYLE[match[0]], text)
     text = ANY_RULE.sub(" ", text)
-    return ANY_GROUP.sub(r"\1\2", ANY_GROUP.sub(r"\1\2", text)) if "," in text else text
+    grouped = "," in text and ANY_GROUP.search(text)
+    return ANY_GROUP.sub(r"\1\2", ANY_GROUP.sub(r"\1\2", text)) if grouped else text
 
 
 def _plain_character(match: re.Match[str]) -> str:

@@ -231,3 +231,20 @@ def test_questions_are_read_once_and_not_before_they_are_needed() -> None:
     scorer(Response("q", None, OTHER, "stop"))
     assert scorer.questions() is SETS
     assert len(reads) == 1
+
+
+def test_many_at_once_have_the_scores_of_each_alone() -> None:
+    noise = ["", OTHER, "数" * 99, "caf\u00e9 \ud800", "\u200b", LONG * 700, QUESTIONS[3]]
+    rng = random.Random(1)
+    rows = [
+        Response(
+            rng.choice(noise),
+            *(f"{rng.choice(noise)} {rng.choice([*noise, *QUESTIONS])}",) * 2,
+            "stop",
+        )
+        for _ in range(60)
+    ]
+    rows += [Response("What?", rng.choice(QUESTIONS), rng.choice(noise), "stop") for _ in range(60)]
+    assert INDEX.many(rows) == [INDEX(row) for row in rows]
+    assert len({score.reason for score in INDEX.many(rows)}) == 3
+    assert INDEX.many([]) == []

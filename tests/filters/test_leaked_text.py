@@ -96,6 +96,8 @@ def test_words_are_in_a_row_in_one_text() -> None:
 def test_the_longest_run_is_told() -> None:
     parts = LONG.split()
     told = comparing({"a": [" ".join(parts[:14])], "b": [" ".join(parts[20:40])]})
+    whole = score(comparing({"a": [LONG]}), LONG)
+    assert whole.values == {"run": 50, "set": "a", "text": " ".join(parts[:40])}
     found = score(told, f"{' '.join(parts[:14])} and {' '.join(parts[20:40])}")
     assert found.values == {"run": 20, "set": "b", "text": " ".join(parts[20:40])}
 
@@ -129,9 +131,11 @@ def test_what_many_questions_say_tells_nothing() -> None:
     many = [told.format(text) for text in QUESTIONS[:100]]
     assert says(LONG, *many) == 0
     assert says(many[3], *many) == len(words_of(QUESTIONS[3])) + 12, "but for what it ends with"
-    few = [told.format(text) for text in QUESTIONS[: most_sharing(100)]]
-    assert says(LONG, *few, *QUESTIONS[100:200]) == 50
+    most = most_sharing(100)
+    assert says(LONG, *many[:most], *QUESTIONS[most:100]) == 50
+    assert says(LONG, *many[: most + 1], *QUESTIONS[most + 1 : 100]) == 0
     assert says(LONG, *[LONG] * 200) == 50, "one that is asked many times is one"
+    assert says(LONG, f"{LONG} " * 20) == 50, "and so is one that says it many times"
 
 
 def test_in_scripts_without_spaces_characters_are_words() -> None:

@@ -11,7 +11,8 @@ from filters.scorers import SCORERS, build_scorers, scorers_of
 from schemas.errors import RecipeError
 from schemas.score import VERDICTS
 
-ALL = [scorer() for scorer in SCORERS.values()]
+QUESTIONS = {"set": ["What is the sum of all numbers from one to ten, and what is half of it?"]}
+ALL = [*build_scorers(SCORERS, lambda: QUESTIONS).values()]
 HOSTILE = [
     "",
     "\0",

@@ -141,8 +141,15 @@ def test_leaks_are_found_in_samples_from_elsewhere(tmp_path: Path) -> None:
     source.write_text("\n".join(map(json.dumps, rows)))
     with pytest.raises(RecipeError, match="annotate: with --evaluation"):
         annotate(str(source), ["leaks"], str(output))
-    for name, field, given in (("a", "question", "a.jsonl"), ("b", "problem", "b*.jsonl:problem")):
-        (tmp_path / f"{name}.jsonl").write_text(json.dumps({field: question}))
+    (tmp_path / "x:y").mkdir()
+    for name, field, given in (
+        ("a", "question", "a.jsonl"),
+        ("b", "problem", "b*.jsonl:problem"),
+        ("c", "question", "x:y/*.jsonl"),
+        ("d:e", "question", "d:e.jsonl"),
+    ):
+        folder = (tmp_path / given).parent
+        (folder / f"{name}.jsonl").write_text(json.dumps({field: question}))
         annotate(str(source), ["leaks"], str(output), [str(tmp_path / given)])
         frame = pl.read_ndjson(output)
         assert frame["leaks.reason"].to_list() == ["leaked_thinking", "leaked_answer", None]

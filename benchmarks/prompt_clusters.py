@@ -16,54 +16,49 @@ import numpy as np
 import polars as pl
 
 from benchmarks.made_texts import Texts
+from filters.duplicates import duplicates, kinds, same_texts
 from filters.near_duplicates import shingles
 from filters.packed import packed
 from infra.cluster import ray_cluster
 from infra.pool import Pool, PoolWriter
 from infra.spool import write_table
 from jobs.cluster_shuffle import shuffled, signed
-from jobs.clusters import TABLE, Clusters, clusters, duplicate_flags
-from schemas.arrow import CLUSTERS, PROMPTS
+from jobs.clusters import TABLE, Stored, clusters, near_duplicate_flags
+from schemas.arrow import CLUSTERS
 from schemas.identity import messages_json, prompt_id
-from schemas.recipe import PromptSource
 
-TEMPLATE = "{prompt}\n\nPlease reason step by step, and put your final answer within \\boxed{{}}."
-SOURCES = [PromptSource(path="p.jsonl", fields={"prompt": "q"}, template=TEMPLATE)]
 ROWS_PER_FILE = 50_000
 
 
 def made(count: int, words: int) -> pl.DataFrame:
-    """Prompts, in the columns that clusters are found by."""
+    """`prompt_id` and `text`."""
     stream = Texts(1)
-    texts = [stream.text(words) for _ in range(count * 85 // 100)]
-    texts += [stream.edited(text, 1 + number % 3 * 2) for number, text in enumerate(texts)]
-    chats = [
-        ({"role": "user", "content": TEMPLATE.format(prompt=" ".join(text))},)
-        for text in texts[:count]
-    ]
-    ids = [prompt_id(messages_json(chat)) for chat in chats]
-    schema = {name: pl.Schema(PROMPTS)[name] for name in ("prompt_id", "messages")}
-    frame = pl.DataFrame({"prompt_id": ids, "messages": [list(chat) for chat in chats]}, schema)
-    return frame.unique("prompt_id", maintain_order=True)
+    own = [stream.text(words) for _ in range(count * 85 // 100)]
+    own += [stream.edited(text, 1 + number % 3 * 2) for number, text in enumerate(own)]
+    texts = [" ".join(text) for text in own[:count]]
+    ids = [prompt_id(messages_json(({"role": "user", "content": text},))) for text in texts]
+    return pl.DataFrame({"prompt_id": ids, "text": texts}).unique("prompt_id", maintain_order=True)
 
 
-def find(pool: Pool, writer: PoolWriter, prompts: pl.DataFrame, what: str) -> Clusters:
+def find(pool: Pool, writer: PoolWriter, prompts: pl.DataFrame, what: str) -> None:
     """Finds and tells, and has the pool remember what is new."""
-    started = time.perf_counter()
-    found = clusters(pool, prompts, SOURCES)
-    seconds = time.perf_counter() - started
     references = pl.repeat("r", prompts.height, eager=True)
-    flags = duplicate_flags(found, references, pl.repeat(False, prompts.height, eager=True))
-    flagged_s = time.perf_counter() - started - seconds
+    started = time.perf_counter()
+    found = clusters(Stored(pool), prompts)
+    clustered_s = time.perf_counter() - started
+    order = pl.int_range(prompts.height, eager=True)
+    near = near_duplicate_flags(found, kinds(prompts["text"], references), order)
+    flagged_s = time.perf_counter() - started - clustered_s
+    exact = duplicates(same_texts(prompts["text"], references))
+    exact_s = time.perf_counter() - started - clustered_s - flagged_s
     print(
-        f"{what}: {seconds:.2f} s, {prompts.height / seconds:,.0f} prompts/s, "
-        f"{found.fresh.height:,} new; flags {flagged_s:.2f} s, "
-        f"{flags['prompt.duplicate'].sum():,} duplicates"
+        f"{what}: {clustered_s:.2f} s, {prompts.height / clustered_s:,.0f} prompts/s, "
+        f"{found.fresh.height:,} new; near-duplicates {flagged_s:.2f} s, {near.sum():,}; "
+        f"duplicates {exact_s:.2f} s, {exact.sum():,}"
     )
     for number, part in enumerate(found.fresh.iter_slices(ROWS_PER_FILE)):
         path = pool.folder(TABLE) / f"{what.replace(' ', '_')}-{number:06d}.parquet"
         writer.commit(TABLE, [write_table(path, part.to_arrow().cast(CLUSTERS))])
-    return found
 
 
 def by_ray(texts: pl.Series) -> None:
@@ -98,7 +93,7 @@ def main() -> None:
         stored = sum(file.bytes for file in pool.files(TABLE))
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**10
     print(f"{stored / prompts.height:,.0f} bytes a prompt are stored; {peak:,.0f} MB of memory")
-    by_ray(prompts["messages"].list.last().struct.field("content"))
+    by_ray(prompts["text"])
 
 
 if __name__ == "__main__":

@@ -50,8 +50,9 @@ def _candidates(ranked: pl.DataFrame, least: float) -> tuple[Rows, Rows]:
         first, second = first.filter(own), second.filter(own)
         near = pl.Series(alikeness(first[SIGNATURE], second[SIGNATURE]) >= least)
         found.append((first["index"].filter(near), second["index"].filter(near)))
-    left, right = (pl.concat(side) for side in zip(*found, strict=True))
-    return left.to_numpy().astype(np.int64), right.to_numpy().astype(np.int64)
+    sides = [pl.concat(side).to_numpy().astype(np.int64) for side in zip(*found, strict=True)]
+    order = np.lexsort(sides[::-1])  # prompt by prompt, so that a text is read about once
+    return sides[0][order], sides[1][order]
 
 
 def _compared(

@@ -7,7 +7,7 @@ shingles themselves. So clusters depend on the texts alone, not on their order o
 they came. Measured: docs/benchmarks.md; why no library: docs/decisions/0015.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final
 
 import numpy as np
@@ -99,52 +99,81 @@ def clustered(keys: Bands, sets_of: SetsOf, known: Positions | None = None) -> P
     """
     old = np.empty(0, np.int64) if known is None else known
     labels = np.concatenate([old, np.arange(len(old), len(keys))])
-    return _Clustering(keys, sets_of, len(old), labels).run(_buckets(keys, len(old)))
+    by_band = [bucketed(band, np.arange(len(keys)), len(old)) for band in keys.T]
+    return _Clustering(keys, sets_of, len(old), labels, _crowded(keys, by_band)).run(by_band)
 
 
 def clustered_in_buckets(keys: Bands, sets_of: SetsOf, buckets: Ragged, old: int) -> Positions:
     """The same of rows that nothing is known of, by these of their buckets alone: rows that share a
     band, ascending. What all buckets connect, each on its own and wherever, is what `clustered`
     finds."""
-    return _Clustering(keys, sets_of, old, np.arange(len(keys))).run(buckets)
+    return _Clustering(keys, sets_of, old, np.arange(len(keys))).run([buckets])
 
 
 class _Clustering:
-    def __init__(self, keys: Bands, sets_of: SetsOf, old: int, labels: Positions) -> None:
+    def __init__(
+        self,
+        keys: Bands,
+        sets_of: SetsOf,
+        old: int,
+        labels: Positions,
+        crowded: npt.NDArray[np.bool_] | None = None,
+    ) -> None:
+        """`crowded`, `(rows, BANDS)`: whose bucket of a band is a crowd, where all buckets are
+        known; then no pair is compared in two of them."""
         self._keys = keys
         self._sets_of = sets_of
         self._old = old
         self._labels = labels
+        self._crowded = crowded
         self._waiting: list[tuple[Positions, Positions]] = []
         self._pairs = 0
 
-    def run(self, buckets: Ragged) -> Positions:
-        """The labels, once all candidates are compared."""
-        if not len(buckets.flat):
-            return self._labels
+    def run(self, by_band: Sequence[Ragged]) -> Positions:
+        """The labels, once all candidates of these buckets are compared."""
         # Most buckets hold what is all similar to their first: one comparison each is enough.
-        firsts = buckets.starts[:-1]
-        self._compare(np.repeat(buckets.flat[firsts], buckets.lengths), buckets.flat)
-        own = self._labels[buckets.flat]
-        mixed = np.logical_or.reduceat(own != np.repeat(own[firsts], buckets.lengths), firsts)
-        for number in np.flatnonzero(mixed):
-            self._compare_later(buckets.flat[buckets.starts[number] : buckets.starts[number + 1]])
+        rows = np.concatenate([np.empty(0, np.int64), *(own.flat for own in by_band)])
+        firsts = np.concatenate([np.empty(0, np.int64), *map(_firsts, by_band)])
+        self._compare(firsts, rows)
+        for band, buckets in enumerate(by_band):
+            for number in np.flatnonzero(self._is_mixed(buckets)):
+                own = buckets.flat[buckets.starts[number] : buckets.starts[number + 1]]
+                self._compare_later(own, band)
         self._compare_waiting()
         return self._labels
 
-    def _compare_later(self, rows: Positions) -> None:
+    def _is_mixed(self, buckets: Ragged) -> npt.NDArray[np.bool_]:
+        """Whether a bucket is not all connected."""
+        if not len(buckets.flat):
+            return np.empty(0, bool)
+        apart = self._labels[buckets.flat] != self._labels[_firsts(buckets)]
+        mixed: npt.NDArray[np.bool_] = np.logical_or.reduceat(apart, buckets.starts[:-1])
+        return mixed
+
+    def _compare_later(self, rows: Positions, band: int) -> None:
         """Those of a bucket that are not connected yet; all were compared with the first one."""
         for position in range(1, len(rows) - 1):
             row, others = rows[position], rows[position + 1 :]
             others = others[self._labels[others] != self._labels[row]]
-            if len(rows) > CROWD:
-                in_common = (self._keys[others] == self._keys[row]).sum(axis=1)
-                others = others[in_common >= CROWD_BANDS]
+            others = others[self._is_due(row, others, band, crowd=len(rows) > CROWD)]
             if len(others):
                 self._waiting.append((np.full(len(others), row), others))
                 self._pairs += len(others)
             if self._pairs >= PAIRS_AT_ONCE:
                 self._compare_waiting()
+
+    def _is_due(
+        self, row: np.int64, others: Positions, band: int, *, crowd: bool
+    ) -> npt.NDArray[np.bool_]:
+        """Whether the pairs are compared in this bucket: in the first one that does not have to
+        pass them over."""
+        common = self._keys[others] == self._keys[row]
+        often = common.sum(axis=1) >= CROWD_BANDS
+        if self._crowded is None:
+            return often if crowd else np.ones(len(others), bool)
+        common &= often[:, None] | ~self._crowded[row]
+        due: npt.NDArray[np.bool_] = common[:, band] & ~common[:, :band].any(axis=1)
+        return due
 
     def _compare_waiting(self) -> None:
         if self._waiting:
@@ -161,11 +190,26 @@ class _Clustering:
             self._labels = joined(self._labels, left[similar], right[similar])
 
 
-def _buckets(keys: Bands, old: int) -> Ragged:
-    """Rows that share a band, ascending; only those of which one is new."""
-    found = [bucketed(band, np.arange(len(band)), old) for band in keys.T]
-    lengths = np.concatenate([buckets.lengths for buckets in found])
-    return Ragged(np.concatenate([buckets.flat for buckets in found]), starts_of(lengths))
+def _firsts(buckets: Ragged) -> Positions:
+    """The first row of the bucket of each."""
+    return np.repeat(buckets.flat[buckets.starts[:-1]], buckets.lengths)
+
+
+def _crowded(keys: Bands, by_band: Sequence[Ragged]) -> npt.NDArray[np.bool_]:
+    found = np.zeros(keys.shape, bool)
+    for band, buckets in enumerate(by_band):
+        found[buckets.flat, band] = np.repeat(buckets.lengths > CROWD, buckets.lengths)
+    return found
+
+
+def shared_bands(keys: Bands) -> npt.NDArray[np.uint32]:
+    """Of each row the bands that others have too, as bits."""
+    found: npt.NDArray[np.uint32] = np.zeros(len(keys), np.uint32)
+    for number, band in enumerate(keys.T):
+        _, places, counts = np.unique(band, return_inverse=True, return_counts=True)
+        several = (counts[places] > 1) & (band != 0)
+        found |= several.astype(np.uint32) << np.uint32(number)
+    return found
 
 
 def bucketed(band: Numbers, rows: Positions, old: int) -> Ragged:

@@ -88,7 +88,9 @@ def compile_expression(text: str, columns: Mapping[str, pl.DataType], where: str
         if column not in columns:
             near = get_close_matches(column, columns, n=1)
             hint = f"did you mean {near[0]!r}? " if near else ""
-            if column in LEAK_COLUMNS:
+            if column in OF_PROMPTS_ALONE and not where.startswith("keep."):
+                hint = "it is known of a prompt before anything is drawn: ask for it in `keep`. "
+            elif column in LEAK_COLUMNS:
                 hint = "name evaluation sets in `decontaminate` first. "
             raise RecipeError(
                 f"{where}: {text!r} uses the column {column!r}, which is not there; {hint}"

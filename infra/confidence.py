@@ -7,9 +7,10 @@ comes with every sample.
 """
 
 from array import array
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
+import numpy.typing as npt
 
 WINDOW: Final = 1024
 """Tokens. DeepConf names 1,024 and 2,048; with the smaller one more samples are longer than that,
@@ -26,10 +27,17 @@ def lowest_and_tail(
     if len(logprobs) <= window:
         return mean, mean
     # From the end, or what is not known at the beginning would reach the last window.
-    sums = np.cumsum(np.frombuffer(logprobs, np.float32)[::-1], dtype=np.float64)
-    sums = np.insert(sums, 0, 0.0)
-    means = (sums[window:] - sums[:-window]) / window
+    values = np.frombuffer(logprobs, np.float32)[::-1]
+    never = np.isneginf(values)  # as of a tag that was forced
+    means = _sums(np.where(never, 0, values), window) / window
+    means[_sums(never, window) > 0] = -np.inf
     return _known(means.min()), _known(means[0])
+
+
+def _sums(values: npt.NDArray[Any], window: int) -> npt.NDArray[np.float64]:
+    """Of each window."""
+    sums = np.insert(np.cumsum(values, dtype=np.float64), 0, 0.0)
+    return sums[window:] - sums[:-window]
 
 
 def _known(mean: np.float64) -> float | None:

@@ -8,11 +8,10 @@ import logging
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import polars as pl
 import pyarrow as pa
 
-from filters.near_duplicates import Bands, bucketed, clustered_in_buckets, joined, shingles
+from filters.near_duplicates import bucketed, clustered_in_buckets, joined, shared_bands, shingles
 from filters.packed import packed, unpacked_bands, unpacked_shingles
 from filters.words import Positions
 
@@ -49,7 +48,7 @@ def shuffled(rows: pl.DataFrame, known: Positions) -> Positions:
     have clusters already: `known`, the least row of each."""
     keys = unpacked_bands(rows["bands"])
     labels: Positions = np.concatenate([known, np.arange(len(known), rows.height)])
-    shared = _shared(keys)
+    shared = shared_bands(keys)
     mine = (
         rows.with_columns(shared=pl.Series(shared))
         .with_row_index("row")
@@ -67,16 +66,6 @@ def shuffled(rows: pl.DataFrame, known: Positions) -> Positions:
     for edges in found.iter_batches(batch_size=None, batch_format="numpy"):
         labels = joined(labels, edges["left"], edges["right"])
     return labels
-
-
-def _shared(keys: Bands) -> npt.NDArray[np.uint32]:
-    """Of each row the bands that others have too, as bits."""
-    found: npt.NDArray[np.uint32] = np.zeros(len(keys), np.uint32)
-    for number, band in enumerate(keys.T):
-        _, places, counts = np.unique(band, return_inverse=True, return_counts=True)
-        several = (counts[places] > 1) & (band != 0)
-        found |= several.astype(np.uint32) << np.uint32(number)
-    return found
 
 
 def _spread(batch: pa.Table, parts: int) -> pa.Table:

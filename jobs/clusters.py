@@ -14,17 +14,15 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
-from filters.duplicates import DUPLICATE_COLUMNS, duplicates
-from filters.near_duplicates import Bands, clustered, shingles
+from filters.duplicates import apart_by_kind, near_duplicates
+from filters.near_duplicates import Bands, clustered, shared_bands, shingles
 from filters.packed import packed, unpacked_bands, unpacked_shingles
-from filters.words import Positions, Ragged
+from filters.words import Numbers, Positions, Ragged
 from infra.cluster import ray_cluster
 from infra.data_file import DataFile
 from infra.pool import Pool, reading
 from jobs.cluster_shuffle import shuffled, signed
-from jobs.questions import questions
 from schemas.arrow import CLUSTERS
-from schemas.recipe import PromptSource
 
 TABLE = "clusters"
 HASHED_AT_ONCE = 50_000
@@ -54,7 +52,7 @@ class Stored:
         return found.with_row_index("seen")
 
     def shingles(self, prompt_ids: pl.Series) -> pl.DataFrame:
-        """`prompt_id` and `shingles` of these, in the same order."""
+        """`prompt_id` and `shingles` of these, in the order of `seen`."""
         own = pl.col("prompt_id").is_in(prompt_ids.implode())
         with reading(self.pool):
             rows = self.pool.scan(TABLE, without=self.without).filter(own)
@@ -66,41 +64,25 @@ class Clusters:
     """A list's prompts in the clusters of its pool."""
 
     prompts: pl.DataFrame
-    """`prompt_id`, `cluster`, `bands`, and `seen`: which one the pool came to know first; null for
-    those that it does not know yet."""
+    """`prompt_id`, `cluster`, `bands`, and `seen`; null for those that the table does not have."""
     fresh: pl.DataFrame
     """Rows of the table for these."""
     stored: Stored
-    files: Sequence[DataFile]
-    """Of the table, before it was read."""
-
-    @property
-    def is_still_true(self) -> bool:
-        """Whether no other clusters were added since."""
-        return self.files == self.stored.pool.files(TABLE)
 
 
-def clusters(
-    pool: Pool,
-    prompts: pl.DataFrame,
-    sources: Sequence[PromptSource],
-    *,
-    drop_damaged: bool = False,
-) -> Clusters:
-    """Which cluster each prompt is in. `prompts` has `prompt_id` and `messages`; the templates of
-    `sources` are no part of what they say. StoreError for a damaged file, if those are not
-    dropped."""
-    files = pool.files(TABLE)
-    stored = Stored(pool, pool.damaged(TABLE) if drop_damaged else ())
+def clusters(stored: Stored, prompts: pl.DataFrame) -> Clusters:
+    """Which cluster each prompt is in. `prompts` has `prompt_id` and `text`, what it says.
+    StoreError for a damaged file that is not given up."""
     seen = stored.narrow()
     unseen = prompts.join(seen, on="prompt_id", how="anti").sort("prompt_id")
-    texts = questions(unseen["messages"], sources)
-    with _means(len(texts)) as (sign, find):
-        fresh = unseen.select("prompt_id").hstack(sign(texts))
-        alike = seen.filter(
-            _shares_a_band(unpacked_bands(seen["bands"]), unpacked_bands(fresh["bands"]))
+    with _means(unseen.height) as (sign, find):
+        fresh = unseen.select("prompt_id").hstack(sign(unseen["text"]))
+        near = _shares_a_band(unpacked_bands(seen["bands"]), unpacked_bands(fresh["bands"]))
+        began = pl.col("seen").min().over("cluster")
+        alike = seen.with_columns(began=began).filter(near).sort("began", "seen").drop("began")
+        known = alike.join(
+            stored.shingles(alike["prompt_id"]), on="prompt_id", how="left", maintain_order="left"
         )
-        known = alike.hstack(stored.shingles(alike["prompt_id"]).select("shingles"))
         packs = [part.select("bands", "shingles") for part in (known, fresh)]
         labels = pl.Series(find(pl.concat(packs), _firsts(alike["cluster"])))
     names = pl.concat([alike["cluster"], fresh["prompt_id"]])
@@ -109,28 +91,23 @@ def clusters(
     own = prompts.select("prompt_id").join(
         pl.concat([seen, narrow]), on="prompt_id", how="left", maintain_order="left"
     )
-    return Clusters(own, fresh.select(CLUSTERS.names), stored, files)
+    return Clusters(own, fresh.select(CLUSTERS.names), stored)
 
 
-def duplicate_flags(found: Clusters, references: pl.Series, put_back: pl.Series) -> pl.DataFrame:
-    """`DUPLICATE_COLUMNS` of the list's prompts, in their order. The one that the pool came to know
-    first is no duplicate; those that are `put_back` come last, since nothing is drawn for them."""
-    rows = found.prompts.with_row_index().with_columns(
-        pl.Series("reference", references), pl.Series("put_back", put_back)
-    )
-    several = rows.filter(pl.col("cluster").is_duplicated()).sort(
-        "put_back", "seen", "prompt_id", nulls_last=True
-    )
-    known = several.filter(pl.col("seen").is_not_null())["prompt_id"]
+def near_duplicate_flags(found: Clusters, kinds: Numbers, order: pl.Series) -> pl.Series:
+    """`prompt.near_duplicate` of the list's prompts, of which those that come first in `order` (row
+    numbers) are none. `kinds` are those of `filters.duplicates`."""
+    keys = apart_by_kind(unpacked_bands(found.prompts["bands"]), kinds)
+    several = order.filter(pl.Series(shared_bands(keys)[order.to_numpy()] > 0))
+    rows = found.prompts[several.to_list()]
+    known = rows.filter(pl.col("seen").is_not_null())["prompt_id"]
     own = pl.concat([found.stored.shingles(known), found.fresh.select("prompt_id", "shingles")])
-    sets = several.join(own, on="prompt_id", how="left", maintain_order="left")["shingles"]
-    flags = duplicates(
-        several["reference"], unpacked_bands(several["bands"]), unpacked_shingles(sets)
-    )
-    flagged = rows.join(
-        several.select("index").with_columns(flags.get_columns()), on="index", how="left"
-    )
-    return flagged.sort("index").select(pl.col(name).fill_null(False) for name in DUPLICATE_COLUMNS)
+    packs = rows.join(own, on="prompt_id", how="left", maintain_order="left")["shingles"]
+    sets = unpacked_shingles(packs)
+    near = near_duplicates(keys[several.to_numpy()], sets.take)
+    flags = np.zeros(found.prompts.height, bool)
+    flags[several.to_numpy()] = near.to_numpy()
+    return pl.Series(flags)
 
 
 def _signed(texts: pl.Series) -> pl.DataFrame:

@@ -7,12 +7,13 @@ import polars as pl
 from infra.pool import reading
 from infra.spool import write_table
 from jobs.actors import get
-from jobs.clusters import TABLE, clusters
+from jobs.clusters import TABLE
 from jobs.prompt_copy import keep_prompts
 from jobs.prompts import PromptList
 from jobs.recipe import Job
 from jobs.survey import POOL_KEY
 from schemas.arrow import TABLES
+from schemas.errors import BusyError
 
 PROMPTS_PER_FILE = 4096
 
@@ -21,26 +22,30 @@ def add_prompts(job: Job, prompts: PromptList, coordinator: Any, prefix: str) ->
     """Commits the prompts that are new, and how many they are; keeps the list for the next start.
 
     `prefix` begins the names of new files, and is used once. OSError where the store cannot be
-    written.
+    written, BusyError where another run has changed what the list was compared with.
     """
-    key = list(POOL_KEY)
-    with reading(job.pool):
-        seen = job.pool.scan("prompts").select(key).collect()
-    fresh = prompts.frame.join(seen, on=key, how="anti", nulls_equal=True)
+    fresh = _not_in(job, "prompts", prompts.frame, list(POOL_KEY))
+    found = prompts.clusters
+    of_clusters = (
+        pl.DataFrame() if found is None else _not_in(job, TABLE, found.fresh, ["prompt_id"])
+    )
+    moved = [t for t, files in prompts.compared_with.items() if job.pool.files(t) != files]
+    if moved and fresh.height + of_clusters.height:
+        raise BusyError(
+            f"pool {job.recipe.pool}: another run has changed its {' and '.join(moved)} since this "
+            "one looked for duplicates there; run it again"
+        )
     _commit(job, coordinator, "prompts", fresh, prefix)
-    _commit(job, coordinator, TABLE, _fresh_clusters(job, prompts), prefix)
+    _commit(job, coordinator, TABLE, of_clusters, prefix)
     keep_prompts(job, prompts)
     return fresh.height
 
 
-def _fresh_clusters(job: Job, prompts: PromptList) -> pl.DataFrame:
-    """Looked for again if another run has added some since, before this one could write."""
-    found = prompts.clusters
-    if found is None:
-        return pl.DataFrame()
-    if not found.is_still_true:
-        found = clusters(job.pool, prompts.with_left_out.frame, job.recipe.prompts)
-    return found.fresh
+def _not_in(job: Job, table: str, rows: pl.DataFrame, key: list[str]) -> pl.DataFrame:
+    """Those that the table does not have."""
+    with reading(job.pool):
+        seen = job.pool.scan(table).select(key).collect()
+    return rows.join(seen, on=key, how="anti", nulls_equal=True)
 
 
 def _commit(job: Job, coordinator: Any, table: str, rows: pl.DataFrame, prefix: str) -> None:

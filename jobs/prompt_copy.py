@@ -24,12 +24,12 @@ DROPPED = "stillhouse.dropped"
 def load_prompts(job: Job, *, drop_damaged: bool = False) -> PromptList:
     """The recipe's prompts: from the copy if it is of these files, this recipe and this code, else
     from the files. RecipeError as `read_prompts`; StoreError where a rule asks for duplicates, and
-    a file with clusters is damaged and not dropped."""
+    a file of the pool is damaged and not dropped. What is dropped has to be found anew."""
     origin = _origin(job)
     path = job.store.path(_key(job))
     try:
         about = pl.read_parquet_metadata(path)
-        if origin is not None and about.get(ORIGIN) == origin:
+        if origin is not None and about.get(ORIGIN) == origin and not drop_damaged:
             return _from_copy(pl.read_parquet(path, glob=False), json.loads(about[DROPPED]))
     except (OSError, pl.exceptions.PolarsError):
         pass  # not there, or torn: it is only a copy

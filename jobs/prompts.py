@@ -2,12 +2,13 @@
 
 import json
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 import polars as pl
 
+from infra.data_file import DataFile
 from infra.rows import Row, find_files, read_rows
 from jobs.clusters import Clusters
 from schemas.arrow import PROMPTS
@@ -34,7 +35,9 @@ class PromptList:
     `filters.leaks` and `filters.duplicates`, as far as they are known, and `reason`. No rows and no
     columns where there are no such rules."""
     clusters: Clusters | None = None
-    """Where a rule asks for duplicates, and these were looked for just now."""
+    """Where a rule asks for near-duplicates, and these were looked for just now."""
+    compared_with: Mapping[str, Sequence[DataFile]] = field(default_factory=dict)
+    """Files of the pool's tables, where a rule rests on them and was just asked."""
 
     @property
     def left_out_counts(self) -> dict[str, int]:

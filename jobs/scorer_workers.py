@@ -1,7 +1,7 @@
 """The scorer workers of a run: as many as there is room for, replaced when they die."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from infra.revision import code_digest
@@ -51,7 +51,9 @@ class ScorerWorkers:
         while len(self._workers) < wanted:
             self._start()
         while len(self._workers) > wanted:
-            self._end(next(reversed(self._workers)))
+            name = next(reversed(self._workers))
+            _close([self._workers[name]])
+            self._end(name)
 
     def _start(self) -> None:
         name = f"s{self._started}"
@@ -99,14 +101,21 @@ class ScorerWorkers:
         self.fit()
 
     def stop(self) -> None:
-        """Ends them, and what they have started: sandboxes leave traces outside of processes."""
+        """Ends them, and what they have started."""
         import ray
 
-        closing = [worker.close.remote() for worker in self._workers.values()]
-        if closing:
-            ray.wait(closing, num_returns=len(closing), timeout=CLOSE_S)
+        _close([*self._workers.values()])
         for worker in self._workers.values():
             ray.kill(worker)
+
+
+def _close(workers: Sequence[Any]) -> None:
+    """They end what they have started: sandboxes leave traces outside of processes."""
+    import ray
+
+    closing = [worker.close.remote() for worker in workers]
+    if closing:
+        ray.wait(closing, num_returns=len(closing), timeout=CLOSE_S)
 
 
 def _room() -> int:

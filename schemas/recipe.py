@@ -272,8 +272,8 @@ class Recipe(Part):
     """Scorers by domain; `*` is for all of them."""
     keep: dict[str, str] = {"finished": "format.complete"}
     """Named rules: a sample is kept if all are true. A rule that is null is `undecided`. Nothing is
-    drawn for a prompt that a rule about `prompt.duplicate`, `prompt.conflicting_reference` or leaks
-    leaves out."""
+    drawn for a prompt that a rule about `prompt.duplicate`, `prompt.near_duplicate`,
+    `prompt.conflicting_reference` or leaks leaves out."""
     decontaminate: tuple[EvaluationSet, ...] = ()
     """Evaluation sets that the prompts are compared with; rules then have `prompt.leaked` and what
     goes with it. Without a rule that asks for them there is `decontaminated: not prompt.leaked`.

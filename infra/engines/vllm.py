@@ -223,7 +223,7 @@ class VllmEngine:
         text = self._tokenizer.decode(token_ids, skip_special_tokens=True)
         if rest.finish_reason == "stop" and rest.stop_reason is not None:
             text = text[: text.rfind(rest.stop_reason)] if rest.stop_reason in text else text
-        mean = None
+        mean = None if rest.token_ids else begun.mean_logprob
         if begun.mean_logprob is not None and rest.mean_logprob is not None:
             total = begun.mean_logprob * len(begun.token_ids)
             total += rest.mean_logprob * len(rest.token_ids)

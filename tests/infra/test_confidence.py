@@ -44,3 +44,13 @@ def test_a_long_sample_with_one_bad_place() -> None:
     lowest, tail = lowest_and_tail(logprobs, None, 1024)
     assert lowest == pytest.approx(-(924 * 0.1 + 100 * 5) / 1024)
     assert tail == pytest.approx(-0.1)
+
+
+@pytest.mark.parametrize("at", [0, 50, 99])
+def test_a_token_that_could_not_be_is_told_wherever_it_stands(at: int) -> None:
+    """As of a tag that was forced."""
+    logprobs = array("f", [-0.5]) * 100
+    logprobs[at] = -math.inf
+    lowest, tail = lowest_and_tail(logprobs, -math.inf, 10)
+    assert lowest == -math.inf
+    assert tail == (-math.inf if at >= 90 else pytest.approx(-0.5))

@@ -184,6 +184,17 @@ def gone_on_to(
     return tiny.wait(tiny.engine.generate(f"on-{prompt}-{upto}", rendered, sampling, 1, begun))
 
 
+def test_a_piece_without_tokens_takes_nothing_away(tiny: EngineInThread, tmp_path: Path) -> None:
+    """It was interrupted before its first token, and is handed over again."""
+    prompt = questions(1)[0]
+    first = gone_on_to(tiny, None, prompt, 10)
+    nothing = replace(first, text="", token_ids=(), token_logprobs=array("f"), mean_logprob=None)
+    joined = tiny.engine._joined(begun_of(first), nothing)
+    assert (joined.token_ids, joined.mean_logprob) == (first.token_ids, first.mean_logprob)
+    whole = gone_on_to(tiny, handed_over(joined, tmp_path), prompt, 20)
+    assert whole.mean_logprob == pytest.approx(fmean(whole.token_logprobs), abs=1e-5)
+
+
 def test_a_sample_in_pieces_is_as_sure_as_one_in_one_go(
     tiny: EngineInThread, tmp_path: Path
 ) -> None:

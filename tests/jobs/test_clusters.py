@@ -1,8 +1,8 @@
 """Clusters of prompts: what the pool remembers of them, and what follows for a list."""
 
-import shutil
 from pathlib import Path
 
+import numpy as np
 import polars as pl
 import pytest
 from hypothesis import given, settings
@@ -13,29 +13,19 @@ from filters.near_duplicates import bands, clustered, shingles
 from filters.words import Ragged
 from infra.pool import Pool, PoolWriter
 from infra.spool import write_table
-from jobs.clusters import TABLE, Clusters, clusters, duplicate_flags
-from schemas.arrow import CLUSTERS, PROMPTS
+from jobs.clusters import TABLE, Clusters, Stored, clusters, near_duplicate_flags
+from schemas.arrow import CLUSTERS
 from schemas.errors import StoreError
 from schemas.identity import messages_json, prompt_id
-from schemas.recipe import PromptSource
 
-SOURCES = [PromptSource(path="p.jsonl", fields={"prompt": "q"}, template="{prompt} Think first.")]
 MADE = Texts(5)
 ORIGINALS = [" ".join(MADE.text(60)) for _ in range(6)]
 NEAR = [f"{text} again and again" for text in ORIGINALS]
 TEXTS = [*ORIGINALS, *NEAR, *(text.upper() for text in ORIGINALS)]
 
 
-def prompts(texts: list[str], references: list[str] | None = None) -> pl.DataFrame:
-    """Columns of the prompts table, in the order of the texts."""
-    rows = []
-    for number, text in enumerate(texts):
-        messages = [{"role": "user", "content": f"{text} Think first."}]
-        reference = "r" if references is None else references[number]
-        identity = prompt_id(messages_json(tuple(messages)))
-        rows.append({"prompt_id": identity, "messages": messages, "reference_id": reference})
-    schema = {name: pl.Schema(PROMPTS)[name] for name in ("prompt_id", "messages", "reference_id")}
-    return pl.DataFrame(rows, schema)
+def ids(texts: list[str]) -> list[str]:
+    return [prompt_id(messages_json(({"role": "user", "content": text},))) for text in texts]
 
 
 class Known:
@@ -47,7 +37,8 @@ class Known:
         self._files = 0
 
     def find(self, texts: list[str]) -> Clusters:
-        return clusters(self.pool, prompts(texts), SOURCES)
+        prompts = pl.DataFrame({"prompt_id": ids(texts), "text": texts})
+        return clusters(Stored(self.pool), prompts)
 
     def add(self, texts: list[str]) -> Clusters:
         """Finds, and has the pool remember it."""
@@ -58,8 +49,10 @@ class Known:
             self._writer.commit(TABLE, [write_table(path, found.fresh.to_arrow().cast(CLUSTERS))])
         return found
 
-    def flags(self, texts: list[str], references: list[str], put_back: list[bool]) -> pl.DataFrame:
-        return duplicate_flags(self.find(texts), pl.Series(references), pl.Series(put_back))
+    def near(self, texts: list[str], kinds: list[int], order: list[int]) -> list[bool]:
+        found = self.find(texts)
+        numbers = np.array(kinds, np.uint64)
+        return near_duplicate_flags(found, numbers, pl.Series(order)).to_list()
 
 
 @pytest.fixture
@@ -69,10 +62,6 @@ def known(tmp_path: Path) -> Known:
 
 def names(found: Clusters) -> list[str]:
     return found.prompts["cluster"].to_list()
-
-
-def ids(texts: list[str]) -> list[str]:
-    return prompts(texts)["prompt_id"].to_list()
 
 
 def test_a_cluster_is_named_by_the_prompt_that_it_began_with(known: Known) -> None:
@@ -105,8 +94,7 @@ def test_no_text_is_hashed_twice(known: Known, monkeypatch: pytest.MonkeyPatch) 
         return shingles(texts)
 
     monkeypatch.setattr("jobs.clusters.shingles", noting)
-    flags = known.flags(TEXTS, ["r"] * 18, [False] * 18)
-    assert flags["prompt.duplicate"].sum() == 12
+    assert sum(known.near(TEXTS, [1] * 18, [*range(18)])) == 12
     assert hashed == []
     assert known.find([*TEXTS, "one more"]).fresh.height == 1
     assert hashed == ["one more"]
@@ -121,7 +109,6 @@ def test_nobody_is_ever_moved_and_all_of_a_kind_stay_together(
     told: dict[str, str] = {}
     for texts in lists:
         found = dict(known.add(texts).prompts.select("prompt_id", "cluster").iter_rows())
-        assert found.items() <= (told | found).items()
         assert all(told.get(prompt, cluster) == cluster for prompt, cluster in found.items())
         told |= found
     kinds: dict[str, set[str]] = {}
@@ -141,44 +128,63 @@ def test_what_connects_two_clusters_joins_the_older(known: Known) -> None:
     assert names(known.add([older, newer, between])) == [*ids([older, newer]), *ids([older])]
 
 
-def test_the_one_that_the_pool_knew_first_is_no_duplicate(known: Known) -> None:
-    known.add(NEAR)
-    flags = known.flags([*ORIGINALS, *NEAR], ["r"] * 12, [False] * 12)
-    assert flags["prompt.duplicate"].to_list() == [True] * 6 + [False] * 6
-    put_back = [False] * 6 + [True] * 3 + [False] * 3
-    flags = known.flags([*ORIGINALS, *NEAR], ["r"] * 12, put_back)
-    assert flags["prompt.duplicate"].to_list() == [False] * 3 + [True] * 6 + [False] * 3
-    alone = known.flags(ORIGINALS, ["r"] * 6, [False] * 6)
-    assert not alone["prompt.duplicate"].any(), "what is not in the list makes no duplicates"
+def test_an_older_cluster_is_the_one_that_began_first(known: Known) -> None:
+    """Whoever of it is alike, and whoever else is looked at."""
+    words = MADE.text(120)
+    older = " ".join(words)
+    of_older = " ".join([*words[:-10], *MADE.text(10)])
+    newer = " ".join([*MADE.text(20), *of_older.split()[20:]])
+    between = " ".join([*of_older.split()[:12], *newer.split()[12:]])
+    known.add([older])
+    known.add([newer])
+    known.add([of_older])
+    assert names(known.find([older, newer, of_older])) == ids([older, newer, older])
+    assert names(known.find([between])) == names(known.find([between, f"{older} again"]))[:1]
+    assert names(known.find([between])) == ids([older])
 
 
-def test_conflicts_are_told_in_the_order_of_the_list(known: Known) -> None:
-    texts = [ORIGINALS[0], ORIGINALS[1], ORIGINALS[0].upper(), NEAR[0]]
-    flags = known.flags(texts, ["a", "a", "b", "c"], [False] * 4)
-    assert flags["prompt.conflicting_reference"].to_list() == [True, False, True, False]
-    assert flags["prompt.duplicate"].to_list() == [False] * 4
+@pytest.mark.parametrize("remembered", [0, 6, 18])
+def test_the_first_in_order_is_no_duplicate(known: Known, remembered: int) -> None:
+    if remembered:
+        known.add(TEXTS[:remembered])
+    assert known.near(TEXTS, [1] * 18, [*range(18)]) == [False] * 6 + [True] * 12
+    assert known.near(TEXTS, [1] * 18, [*range(17, -1, -1)]) == [True] * 12 + [False] * 6
+    kinds = [1] * 6 + [2] * 6 + [1] * 6
+    assert known.near(TEXTS, kinds, [*range(18)]) == [False] * 12 + [True] * 6
+
+
+def test_what_is_in_two_clusters_is_alike_all_the_same(known: Known) -> None:
+    words = MADE.text(120)
+    older = " ".join(words)
+    between = " ".join([*words[:-10], *MADE.text(10)])
+    newer = " ".join([*MADE.text(10), *between.split()[10:]])
+    known.add([older])
+    known.add([newer])
+    known.add([between, newer.upper()])
+    told = [older, newer, between, newer.upper()]
+    assert known.near(told, [1] * 4, [0, 1, 2, 3]) == [False, True, True, True]
+    assert known.near(told, [1, 2, 2, 2], [0, 1, 2, 3]) == [False, False, True, True]
 
 
 def test_prompts_without_words_are_alone(known: Known) -> None:
     texts = ["∑", "∫", ""]
     for _ in range(2):
-        found = clusters(known.pool, prompts(texts), [SOURCES[0]])
+        found = known.find(texts)
         assert names(found) == ids(texts)
         known.add(texts)
 
 
-def test_a_damaged_file_stops_unless_it_is_dropped(known: Known, tmp_path: Path) -> None:
+def test_a_damaged_file_stops_unless_it_is_given_up(known: Known) -> None:
     known.add(ORIGINALS)
     known.add(NEAR)
     (known.pool.folder(TABLE) / "000001.parquet").write_bytes(b"PAR1")
     with pytest.raises(StoreError, match=r"000001\.parquet"):
         known.find(TEXTS)
-    found = clusters(known.pool, prompts(TEXTS), SOURCES, drop_damaged=True)
+    given_up = known.pool.damaged(TABLE)
+    prompts = pl.DataFrame({"prompt_id": ids(TEXTS), "text": TEXTS})
+    found = clusters(Stored(known.pool, given_up), prompts)
     assert found.fresh.height == 12
     assert set(names(found)) == set(ids(ORIGINALS)), "they join what the others are still in"
-    assert found.is_still_true
-    shutil.rmtree(tmp_path / "pool" / TABLE)
-    assert not found.is_still_true
 
 
 @pytest.mark.usefixtures("ray_here")

@@ -16,8 +16,8 @@ from jobs.prompt_rules import by_prompt_rules
 from jobs.prompts import read_prompts
 from jobs.recipe import Job
 from jobs.repair import Repairs
-from jobs.run import run
-from schemas.errors import RecipeError, StoreError
+from jobs.run import Ran, run
+from schemas.errors import BusyError, RecipeError, StoreError
 from tests.conftest import MakeJob
 
 TEACHER = {"model": "sim", "engine": "simulated", "engine_args": {"max_num_seqs": 32}}
@@ -193,14 +193,23 @@ STORY = (
 
 
 def baker(own: dict[str, Any], prompts: list[tuple[str, str]], **more: Any) -> dict[str, Any]:
-    """A recipe that does without duplicates, over these questions and answers."""
+    """A recipe that does without near-duplicates, over these questions and answers."""
     path = Path(own["prompts"][0]["path"])
     path.write_text("\n".join(json.dumps({"q": q, "a": a}) for q, a in prompts))
-    return {**own, "keep": {"new": "not prompt.duplicate", **more}}
+    return {**own, "keep": {"new": "not prompt.near_duplicate", **more}}
 
 
 def story(n: int, m: str = "", answer: int | None = None) -> tuple[str, str]:
     return STORY.format(n=n, m=m), str(n // 2 if answer is None else answer)
+
+
+def run_it(job: Job) -> Ran:
+    return run(job, load_prompts(job), pilot=False, allow_simulated=True)
+
+
+def drawn(job: Job) -> int:
+    """Prompts with samples."""
+    return job.pool.scan("samples").collect()["prompt_id"].n_unique()
 
 
 @pytest.mark.usefixtures("ray_here")
@@ -209,7 +218,7 @@ def test_duplicates_are_left_out_and_the_pool_remembers_who_came_first(
 ) -> None:
     first = [story(20, "over at last?"), story(30), story(40)]
     job = make_job(**baker(own, first))
-    run(job, load_prompts(job), pilot=False, allow_simulated=True)
+    run_it(job)
     assert job.pool.scan("clusters").collect().height == 3
     assert load_prompts(job).origin is None, "from the copy"
 
@@ -219,18 +228,33 @@ def test_duplicates_are_left_out_and_the_pool_remembers_who_came_first(
     assert prompts.left_out_counts == {"not_new": 2}
     assert prompts.frame.height == 4, "the first ones, and one with another answer"
     assert "left out  2 not_new" in plan_text(plan(job, prompts))
-    ran = run(job, prompts, pilot=False, allow_simulated=True)
+    ran = run_it(job)
     assert ran.generated.prompts_added == 1
     assert job.pool.scan("clusters").collect()["prompt_id"].n_unique() == 6
-    drawn = job.pool.scan("samples").collect()["prompt_id"].n_unique()
-    assert drawn == 4, "nothing is drawn for duplicates"
+    assert drawn(job) == 4, "nothing is drawn for duplicates"
     assert load_prompts(job).left_out_counts == {"not_new": 2}
+
+
+@pytest.mark.usefixtures("ray_here")
+def test_what_was_drawn_before_there_was_a_rule_came_first(
+    make_job: MakeJob, own: dict[str, Any]
+) -> None:
+    first = [story(n, "over at last?") for n in range(20, 60, 10)]
+    before = make_job(**baker(own, first, new="true"))
+    run_it(before)
+    copies = [story(n, m) for n in range(20, 60, 10) for m in ("in the end?", "then?")]
+    job = make_job(**baker(own, [*first, *copies]))
+    ran = run_it(job)
+    assert load_prompts(job).left_out_counts == {"not_new": 8}
+    assert drawn(job) == 4
+    assert ran.generated.drawn == 0
+    assert "not_new" not in ran.decided.funnel, "what was paid for is used"
 
 
 def test_conflicts_are_left_out_where_a_rule_says_so(
     make_job: MakeJob, own: dict[str, Any]
 ) -> None:
-    told = [story(20), story(20, "?", answer=11), story(30)]
+    told = [story(20), (f"{story(20)[0]} \n", "11"), story(30)]
     agreed = "not prompt.conflicting_reference"
     job = make_job(**baker(own, told, agreed=agreed))
     assert load_prompts(job).left_out_counts == {"not_agreed": 2}
@@ -243,36 +267,76 @@ def test_conflicts_are_left_out_where_a_rule_says_so(
 def test_a_prompt_is_no_duplicate_of_one_that_is_left_out(
     make_job: MakeJob, own: dict[str, Any]
 ) -> None:
-    """The evaluation set has one of the two in its words, and only a part of the other."""
-    twin = " ".join(
-        ["Now tell me,", STORY.format(n=30, m=""), "and why, in a few words of your own"]
-    )
-    told = [story(30), (twin, "15"), story(90, "apart", 1)]
+    """Whichever of the two has the lesser identity."""
+    twins = [story(n, "in the end, he asks?") for n in range(20, 60, 10)]
+    told = [*(story(n) for n in range(20, 60, 10)), *twins, story(90, "apart", 1)]
     recipe = baker(own, told, apart="not prompt.leak_share > 0.99")
     path = Path(own["prompts"][0]["path"]).parent / "exam.jsonl"
-    path.write_text(json.dumps({"question": twin}))
+    path.write_text("\n".join(json.dumps({"question": question}) for question, _ in twins))
     job = make_job(**{**recipe, "decontaminate": [str(path)]})
+    assert left_out(job) == sorted(f"{question} Think first." for question, _ in twins)
+    without = make_job(**{**recipe, "keep": {"new": recipe["keep"]["new"]}})
+    assert load_prompts(without).left_out_counts == {"not_new": 4}
+
+
+@pytest.mark.parametrize("told", [["a", "b"], ["b", "a"]])
+def test_a_mislabelled_copy_costs_itself_and_its_twin_alone(
+    make_job: MakeJob, own: dict[str, Any], told: list[str]
+) -> None:
+    families = [
+        prompt
+        for n in range(20, 60, 10)
+        for prompt in (story(n), (f"{story(n)[0]} \n", "3"), story(n, "in the end?"))
+    ]
+    prompts = [*families, story(90, "apart", 1)]
+    agreed = "not prompt.conflicting_reference"
+    keep = {"a": ("new", "not prompt.near_duplicate"), "b": ("agreed", agreed)}
+    rules = dict(keep[name] for name in told)
+    job = make_job(**{**baker(own, prompts), "keep": rules})
     found = load_prompts(job)
-    assert found.left_out_counts == {"not_apart": 1}
-    assert found.frame.height == 2
+    assert sum(found.left_out_counts.values()) == 8
+    assert found.frame.height == 5, "one of each family is answered"
+    both = {"one": f"not prompt.near_duplicate and {agreed}"}
+    assert load_prompts(make_job(**{**baker(own, prompts), "keep": both})).frame.height == 5
 
 
 @pytest.mark.usefixtures("ray_here")
+@pytest.mark.parametrize("grows", [False, True])
 def test_damaged_clusters_are_found_again_if_they_are_dropped(
-    make_job: MakeJob, own: dict[str, Any]
+    make_job: MakeJob, own: dict[str, Any], grows: bool
 ) -> None:
     told = [story(20), story(20, "again"), story(30)]
     job = make_job(**baker(own, told))
-    run(job, load_prompts(job), pilot=False, allow_simulated=True)
+    run_it(job)
     (file,) = job.pool.folder("clusters").glob("*.parquet")
     file.write_bytes(b"torn")
-    other = make_job(**baker(own, [*told, story(40)]))
-    with pytest.raises(StoreError, match="--drop-damaged"):
-        load_prompts(other)
+    more = [*told, story(40)] if grows else told
+    other = make_job(**baker(own, more))
+    if grows:
+        with pytest.raises(StoreError, match="--drop-damaged"):
+            load_prompts(other)
     prompts = load_prompts(other, drop_damaged=True)
     generate(other, prompts, Repairs(drop_damaged=True))
-    assert other.pool.scan("clusters").collect()["prompt_id"].n_unique() == 4
+    assert other.pool.scan("clusters").collect()["prompt_id"].n_unique() == len(more)
     assert load_prompts(other).left_out_counts == {"not_new": 1}
+
+
+@pytest.mark.usefixtures("ray_here")
+@pytest.mark.parametrize("rule", ["not prompt.near_duplicate", "not prompt.duplicate"])
+def test_a_pool_that_changed_meanwhile_is_looked_at_again(
+    make_job: MakeJob, own: dict[str, Any], rule: str
+) -> None:
+    told = [story(n, m) for n in (20, 30, 40) for m in ("", "again")]
+    job = make_job(**baker(own, told, new=rule))
+    prompts = load_prompts(job)
+    other = make_job(**{**baker(own, told[1::2], new=rule), "name": "other", "pool": "sums"})
+    run_it(other)
+    baker(own, told)
+    job = make_job(**{**baker(own, told, new=rule), "pool": "sums"})
+    with pytest.raises(BusyError, match="another run has changed its prompts"):
+        generate(job, prompts)
+    run_it(job)
+    assert drawn(job) == (3 if "near" in rule else 6)
 
 
 def test_a_pilot_tells_what_is_left_out_of_its_part(make_job: MakeJob, own: dict[str, Any]) -> None:

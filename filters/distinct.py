@@ -33,7 +33,8 @@ def near_duplicates_of_better(ranked: pl.DataFrame, similar: float, texts: ReadT
         some = slice(start, start + COMPARED_AT_ONCE)
         alike[some] = _compared(ranked, left[some], right[some], texts) >= similar
     duplicate = np.zeros(ranked.height, bool)
-    for better, worse in sorted(zip(left[alike], right[alike], strict=True), key=lambda p: p[::-1]):
+    # Pairs are in order, so that it is known of the better one before it counts.
+    for better, worse in zip(left[alike], right[alike], strict=True):
         duplicate[worse] |= not duplicate[better]
     return pl.Series(duplicate)
 

@@ -95,6 +95,15 @@ def test_texts_are_read_of_those_alone_that_seem_alike(monkeypatch: pytest.Monke
     assert max(some.height for some in read) <= 4
 
 
+def test_signatures_that_say_a_little_less_decide_nothing() -> None:
+    samples: list[tuple[str, str | None]] = []
+    for number in range(100):
+        text = MADE.text(80)
+        samples += [(f"{number:03d}", " ".join(own)) for own in (text, MADE.edited(text, 2))]
+    assert found(samples, 0.75) == expected(samples, 0.75)
+    assert sum(expected(samples, 0.75)) > 50
+
+
 def test_no_samples_have_no_duplicates() -> None:
     assert found([], 0.8) == []
     assert found([("p", None)] * 3, 0.8) == [False] * 3

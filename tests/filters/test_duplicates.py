@@ -84,6 +84,7 @@ def test_near_duplicates_have_their_numbers_signs_and_references() -> None:
     assert near(told, ["9", "8", "9"]) == [False] * 3
     assert near(told, [None, None, "9"]) == [False, True, False]
     assert near([STORY, f"{STORY.upper()} "], ["9", "9"]) == [False, True]
+    assert near([STORY, STORY.rstrip("?").replace(",", "")], ["9", "9"]) == [False, True]
     assert near([STORY, STORY.replace("before he", "before (he)")], ["9", "9"]) == [False] * 2
 
 

@@ -14,7 +14,7 @@ from infra.data_file import DataFile
 from infra.patience import Patience
 from infra.pool import Pool, PoolWriter
 from infra.spool import write_file
-from schemas.arrow import SAMPLES
+from schemas.arrow import SAMPLES, TABLES
 from schemas.errors import BusyError, StoreUnavailableError
 from tests.builders import make_sample
 
@@ -106,6 +106,16 @@ def test_a_delivery_without_files_commits_nothing(pool: Pool) -> None:
         assert pool.versions() == before
 
     play(pool, 60, scene)
+
+
+@pytest.mark.parametrize("table", TABLES)
+def test_every_table_is_committed_to(pool: Pool, table: str) -> None:
+    async def scene(committer: Committer) -> None:
+        empty = write_file(pool.folder(table) / "empty.parquet", TABLES[table], [])
+        await committer.commit(table, [empty], lambda: None)
+
+    play(pool, 0, scene)
+    assert [file.name for file in pool.files(table)] == ["empty.parquet"]
 
 
 def test_many_deliveries_are_one_commit(pool: Pool) -> None:

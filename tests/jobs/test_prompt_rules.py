@@ -236,19 +236,33 @@ def test_duplicates_are_left_out_and_the_pool_remembers_who_came_first(
 
 
 @pytest.mark.usefixtures("ray_here")
+@pytest.mark.parametrize(
+    ("rule", "copied"),
+    [
+        ("not prompt.near_duplicate", ("in the end?", "then?")),
+        ("not prompt.duplicate", ("now?\n", "now? ")),
+    ],
+)
 def test_what_was_drawn_before_there_was_a_rule_came_first(
-    make_job: MakeJob, own: dict[str, Any]
+    make_job: MakeJob, own: dict[str, Any], rule: str, copied: tuple[str, ...]
 ) -> None:
-    first = [story(n, "over at last?") for n in range(20, 60, 10)]
+    first = [story(n, "now?") for n in range(20, 60, 10)]
     before = make_job(**baker(own, first, new="true"))
     run_it(before)
-    copies = [story(n, m) for n in range(20, 60, 10) for m in ("in the end?", "then?")]
-    job = make_job(**baker(own, [*first, *copies]))
+    told = [*first, *(story(n, m) for n in range(20, 60, 10) for m in copied)]
+    job = make_job(**baker(own, told, new=rule))
     ran = run_it(job)
     assert load_prompts(job).left_out_counts == {"not_new": 8}
     assert drawn(job) == 4
     assert ran.generated.drawn == 0
     assert "not_new" not in ran.decided.funnel, "what was paid for is used"
+    again = make_job(**baker(own, told, new="true"))
+    assert load_prompts(again).left_out_counts == {}, "the copy is of other rules"
+
+
+def test_what_has_no_words_is_near_what_is_the_same(make_job: MakeJob, own: dict[str, Any]) -> None:
+    job = make_job(**baker(own, [("∑", "1"), ("∑ ", "1"), ("∫", "1")]))
+    assert load_prompts(job).left_out_counts == {"not_new": 1}
 
 
 def test_conflicts_are_left_out_where_a_rule_says_so(

@@ -20,6 +20,7 @@ DUPLICATE_COLUMNS: Final[dict[str, pl.DataType]] = {
     NEAR: pl.Boolean(),
     "prompt.conflicting_reference": pl.Boolean(),
 }
+SPOKEN: Final = r"[\p{L}\p{M}\p{N}]"
 SIGNS: Final = r"\p{Nd}+|[^\p{L}\p{M}\p{Nd}\s]"
 ENDING: Final = r"""[.,;:?"'’”]+(\s|$)"""
 """Of sentences and parts of them."""
@@ -41,9 +42,12 @@ def same_texts(texts: pl.Series, references: pl.Series) -> pl.DataFrame:
 
 
 def _without_layout(texts: pl.Series) -> pl.Series:
-    """Space between signs may be a drawing, and stays."""
-    texts = texts.str.normalize("NFC").str.replace_all(r"([\p{L}\p{M}\p{N}])\s+", "$1 ")
-    return texts.str.replace_all(r"\s+([\p{L}\p{M}\p{N}])", " $1").str.strip_chars()
+    """Space among signs may be a drawing, and stays."""
+    texts = texts.str.normalize("NFC").str.strip_chars("\r\n")
+    texts = texts.str.replace_all(rf"({SPOKEN})\s+", "$1 ").str.replace_all(
+        rf"\s+({SPOKEN})", " $1"
+    )
+    return texts.str.replace(rf"^\s+({SPOKEN})", "$1").str.replace(rf"({SPOKEN}[.?!]?)\s+$", "$1")
 
 
 def conflicting(same: pl.DataFrame) -> pl.Series:

@@ -57,6 +57,8 @@ def test_the_first_of_those_that_say_the_same_is_no_duplicate() -> None:
         ("Is (()) closed?", "Is ())( closed?"),
         ("#..#\n##.#", "#.##\n#.##"),
         ("# ##\n#  #", "## #\n#  #"),
+        (" #\n# #", "  #\n# #"),
+        ("#\n# ", "#\n#  "),
         ("Reverse AbC", "Reverse ABc"),
         ("x\u00b2", "x2"),
         ("Is 12 even?", "Is 14 even?"),
@@ -70,7 +72,7 @@ def test_other_problems_are_neither_duplicates_nor_in_conflict(one: str, other: 
 
 
 def test_the_same_text_with_two_references_is_in_conflict() -> None:
-    told = [STORY, f"{STORY} ", STORY.upper(), "∑", "∑", "∑"]
+    told = [STORY, f"{STORY} ", STORY.upper(), "∑", "∑\n", "∑"]
     found = flags(told, ["1", "2", "5", "3", "4", "4"])
     assert found == ([False] * 5 + [True], [True, True, False, True, True, True])
     assert flags(told[:2], ["1", None])[1] == [False, False], "one of them says nothing"

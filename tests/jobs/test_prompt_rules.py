@@ -261,7 +261,7 @@ def test_what_was_drawn_before_there_was_a_rule_came_first(
 
 
 def test_what_has_no_words_is_near_what_is_the_same(make_job: MakeJob, own: dict[str, Any]) -> None:
-    job = make_job(**baker(own, [("∑", "1"), ("∑ ", "1"), ("∫", "1")]))
+    job = make_job(**baker(own, [("∑", "1"), ("\n∑", "1"), ("∫", "1")]))
     assert load_prompts(job).left_out_counts == {"not_new": 1}
 
 

@@ -1,12 +1,10 @@
 """The commands: their arguments, and what they print."""
 
 from argparse import Namespace
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING
 
 from jobs.arguments import (
     ADDRESS,
-    DATASET,
     DRY_RUN_BUILD,
     DRY_RUN_PLAN,
     FOLLOW,
@@ -14,32 +12,14 @@ from jobs.arguments import (
     RECIPE,
     REPAIRS,
     SIMULATED,
-    STORE,
-    Argument,
 )
+from jobs.command import Command, Result
+from jobs.version_commands import VERSION_COMMANDS
 
 if TYPE_CHECKING:
     from jobs.prompts import PromptList
     from jobs.recipe import Job
     from jobs.repair import Repairs
-
-
-class Result(NamedTuple):
-    """What a command found: for people, for programs, and for the shell."""
-
-    text: str
-    data: dict[str, Any]
-    exit_code: int = 0
-
-
-class Command(NamedTuple):
-    """One command of the command line."""
-
-    name: str
-    help: str
-    arguments: tuple[Argument, ...]
-    run: Callable[[Namespace], Result]
-    example: str | None = None
 
 
 def _load(arguments: Namespace) -> "tuple[Job, PromptList]":
@@ -127,29 +107,6 @@ def _procedural(arguments: Namespace) -> Result:
     from jobs.procedural import write_problems
 
     return Result(*write_problems(arguments.task, arguments.size, arguments.seed, arguments.output))
-
-
-def _versions(arguments: Namespace) -> Result:
-    from jobs.tell import versions
-
-    return Result(*versions(arguments.store, arguments.dataset))
-
-
-def _show(arguments: Namespace) -> Result:
-    if arguments.attempt is not None:
-        from jobs.attempts import show_attempt
-
-        pool = arguments.dataset.partition("@")[0]
-        return Result(*show_attempt(arguments.store, pool, arguments.attempt or None))
-    from jobs.tell import show
-
-    return Result(*show(arguments.store, arguments.dataset))
-
-
-def _verify(arguments: Namespace) -> Result:
-    from jobs.tell import verify
-
-    return Result(*verify(arguments.store, arguments.dataset))
 
 
 def _peek(arguments: Namespace) -> Result:
@@ -283,36 +240,7 @@ COMMANDS: tuple[Command, ...] = (
         _procedural,
         "stillhouse procedural gcd countdown --size 500 -o problems.jsonl",
     ),
-    Command(
-        "versions",
-        "list the published versions of a dataset",
-        (
-            (("dataset",), {"metavar": "NAME", "help": "a dataset"}),
-            STORE,
-        ),
-        _versions,
-        "stillhouse versions quickstart",
-    ),
-    Command(
-        "show",
-        "show one version (rows, funnel, cost, where it came from), or what happened in an attempt",
-        (
-            *DATASET,
-            (
-                ("--attempt",),
-                {
-                    "nargs": "?",
-                    "const": "",
-                    "metavar": "ID",
-                    "help": "the events of this attempt on the pool NAME; without an ID, of the "
-                    "newest one",
-                },
-            ),
-        ),
-        _show,
-        "stillhouse show quickstart --attempt a000001",
-    ),
-    Command("verify", "check every byte of a version against its manifest", DATASET, _verify),
+    *VERSION_COMMANDS,
     Command(
         "peek",
         "random kept and rejected samples with their reasons, also while a run goes on",

@@ -6,7 +6,14 @@ from typing import NamedTuple
 
 import polars as pl
 
-from filters.duplicates import conflicting, duplicates, kinds, same_texts
+from filters.duplicates import (
+    DUPLICATE_COLUMNS,
+    NEAR,
+    conflicting,
+    duplicates,
+    kinds,
+    same_texts,
+)
 from filters.rules import first_broken_rule
 from infra.data_file import DataFile
 from infra.pool import Pool, reading
@@ -39,23 +46,18 @@ def with_duplicate_flags(
     damaged = {table: pool.damaged(table) if drop_damaged else [] for table in tables}
     files = {t: [file for file in pool.files(t) if file not in damaged[t]] for t in tables}
     same = same_texts(texts, prompts["reference"])
-    no = pl.lit(value=False)
-    prompts = prompts.with_columns(
-        conflicting(same).alias("prompt.conflicting_reference"),
-        no.alias("prompt.duplicate"),
-        no.alias("prompt.near_duplicate"),
-    )
+    nobody = dict.fromkeys(DUPLICATE_COLUMNS, pl.lit(value=False))
+    nobody["prompt.conflicting_reference"] = pl.lit(conflicting(same))
+    prompts = prompts.with_columns(**nobody)
     order = _order(job, prompts, _known(pool, damaged["prompts"]))
-    flags = [_in_place(duplicates(same[order.to_list()]), order)]
-    found = None
-    if near:
-        said = prompts.select("prompt_id").with_columns(text=texts)
-        found = clusters(Stored(pool, damaged[TABLE]), said)
-        alike = near_duplicate_flags(found, kinds(texts, prompts["reference"]), order)
-        flags.append(flags[0] | alike)
-    names = ("prompt.duplicate", "prompt.near_duplicate")
-    columns = [own.alias(name) for own, name in zip(flags, names, strict=False)]
-    return Flagged(prompts.with_columns(columns), found, files)
+    exact = _in_place(duplicates(same[order.to_list()]), order)
+    prompts = prompts.with_columns(exact.alias("prompt.duplicate"))
+    if not near:
+        return Flagged(prompts, None, files)
+    said = prompts.select("prompt_id").with_columns(text=texts)
+    found = clusters(Stored(pool, damaged[TABLE]), said)
+    alike = near_duplicate_flags(found, kinds(texts, prompts["reference"]), order)
+    return Flagged(prompts.with_columns((exact | alike).alias(NEAR)), found, files)
 
 
 def _known(pool: Pool, damaged: Sequence[DataFile]) -> pl.DataFrame:

@@ -5,12 +5,12 @@ from typing import Any
 
 from infra.catalog import Catalog
 from infra.store import FolderStore
+from infra.version import open_version
 from jobs.build import Decided, summary
 from jobs.generate import Generated
 from jobs.publish import Published, manifest_json
 from jobs.recipe import Job
 from jobs.run import Ran
-from schemas.errors import VersionError
 from schemas.manifest import Manifest
 
 Told = tuple[str, dict[str, Any]]
@@ -33,8 +33,10 @@ def _share(part: int, whole: int) -> str:
     return f"{part / whole:.1%}" if whole else "-"
 
 
-def funnel_text(funnel: dict[str, int], before: dict[str, int] | None = None) -> str:
-    """Where the samples went; beside it, where they went in the version before."""
+def funnel_text(
+    funnel: dict[str, int], before: dict[str, int] | None = None, beside: str = "last version"
+) -> str:
+    """Where the samples went; beside it, where they went in another version."""
     total = sum(funnel.values())
     fates = [*funnel, *(fate for fate in before or {} if fate not in funnel)]
     rows = []
@@ -43,7 +45,7 @@ def funnel_text(funnel: dict[str, int], before: dict[str, int] | None = None) ->
         row = (fate, f"{now:,}", _share(now, total))
         rows.append(row if before is None else (*row, f"{before.get(fate, 0):,}"))
     header: tuple[str, ...] = ("fate of the samples", "samples", "share")
-    return table(rows, header if before is None else (*header, "last version"))
+    return table(rows, header if before is None else (*header, beside))
 
 
 def generated(done: Generated) -> Told:
@@ -121,22 +123,6 @@ def ran(job: Job, done: Ran) -> Told:
     return text, {**data, "stage": "run", "generated": generation}
 
 
-def _split_name(dataset: str) -> tuple[str, str]:
-    name, _, version = dataset.partition("@")
-    return name, version or "latest"
-
-
-def _manifest(store: str, dataset: str) -> tuple[Catalog, Manifest]:
-    name, version = _split_name(dataset)
-    catalog = Catalog(FolderStore(store), name)
-    if version != "latest":
-        return catalog, catalog.manifest(version)
-    latest = catalog.latest()
-    if latest is None:
-        raise VersionError(f"{name} has no published version in {FolderStore(store).root}")
-    return catalog, latest
-
-
 def versions(store: str, name: str) -> Told:
     """All versions of a dataset, oldest first."""
     catalog = Catalog(FolderStore(store), name)
@@ -164,12 +150,13 @@ def _brief(manifest: Manifest) -> dict[str, Any]:
 
 def show(store: str, dataset: str) -> Told:
     """One version."""
-    catalog, manifest = _manifest(store, dataset)
+    version = open_version(dataset, store)
+    manifest = version.manifest
     files = [
         (f.path, f"{f.bytes:,}", "" if f.rows is None else f"{f.rows:,}") for f in manifest.files
     ]
     text = (
-        f"{manifest.name}@{manifest.version}  {catalog.folder(manifest.version)}\n"
+        f"{version.name}  {version.folder}\n"
         f"teacher   {manifest.teacher['name']}  ({manifest.teacher['id']})\n"
         f"created   {manifest.provenance['created_at']} by {manifest.provenance['attempts']}\n"
         f"content   {manifest.content_digest}\n\n"
@@ -180,9 +167,9 @@ def show(store: str, dataset: str) -> Told:
 
 def verify(store: str, dataset: str) -> tuple[str, dict[str, Any], int]:
     """Whether a version is what its manifest says; exit code 1 if not."""
-    catalog, manifest = _manifest(store, dataset)
-    problems = catalog.verify(manifest.version)
-    name = f"{manifest.name}@{manifest.version}"
+    version = open_version(dataset, store)
+    manifest, name = version.manifest, version.name
+    problems = version.catalog.verify(manifest.version)
     text = "\n".join([f"{name} is damaged:", *(f"  {p}" for p in problems)])
     if not problems:
         text = f"{name} is sound: {len(manifest.files)} files, {manifest.content_digest}"

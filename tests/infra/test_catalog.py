@@ -4,40 +4,22 @@ import json
 from pathlib import Path
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
 
 from infra.catalog import Catalog
-from infra.store import FolderStore, file_sha256
+from infra.store import FolderStore
 from schemas.errors import VersionError
-from schemas.manifest import Cut, File, Manifest, content_digest
-
-PART = "sft/train-00000-of-00001-abcdef01.parquet"
+from schemas.manifest import Manifest
+from tests import published
 
 
 def publish(catalog: Catalog, tmp_path: Path, rows: int = 3) -> Manifest:
-    staged = tmp_path / "staged.parquet"
-    pq.write_table(pa.table({"x": list(range(rows))}), staged)
-    files = (File(path=PART, bytes=staged.stat().st_size, sha256=file_sha256(staged), rows=rows),)
-    version = catalog.claim(content_digest(files))
-    catalog.add_file(version, staged, PART)
-    manifest = Manifest(
-        name=catalog.name,
-        version=version,
-        content_digest=content_digest(files),
-        files=files,
-        rows={"sft": rows},
-        prompts=1,
-        funnel={"published": rows},
-        cut=Cut(tables={}, prompts="l", recipe="e", code="c"),
-        recipe={},
-        teacher={},
-        scorers={},
-        unsettled=0,
-        provenance={},
-    )
-    catalog.commit(manifest)
-    return manifest
+    return published.publish(catalog, tmp_path, pa.table({"x": list(range(rows))}))
+
+
+def part_of(catalog: Catalog, version: str) -> Path:
+    (file,) = catalog.manifest(version).files
+    return catalog.folder(version) / file.path
 
 
 @pytest.fixture
@@ -80,7 +62,7 @@ def test_a_version_is_committed_once(catalog: Catalog, tmp_path: Path) -> None:
 )
 def test_every_damage_shows(damage: object, message: str, catalog: Catalog, tmp_path: Path) -> None:
     version = publish(catalog, tmp_path).version
-    damage(catalog.folder(version) / PART)  # type: ignore[operator]
+    damage(part_of(catalog, version))  # type: ignore[operator]
     problems = catalog.verify(version)
     assert len(problems) == 1
     assert message in problems[0]
@@ -88,7 +70,7 @@ def test_every_damage_shows(damage: object, message: str, catalog: Catalog, tmp_
 
 def test_every_single_byte_counts(catalog: Catalog, tmp_path: Path) -> None:
     version = publish(catalog, tmp_path).version
-    part = catalog.folder(version) / PART
+    part = part_of(catalog, version)
     whole = part.read_bytes()
     for position in range(0, len(whole), 37):
         flipped = bytearray(whole)

@@ -1,0 +1,161 @@
+"""Diff: what two versions have in common, what came, what went and why, and what it cost."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import polars as pl
+
+from infra.version import Version, open_version
+from jobs.tell import Told, funnel_text, table
+from schemas.identity import canonical_json
+from schemas.manifest import Manifest
+
+OUTPUT = "sft"
+TEXTS = ("prompt", "messages", "reasoning", "response")
+"""They follow from `prompt_id` and `text_digest`, and are not read."""
+NEW_PROMPT, MORE_OF_IT = "of a new prompt", "another sample of a prompt that was there"
+NO_PROMPT, OTHER_OF_IT = "its prompt is gone", "another sample of its prompt took its place"
+
+
+def diff(store: str, before: str, after: str) -> Told:
+    """Compares two versions, of one dataset or of two. VersionError where one is not there."""
+    versions = [open_version(name, store) for name in (before, after)]
+    old, new = (_rows(version) for version in versions)
+    manifests = [version.manifest for version in versions]
+    data = {
+        "before": versions[0].name,
+        "after": versions[1].name,
+        "same_content": manifests[0].content_digest == manifests[1].content_digest,
+        "rows": _compared_rows(old, new),
+        "prompts": _compared_prompts(old, new),
+        "funnel": {"before": manifests[0].funnel, "after": manifests[1].funnel},
+        "recipe": dict(_changed_facts(manifests[0].recipe, manifests[1].recipe)),
+        "made_by": dict(_changed_facts(*(_makers(manifest) for manifest in manifests))),
+        "cost": {
+            when: manifest.provenance.get("cost")
+            for when, manifest in zip(("before", "after"), manifests, strict=True)
+        },
+    }
+    return _text(data), data
+
+
+def _rows(version: Version) -> pl.DataFrame:
+    rows = version.scan(OUTPUT)
+    narrow = rows.drop([name for name in TEXTS if name in rows.collect_schema()])
+    return narrow.collect()
+
+
+def _compared_rows(old: pl.DataFrame, new: pl.DataFrame) -> dict[str, Any]:
+    both = old.join(new, on="id", how="inner", suffix="_new")
+    shared = [name for name in old.columns if name in new.columns and name != "id"]
+    changed = {
+        name: int(both.select((pl.col(name).ne_missing(pl.col(f"{name}_new"))).sum()).item())
+        for name in shared
+    }
+    columns = set(old.columns) ^ set(new.columns)
+    any_changed = pl.any_horizontal(
+        pl.lit(value=False), *(pl.col(n).ne_missing(pl.col(f"{n}_new")) for n in shared)
+    )
+    return {
+        "before": old.height,
+        "after": new.height,
+        "added": _counted(new, old, NEW_PROMPT, MORE_OF_IT),
+        "dropped": _counted(old, new, NO_PROMPT, OTHER_OF_IT),
+        "changed": int(both.select(any_changed.sum()).item()),
+        "changed_columns": {name: count for name, count in changed.items() if count},
+        "columns_of_one": sorted(columns),
+    }
+
+
+def _counted(rows: pl.DataFrame, others: pl.DataFrame, alone: str, beside: str) -> dict[str, int]:
+    """Rows that the others do not have, by whether they have their prompts."""
+    own = rows.join(others, on="id", how="anti")
+    known = own["prompt_id"].is_in(others["prompt_id"].implode())
+    counts = {alone: int((~known).sum()), beside: int(known.sum())}
+    return {why: count for why, count in counts.items() if count}
+
+
+def _compared_prompts(old: pl.DataFrame, new: pl.DataFrame) -> dict[str, int]:
+    before, after = set(old["prompt_id"]), set(new["prompt_id"])
+    return {
+        "before": len(before),
+        "after": len(after),
+        "added": len(after - before),
+        "dropped": len(before - after),
+    }
+
+
+def _makers(manifest: Manifest) -> dict[str, Any]:
+    """Teacher, scorers, code and prompts: what, beside the recipe, rows depend on."""
+    cut = manifest.cut
+    return {
+        "teacher": manifest.teacher["id"],
+        "scorers": manifest.scorers,
+        "code": cut.code,
+        "prompts": cut.prompts,
+        "pool": cut.tables,
+    }
+
+
+def _changed_facts(
+    before: Mapping[str, Any], after: Mapping[str, Any]
+) -> Iterator[tuple[str, list[Any]]]:
+    """Dotted names of what is not the same, with both values; null where there is none."""
+    old, new = dict(_leaves(before, "")), dict(_leaves(after, ""))
+    for name in dict.fromkeys((*old, *new)):
+        if canonical_json(old.get(name)) != canonical_json(new.get(name)):
+            yield name, [old.get(name), new.get(name)]
+
+
+def _leaves(value: Any, name: str) -> Iterator[tuple[str, Any]]:
+    if isinstance(value, Mapping) and value:
+        for key, inner in value.items():
+            yield from _leaves(inner, f"{name}.{key}" if name else str(key))
+    else:
+        yield name, value
+
+
+def _text(data: Mapping[str, Any]) -> str:
+    rows, prompts = data["rows"], data["prompts"]
+    lines = [
+        f"{data['before']} → {data['after']}"
+        + ("  (the same content)" if data["same_content"] else ""),
+        f"rows      {rows['before']:,} → {rows['after']:,}",
+        *(f"  added   {count:,} {why}" for why, count in rows["added"].items()),
+        *(f"  dropped {count:,}: {why}" for why, count in rows["dropped"].items()),
+        *([f"  changed {rows['changed']:,}: {_columns(rows)}"] if rows["changed"] else ()),
+        *(
+            [f"  columns of one alone: {', '.join(rows['columns_of_one'])}"]
+            if rows["columns_of_one"]
+            else ()
+        ),
+        f"prompts   {prompts['before']:,} → {prompts['after']:,} "
+        f"({prompts['added']:,} added, {prompts['dropped']:,} dropped)",
+        *(
+            f"{what:9} {name}: {_brief(before)} → {_brief(after)}"
+            for what, facts in (("recipe", data["recipe"]), ("made by", data["made_by"]))
+            for name, (before, after) in facts.items()
+        ),
+    ]
+    funnel = funnel_text(data["funnel"]["after"], data["funnel"]["before"], beside="before")
+    return "\n".join(lines) + f"\n\n{funnel}\n\n{_cost_text(data['cost'])}"
+
+
+def _columns(rows: Mapping[str, Any]) -> str:
+    return ", ".join(f"{name} of {count:,}" for name, count in rows["changed_columns"].items())
+
+
+def _brief(value: Any) -> str:
+    text = "-" if value is None else str(value)
+    return text if len(text) <= 60 else f"{text[:57]}..."
+
+
+def _cost_text(cost: Mapping[str, Any]) -> str:
+    before, after = ({} if cost[when] is None else cost[when] for when in ("before", "after"))
+    names = dict.fromkeys((*before, *after))
+    lines = [(name, _amount(after.get(name)), _amount(before.get(name))) for name in names]
+    return table(lines, ("spent so far", "after", "before"))
+
+
+def _amount(value: float | None) -> str:
+    return "-" if value is None else f"{value:,}"

@@ -1,0 +1,46 @@
+"""Versions for tests, published without a run."""
+
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from infra.catalog import Catalog
+from infra.store import file_sha256
+from schemas.manifest import Cut, File, Manifest, content_digest
+
+
+def publish(catalog: Catalog, tmp_path: Path, *parts: pa.Table, **facts: Any) -> Manifest:
+    """The next version, with these parts of `sft`; `facts` are fields of its manifest."""
+    files, staged = [], {}
+    for number, part in enumerate(parts):
+        path = tmp_path / f"staged-{number}.parquet"
+        pq.write_table(part, path)
+        digest = file_sha256(path)
+        name = f"sft/train-{number:05d}-of-{len(parts):05d}-{digest[:8]}.parquet"
+        size = path.stat().st_size
+        files.append(File(path=name, bytes=size, sha256=digest, rows=part.num_rows))
+        staged[name] = path
+    version = catalog.claim(content_digest(tuple(files)))
+    for name, path in staged.items():
+        catalog.add_file(version, path, name)
+    rows = sum(part.num_rows for part in parts)
+    given: dict[str, Any] = {
+        "name": catalog.name,
+        "version": version,
+        "content_digest": content_digest(tuple(files)),
+        "files": tuple(files),
+        "rows": {"sft": rows},
+        "prompts": 1,
+        "funnel": {"published": rows},
+        "cut": Cut(tables={}, prompts="l", recipe="e", code="c"),
+        "recipe": {},
+        "teacher": {"id": "t", "name": "m"},
+        "scorers": {},
+        "unsettled": 0,
+        "provenance": {"created_at": "2026-01-01", "attempts": []},
+    }
+    manifest = Manifest(**{**given, **facts})
+    catalog.commit(manifest)
+    return manifest

@@ -12,7 +12,7 @@ import polars as pl
 
 from filters.near_duplicates import Bands, SetsOf, clustered
 from filters.votes import canonical
-from filters.words import MULTIPLIER, Numbers
+from filters.words import MULTIPLIER, Numbers, changed, is_ascii
 
 NEAR: Final = "prompt.near_duplicate"
 DUPLICATE_COLUMNS: Final[dict[str, pl.DataType]] = {
@@ -21,6 +21,8 @@ DUPLICATE_COLUMNS: Final[dict[str, pl.DataType]] = {
     "prompt.conflicting_reference": pl.Boolean(),
 }
 SPOKEN: Final = r"[\p{L}\p{M}\p{N}]"
+SPACE: Final = r"(?:[^\S ]\s*|\s{2,})"
+"""All but one plain space, of which most texts have no other."""
 SIGNS: Final = r"\p{Nd}+|[^\p{L}\p{M}\p{Nd}\s]"
 ENDING: Final = r"""[.,;:?"'’”]+(\s|$)"""
 """Of sentences and parts of them."""
@@ -43,10 +45,10 @@ def same_texts(texts: pl.Series, references: pl.Series) -> pl.DataFrame:
 
 def _without_layout(texts: pl.Series) -> pl.Series:
     """Space among signs may be a drawing, and stays."""
-    texts = texts.str.normalize("NFC").str.strip_chars("\r\n")
-    texts = texts.str.replace_all(rf"({SPOKEN})\s+", "$1 ").str.replace_all(
-        rf"\s+({SPOKEN})", " $1"
-    )
+    texts = changed(texts, ~is_ascii(texts), lambda own: own.str.normalize("NFC"))
+    texts = texts.str.strip_chars("\r\n")
+    texts = texts.str.replace_all(rf"({SPOKEN}){SPACE}", "$1 ")
+    texts = texts.str.replace_all(rf"{SPACE}({SPOKEN})", " $1")
     return texts.str.replace(rf"^\s+({SPOKEN})", "$1").str.replace(rf"({SPOKEN}[.?!]?)\s+$", "$1")
 
 

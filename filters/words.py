@@ -133,7 +133,7 @@ def word_numbers(texts: pl.Series) -> Ragged:
 
 
 def _of_styled(texts: pl.Series) -> Ragged:
-    plain = _is_ascii(texts)
+    plain = is_ascii(texts)
     if plain.all():
         return _of_bytes(texts)
     parts = [(plain.arg_true(), _of_bytes), ((~plain).arg_true(), _of_characters)]
@@ -151,10 +151,10 @@ def _of_styled(texts: pl.Series) -> Ragged:
 def _styled(texts: pl.Series) -> pl.Series:
     """Each text in one way of writing it, but for the case."""
     texts = texts.fill_null("")
-    texts = _where(texts, ~_is_ascii(texts), _plain)
-    texts = _where(texts, texts.str.contains("\\", literal=True), _without_style)
-    texts = _where(texts, texts.str.contains(RULE), lambda t: t.str.replace_all(RULE, " "))
-    return _where(texts, texts.str.contains(GROUPED), _ungrouped)
+    texts = changed(texts, ~is_ascii(texts), _plain)
+    texts = changed(texts, texts.str.contains("\\", literal=True), _without_style)
+    texts = changed(texts, texts.str.contains(RULE), lambda t: t.str.replace_all(RULE, " "))
+    return changed(texts, texts.str.contains(GROUPED), _ungrouped)
 
 
 def few_word_numbers(texts: Sequence[str]) -> Ragged:
@@ -186,7 +186,8 @@ def _plain_character(match: re.Match[str]) -> str:
     return character if is_word else SIGNS.get(character, " ")
 
 
-def _is_ascii(texts: pl.Series) -> pl.Series:
+def is_ascii(texts: pl.Series) -> pl.Series:
+    """Whether each text is."""
     return texts.str.len_bytes() == texts.str.len_chars()
 
 
@@ -207,7 +208,7 @@ def _ungrouped(texts: pl.Series) -> pl.Series:
     return texts
 
 
-def _where(
+def changed(
     texts: pl.Series, mask: pl.Series, change: Callable[[pl.Series], pl.Series]
 ) -> pl.Series:
     """The texts, those of the mask changed: most need no change, and it takes time."""

@@ -14,7 +14,7 @@ OUTPUT = "sft"
 TEXTS = ("prompt", "messages", "reasoning", "response")
 """They follow from `prompt_id` and `text_digest`, and are not read."""
 NEW_PROMPT, MORE_OF_IT = "of a new prompt", "another sample of a prompt that was there"
-NO_PROMPT, OTHER_OF_IT = "its prompt is gone", "another sample of its prompt took its place"
+NO_PROMPT, OTHER_OF_IT = "its prompt is gone", "others of its prompt are there"
 
 
 def diff(store: str, before: str, after: str) -> Told:

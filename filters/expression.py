@@ -292,15 +292,15 @@ def equal_at_points(gold: str, answer: str) -> bool | None:
 
 def worth(text: str) -> str | None:
     """What an expression is worth, the same for all that are equal: its value or, where it has
-    variables, its values at the points, to 30 digits. Null for what is beyond this grammar, for
-    decimals, which may be rounded, and where roots of variables may mean one thing or another."""
+    variables, its values at the points, to 30 digits. Null for what is beyond this grammar, and for
+    decimals, which may be rounded."""
     with mpmath.workdps(DIGITS):
         try:
             expression = Expression(text)
             variables = sorted(expression.variables)
             points = POINTS if variables else POINTS[:1]
             found = [mpmath.mpmathify(expression(_values(variables, point))) for point in points]
-            if expression.has_decimals or (variables and expression.has_roots):
+            if expression.has_decimals:
                 return None
             if any(not mpmath.isfinite(value) or abs(value) > LARGEST for value in found):
                 return None

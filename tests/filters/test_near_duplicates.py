@@ -1,5 +1,7 @@
 """Clusters of similar texts: found, verified, and the same in any order and in any parts."""
 
+from collections import Counter
+
 import numpy as np
 import polars as pl
 import pytest
@@ -169,3 +171,35 @@ def test_a_crowd_of_one_template_is_not_compared_pair_by_pair(
 def test_no_texts_make_no_clusters() -> None:
     sets = shingles(pl.Series([], dtype=pl.String))
     assert clustered(bands(sets), sets.take).tolist() == []
+
+
+@pytest.mark.parametrize("edits", [1, 2, 3])
+def test_all_pairs_that_share_a_band_are_compared_and_none_again_and_again(
+    monkeypatch: pytest.MonkeyPatch, edits: int
+) -> None:
+    """Of one family, whose members are about as alike as the limit asks for."""
+    monkeypatch.setattr(near_duplicates, "PAIRS_AT_ONCE", 50)
+    text = MADE.text(60)
+    texts = [" ".join(MADE.edited(text, edits)) for _ in range(120)]
+    sets = shingles(pl.Series(texts))
+    keys = bands(sets)
+    read: list[Positions] = []
+
+    def sets_of(rows: Positions) -> Ragged:
+        read.append(rows)
+        return sets.take(rows)
+
+    found = grouped(clustered(keys, sets_of))
+    left, right = np.triu_indices(len(texts), 1)
+    candidates = (keys[left] == keys[right]).any(axis=1)
+    left, right = left[candidates], right[candidates]
+    similar = jaccard(sets.take(left), sets.take(right)) >= near_duplicates.SIMILAR
+    labels = near_duplicates.joined(np.arange(len(texts)), left[similar], right[similar])
+    assert found == grouped(labels)
+    compared = Counter(
+        pair
+        for one, other in zip(read[::2], read[1::2], strict=True)
+        for pair in zip(one.tolist(), other.tolist(), strict=True)
+    )
+    assert max(compared.values()) <= 2, "with the first of a bucket, and later once"
+    assert len(compared) <= len(left)

@@ -24,21 +24,19 @@ def add_prompts(job: Job, prompts: PromptList, coordinator: Any, prefix: str) ->
     `prefix` begins the names of new files, and is used once. OSError where the store cannot be
     written, BusyError where another run has changed what the list was compared with.
     """
-    fresh = _not_in(job, "prompts", prompts.frame, list(POOL_KEY))
-    found = prompts.clusters
-    of_clusters = (
-        pl.DataFrame() if found is None else _not_in(job, TABLE, found.fresh, ["prompt_id"])
-    )
-    moved = [t for t, files in prompts.compared_with.items() if job.pool.files(t) != files]
-    if moved and fresh.height + of_clusters.height:
-        raise BusyError(
-            f"pool {job.recipe.pool}: another run has changed its {' and '.join(moved)} since this "
-            "one looked for duplicates there; run it again"
-        )
-    _commit(job, coordinator, "prompts", fresh, prefix)
-    _commit(job, coordinator, TABLE, of_clusters, prefix)
+    added = {"prompts": _not_in(job, "prompts", prompts.frame, list(POOL_KEY))}
+    if prompts.clusters is not None:
+        added[TABLE] = _not_in(job, TABLE, prompts.clusters.fresh, ["prompt_id"])
+    for table, files in prompts.compared_with.items():
+        if added[table].height and job.pool.files(table) != files:
+            raise BusyError(
+                f"pool {job.recipe.pool}: another run has changed its {table} since this one "
+                "looked for duplicates there; run it again"
+            )
+    for table, rows in added.items():
+        _commit(job, coordinator, table, rows, prefix)
     keep_prompts(job, prompts)
-    return fresh.height
+    return added["prompts"].height
 
 
 def _not_in(job: Job, table: str, rows: pl.DataFrame, key: list[str]) -> pl.DataFrame:

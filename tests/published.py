@@ -7,8 +7,18 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from infra.catalog import Catalog
-from infra.store import file_sha256
+from infra.store import FolderStore, file_sha256
 from schemas.manifest import Cut, File, Manifest, content_digest
+
+
+def two_versions(tmp_path: Path) -> FolderStore:
+    """A store with two versions of `data`, the second of two parts."""
+    store = FolderStore(tmp_path / "store")
+    store.create()
+    catalog = Catalog(store, "data")
+    publish(catalog, tmp_path, pa.table({"x": [1]}))
+    publish(catalog, tmp_path, pa.table({"x": [1, 2]}), pa.table({"x": [3]}))
+    return store
 
 
 def publish(catalog: Catalog, tmp_path: Path, *parts: pa.Table, **facts: Any) -> Manifest:

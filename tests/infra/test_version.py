@@ -9,18 +9,12 @@ from infra.catalog import Catalog
 from infra.store import FolderStore
 from infra.version import open_version
 from schemas.errors import VersionError
-from tests.published import publish
+from tests.published import publish, two_versions
 
 
 @pytest.fixture
 def store(tmp_path: Path) -> Path:
-    """Two versions, the second of two parts."""
-    folder = FolderStore(tmp_path / "store")
-    folder.create()
-    catalog = Catalog(folder, "data")
-    publish(catalog, tmp_path, pa.table({"x": [1]}))
-    publish(catalog, tmp_path, pa.table({"x": [1, 2]}), pa.table({"x": [3]}))
-    return folder.root
+    return two_versions(tmp_path).root
 
 
 def test_rows_come_in_the_order_of_the_parts(store: Path) -> None:

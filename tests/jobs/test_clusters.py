@@ -118,13 +118,20 @@ def test_nobody_is_ever_moved_and_all_of_a_kind_stay_together(
     assert all(len(clusters) == 1 for clusters in kinds.values())
 
 
-def test_what_connects_two_clusters_joins_the_older(known: Known) -> None:
+def bridged(known: Known) -> tuple[str, str, str]:
+    """Three texts, of which the pool knows the first and the last: each is alike with the one in
+    the middle, and not with the other."""
     words = MADE.text(120)
     older = " ".join(words)
     between = " ".join([*words[:-10], *MADE.text(10)])
     newer = " ".join([*MADE.text(10), *between.split()[10:]])
     known.add([older])
     known.add([newer])
+    return older, between, newer
+
+
+def test_what_connects_two_clusters_joins_the_older(known: Known) -> None:
+    older, between, newer = bridged(known)
     assert names(known.add([older, newer, between])) == [*ids([older, newer]), *ids([older])]
 
 
@@ -154,12 +161,7 @@ def test_the_first_in_order_is_no_duplicate(known: Known, remembered: int) -> No
 
 
 def test_what_is_in_two_clusters_is_alike_all_the_same(known: Known) -> None:
-    words = MADE.text(120)
-    older = " ".join(words)
-    between = " ".join([*words[:-10], *MADE.text(10)])
-    newer = " ".join([*MADE.text(10), *between.split()[10:]])
-    known.add([older])
-    known.add([newer])
+    older, between, newer = bridged(known)
     known.add([between, newer.upper()])
     told = [older, newer, between, newer.upper()]
     assert known.near(told, [1] * 4, [0, 1, 2, 3]) == [False, True, True, True]

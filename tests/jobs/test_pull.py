@@ -4,27 +4,19 @@ import json
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from infra.catalog import Catalog
-from infra.store import FolderStore
 from infra.version import open_version
 from jobs.cli import main
 from jobs.pull import pull
 from schemas.errors import VersionError
-from tests.published import publish
+from tests.published import two_versions
 
 
 @pytest.fixture
 def store(tmp_path: Path) -> str:
-    folder = FolderStore(tmp_path / "store")
-    folder.create()
-    catalog = Catalog(folder, "data")
-    publish(catalog, tmp_path, pa.table({"x": [1]}))
-    publish(catalog, tmp_path, pa.table({"x": [1, 2]}), pa.table({"x": [3]}))
-    return str(folder.root)
+    return str(two_versions(tmp_path).root)
 
 
 def content(folder: Path) -> dict[str, bytes]:

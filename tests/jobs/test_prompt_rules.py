@@ -233,6 +233,9 @@ def test_duplicates_are_left_out_and_the_pool_remembers_who_came_first(
     assert job.pool.scan("clusters").collect()["prompt_id"].n_unique() == 6
     assert drawn(job) == 4, "nothing is drawn for duplicates"
     assert load_prompts(job).left_out_counts == {"not_new": 2}
+    assert load_prompts(job).origin is None, "from the copy"
+    other = make_job(**baker(own, more, new="true"))
+    assert load_prompts(other).left_out_counts == {}, "the copy is of other rules"
 
 
 @pytest.mark.usefixtures("ray_here")
@@ -256,8 +259,6 @@ def test_what_was_drawn_before_there_was_a_rule_came_first(
     assert drawn(job) == 4
     assert ran.generated.drawn == 0
     assert "not_new" not in ran.decided.funnel, "what was paid for is used"
-    again = make_job(**baker(own, told, new="true"))
-    assert load_prompts(again).left_out_counts == {}, "the copy is of other rules"
 
 
 def test_what_has_no_words_is_near_what_is_the_same(make_job: MakeJob, own: dict[str, Any]) -> None:

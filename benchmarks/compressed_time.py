@@ -73,7 +73,7 @@ class TimedReplica(Replica):
     async def _work(self) -> None:
         await super()._work()
         times = {"came": self._came, "left": time.monotonic(), "ended": self._ended}
-        store = self._settings.samples.parents[2]
+        store = Path(self._settings.samples).parents[2]
         (store / f"{self._name}.json").write_text(json.dumps(times))
 
 
@@ -83,7 +83,7 @@ class TimedCoordinator(Coordinator):
     def _judge(self, verdict: Judged) -> None:
         super()._judge(verdict)
         line = [*verdict.key, verdict.reason is None, time.monotonic()]
-        with (self._settings.pool.parents[1] / "verdicts.jsonl").open("a") as file:
+        with (Path(self._settings.pool).parents[1] / "verdicts.jsonl").open("a") as file:
             file.write(f"{json.dumps(line)}\n")
 
 

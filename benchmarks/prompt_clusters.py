@@ -57,8 +57,8 @@ def find(pool: Pool, writer: PoolWriter, prompts: pl.DataFrame, what: str) -> No
         f"duplicates {exact_s:.2f} s, {exact.sum():,}"
     )
     for number, part in enumerate(found.fresh.iter_slices(ROWS_PER_FILE)):
-        path = pool.folder(TABLE) / f"{what.replace(' ', '_')}-{number:06d}.parquet"
-        writer.commit(TABLE, [write_table(path, part.to_arrow().cast(CLUSTERS))])
+        path = Path(pool.folder(TABLE)) / f"{what.replace(' ', '_')}-{number:06d}.parquet"
+        writer.commit(TABLE, [write_table(str(path), part.to_arrow().cast(CLUSTERS))])
 
 
 def by_ray(texts: pl.Series) -> None:

@@ -9,7 +9,6 @@ import math
 from array import array
 from collections.abc import Sequence
 from functools import lru_cache
-from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
@@ -17,6 +16,7 @@ import pyarrow.parquet as pq
 
 from infra.messages import Place
 from infra.spool import write_table
+from infra.store import open_uri
 from schemas.arrow import SAMPLES
 from schemas.ports import Begun
 
@@ -24,16 +24,17 @@ SCHEMA = pa.schema([SAMPLES.field(name) for name in Begun.__slots__])
 FILES_IN_MEMORY = 4
 
 
-def write_begun(path: Path, samples: Sequence[Begun]) -> None:
+def write_begun(uri: str, samples: Sequence[Begun]) -> None:
     """Writes samples, whose places are then their numbers in the file."""
     rows = [{name: getattr(one, name) for name in SCHEMA.names} for one in samples]
-    write_table(path, pa.Table.from_pylist(rows, schema=SCHEMA))
+    write_table(uri, pa.Table.from_pylist(rows, schema=SCHEMA))
 
 
 @lru_cache(maxsize=FILES_IN_MEMORY)
 def _read(path: str) -> pa.Table:
     """Of rows of either kind what is needed to go on; a column that the file lacks is null."""
-    return pq.read_table(path, schema=SCHEMA)
+    with open_uri(path) as file:
+        return pq.read_table(file, schema=SCHEMA)
 
 
 def _at(place: Place) -> Begun:
@@ -60,5 +61,6 @@ def read_truncated(place: Place) -> Begun:
 
 def read_row(place: Place) -> dict[str, Any]:
     """A row of the samples table as it is."""
-    row: dict[str, Any] = pq.read_table(place.path).slice(place.row, 1).to_pylist()[0]
+    with open_uri(place.path) as file:
+        row: dict[str, Any] = pq.read_table(file).slice(place.row, 1).to_pylist()[0]
     return row

@@ -2,60 +2,62 @@
 
 A version is `datasets/<name>/versions/vNNNN`; its number is claimed first, so that two publishers
 never write into one folder, and `manifest.json` is written last: without it there is no version.
+Numbers of publishers that died are left out.
 """
 
 import json
-import os
 import re
-import tempfile
+import secrets
 from collections.abc import Sequence
-from pathlib import Path
 
-import pyarrow.parquet as pq
 from pydantic import ValidationError
 
-from infra.store import FolderStore, file_sha256, sync_file
+from infra.store import Store
 from schemas.arrow import FORMAT
 from schemas.errors import VersionError
-from schemas.manifest import File, Manifest, content_digest
+from schemas.manifest import File, Manifest
 
 VERSION = re.compile(r"v(\d{4,})")
 HINT = "latest.json"
+MANIFEST = "manifest.json"
+CLAIM = "_claim.json"
 
 
 class Catalog:
     """The versions of one dataset in a store."""
 
-    def __init__(self, store: FolderStore, name: str) -> None:
-        self._store = store
+    def __init__(self, store: Store, name: str) -> None:
+        self.store = store
         self.name = name
-        self._root = f"datasets/{name}"
+        self.root = f"datasets/{name}"
 
     def versions(self) -> list[str]:
         """Committed versions, oldest first."""
-        return [v for v in self._numbered() if self._store.get(self._key(v, "manifest.json"))]
+        return [v for v in self.numbered() if self.store.size(self.key(v, MANIFEST))]
 
-    def _numbered(self) -> list[str]:
-        names = self._store.folders(f"{self._root}/versions")
+    def numbered(self) -> list[str]:
+        """All versions that somebody has begun, oldest first."""
+        names = self.store.folders(f"{self.root}/versions")
         return sorted(filter(VERSION.fullmatch, names), key=lambda v: int(v[1:]))
 
     def latest(self) -> Manifest | None:
         """The newest committed version's manifest, or null."""
-        versions = self.versions()
-        return self.manifest(versions[-1]) if versions else None
+        committed = (v for v in reversed(self.numbered()) if self.store.size(self.key(v, MANIFEST)))
+        newest = next(committed, None)
+        return None if newest is None else self.manifest(newest)
 
     def manifest(self, version: str) -> Manifest:
         """VersionError if there is no such version, or its manifest cannot be trusted."""
-        content = self._store.get(self._key(version, "manifest.json"))
-        if content is None:
-            known = ", ".join(self.versions()) or "none"
-            raise VersionError(f"{self.name} has no version {version!r}; committed: {known}")
+        content = self.manifest_bytes(version)
         try:
             newest = json.loads(content).get("format", 0)
             if newest > FORMAT:
-                raise VersionError(f"{self.name}@{version} has the newer format {newest}")
+                raise VersionError(
+                    f"{self.name}@{version} has the newer format {newest}, this version of "
+                    f"Stillhouse reads up to {FORMAT}: use a newer one"
+                )
             manifest = Manifest.model_validate_json(content)
-        except (ValueError, ValidationError, AttributeError) as error:
+        except (ValueError, ValidationError, AttributeError, TypeError) as error:
             raise VersionError(
                 f"{self.name}@{version}: the manifest is damaged: {error}"
             ) from error
@@ -64,83 +66,98 @@ class Catalog:
             raise VersionError(f"{self.name}@{version}: the manifest was changed after its commit")
         return manifest
 
-    def folder(self, version: str) -> Path:
-        """Where a version's files lie."""
-        return self._store.path(f"{self._root}/versions/{version}")
+    def manifest_bytes(self, version: str) -> bytes:
+        """The manifest as it is stored. VersionError if there is no such version."""
+        known = VERSION.fullmatch(version)
+        content = self.store.get(self.key(version, MANIFEST)) if known else None
+        if content is None:
+            committed = ", ".join(self.versions()) or "none"
+            raise VersionError(f"{self.name} has no version {version!r}; committed: {committed}")
+        return content
 
-    def staging(self) -> Path:
-        """A new folder where the files of a version are written before it has a number."""
-        root = self._store.path(f"{self._root}/staging")
-        root.mkdir(parents=True, exist_ok=True)
-        return Path(tempfile.mkdtemp(dir=root))
+    def key(self, version: str, path: str) -> str:
+        """Where a version's file lies in the store."""
+        return f"{self.root}/versions/{version}/{path}"
+
+    def file_key(self, manifest: Manifest, file: File) -> str:
+        """Where a file lies that a manifest names: among its own, or in an older version."""
+        return self.key(file.version or manifest.version, file.path)
+
+    def uri(self, version: str, path: str) -> str:
+        """Where a version's file lies, for any process."""
+        return self.store.uri(self.key(version, path))
+
+    def staging(self) -> str:
+        """A new place, as a key, where the files of a version are written before it has a
+        number."""
+        return f"{self.root}/staging/{secrets.token_hex(8)}"
+
+    def discard(self, place: str) -> None:
+        """Deletes everything below a key."""
+        self.store.delete([entry.key for entry in self.store.walk(place)])
 
     def claim(self, content_digest: str) -> str:
         """The next free version number, now for this content."""
-        numbered = self._numbered()
+        numbered = self.numbered()
         number = int(numbered[-1][1:]) if numbered else 0
         while True:
             number += 1
             version = f"v{number:04d}"
-            content = json.dumps({"claimant": content_digest}).encode()
-            if self._store.put_if_absent(self._key(version, "_claim.json"), content):
+            if self.store.put_if_absent(self.key(version, CLAIM), claim_of(content_digest)):
                 return version
 
-    def add_file(self, version: str, staged: Path, path: str) -> None:
+    def withdraw(self, version: str) -> None:
+        """Gives up a claim, with what was written for it."""
+        self.discard(f"{self.root}/versions/{version}")
+
+    def add_file(self, version: str, staged: str, path: str) -> None:
         """Moves a staged file into a claimed version."""
-        target = self.folder(version) / path
-        target.parent.mkdir(parents=True, exist_ok=True)
-        os.replace(staged, target)
-        sync_file(target)
+        self.store.move(staged, self.key(version, path))
 
     def commit(self, manifest: Manifest) -> None:
         """Makes the version exist; VersionError if its number was committed before."""
-        key = self._key(manifest.version, "manifest.json")
+        key = self.key(manifest.version, MANIFEST)
         content = manifest.sealed().model_dump_json(indent=2).encode()
-        if not self._store.put_if_absent(key, content):
+        if not self.store.put_if_absent(key, content) and self.store.get(key) != content:
             raise VersionError(f"{self.name}@{manifest.version} is already committed")
         self._move_hint(manifest.version)
 
     def _move_hint(self, version: str) -> None:
         """`latest.json` never moves backwards."""
-        key = f"{self._root}/{HINT}"
+        key = f"{self.root}/{HINT}"
         content = json.dumps({"version": version}).encode()
         while True:
-            before = self._store.get(key)
-            if before and int(json.loads(before)["version"][1:]) >= int(version[1:]):
+            before = self.store.get(key)
+            if before and _hinted(before) >= int(version[1:]):
                 return
-            if self._store.replace_if(key, content, expected=before):
+            if self.store.replace_if(key, content, expected=before):
                 return
 
-    def _key(self, version: str, file: str) -> str:
-        return f"{self._root}/versions/{version}/{file}"
+    def foreign_files(self, version: str, files: Sequence[File]) -> list[str]:
+        """Paths of a version's folder that its manifest does not name."""
+        known = {file.path for file in files} | {MANIFEST, CLAIM}
+        root = self.key(version, "")
+        found = (entry.key.removeprefix(root) for entry in self.store.walk(root.rstrip("/")))
+        return [path for path in found if path not in known]
 
-    def verify(self, version: str) -> list[str]:
-        """Everything about a version that is not what its manifest says; empty if it is sound."""
-        manifest = self.manifest(version)
-        problems = [p for file in manifest.files for p in self._check(version, file)]
-        if content_digest(manifest.files) != manifest.content_digest:
-            problems.append("manifest.json: content_digest does not match its files")
-        if sum(manifest.rows.values()) != sum(f.rows or 0 for f in manifest.files):
-            problems.append("manifest.json: rows do not add up to those of its files")
-        claim = json.dumps({"claimant": manifest.content_digest}).encode()
-        if self._store.get(self._key(version, "_claim.json")) != claim:
-            problems.append("_claim.json: is not the claim of this content")
-        return problems + self._foreign_files(version, manifest.files)
 
-    def _check(self, version: str, file: File) -> list[str]:
-        path = self.folder(version) / file.path
-        if not path.is_file():
-            return [f"{file.path}: is missing"]
-        if path.stat().st_size != file.bytes:
-            return [f"{file.path}: has {path.stat().st_size} bytes, not {file.bytes}"]
-        if (found := file_sha256(path)) != file.sha256:
-            return [f"{file.path}: sha256 is {found}, not {file.sha256}"]
-        if file.rows is not None and (rows := pq.read_metadata(path).num_rows) != file.rows:
-            return [f"{file.path}: has {rows} rows, not {file.rows}"]
-        return []
+def claim_of(content_digest: str) -> bytes:
+    """What is written into a claim, once: whoever finds his own words in it after all was the
+    other one."""
+    return json.dumps({"claimant": content_digest, "nonce": secrets.token_hex(8)}).encode()
 
-    def _foreign_files(self, version: str, files: Sequence[File]) -> list[str]:
-        known = {file.path for file in files} | {"manifest.json", "_claim.json"}
-        root = self.folder(version)
-        found = (str(p.relative_to(root)) for p in sorted(root.rglob("*")) if p.is_file())
-        return [f"{path}: is not in the manifest" for path in found if path not in known]
+
+def claimant(claim: bytes | None) -> str | None:
+    """The content digest that a version was claimed for; null if nothing says so."""
+    try:
+        return str(json.loads(claim or b"")["claimant"])
+    except (ValueError, KeyError, TypeError):
+        return None
+
+
+def _hinted(hint: bytes) -> int:
+    """The number in `latest.json`; 0 for one that nobody can read, which the next one replaces."""
+    try:
+        return int(json.loads(hint)["version"][1:])
+    except (ValueError, KeyError, TypeError):
+        return 0

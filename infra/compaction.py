@@ -8,7 +8,6 @@ readers of an older version of the table, until they are collected.
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Final
 
 import pyarrow as pa
@@ -17,6 +16,7 @@ import pyarrow.parquet as pq
 from infra.data_file import DataFile
 from infra.pool import Pool
 from infra.spool import write_tables
+from infra.store import open_uri
 
 TABLES: Final = ("samples", "scores")
 LARGE_BYTES = 64 * 2**20
@@ -84,19 +84,24 @@ def _group(files: Sequence[DataFile], many: int) -> tuple[DataFile, ...]:
     return tuple(files) if len(files) >= many else ()
 
 
-def merge(folder: Path, files: Sequence[DataFile], name: str) -> DataFile:
+def merge(folder: str, files: Sequence[DataFile], name: str) -> DataFile:
     """Writes the rows of all files into one, in row groups of some size, each in the order of its
     keys. Memory is that of a few row groups, whatever the files hold."""
-    paths = [folder / file.name for file in files]
+    uris = [f"{folder}/{file.name}" for file in files]
     # Files differ where a column was added to the table between them.
-    schema = pa.unify_schemas([pq.read_schema(path) for path in paths])
-    return write_tables(folder / name, schema, map(_sorted, _row_groups(paths, schema)))
+    schema = pa.unify_schemas([_schema(uri) for uri in uris])
+    return write_tables(f"{folder}/{name}", schema, map(_sorted, _row_groups(uris, schema)))
 
 
-def _row_groups(paths: Sequence[Path], schema: pa.Schema) -> Iterator[pa.Table]:
+def _schema(uri: str) -> pa.Schema:
+    with open_uri(uri) as file:
+        return pq.read_schema(file)
+
+
+def _row_groups(uris: Sequence[str], schema: pa.Schema) -> Iterator[pa.Table]:
     waiting: list[pa.Table] = []
-    for path in paths:
-        with pq.ParquetFile(path) as file:
+    for uri in uris:
+        with open_uri(uri) as source, pq.ParquetFile(source) as file:
             for number in range(file.num_row_groups):
                 waiting.append(file.read_row_group(number))
                 if sum(table.nbytes for table in waiting) >= ROW_GROUP_BYTES:

@@ -96,12 +96,12 @@ class Continuation:
 
     async def _without(self, path: str, rows: set[int]) -> DataFile | None:
         self._written += 1
-        target = Path(path).with_name(f"{self._prefix}-{self._written:06d}.parquet")
+        target = f"{path.rpartition('/')[0]}/{self._prefix}-{self._written:06d}.parquet"
         gone = self._gone[path] | rows
 
         def write() -> DataFile | None:
             try:
-                return write_without(Path(path), gone, target)
+                return write_without(path, gone, target)
             except pa.ArrowInvalid as error:
                 raise StoreError(f"{path} cannot be read: {error}. {MEND}") from error
 

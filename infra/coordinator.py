@@ -230,7 +230,7 @@ class Coordinator:
         return Lost(requeued, delivered)
 
     def _drawn(self, replica: str, batch: Batch[Drawn]) -> None:
-        path = str(self._pool.folder("samples") / batch.file.name)
+        path = f"{self._pool.folder('samples')}/{batch.file.name}"
         self._roster.delivered(replica, len(batch.entries))
         fresh: list[ToScore] = []
         for row, (key, done, tokens, reason) in enumerate(batch.entries):

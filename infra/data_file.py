@@ -1,7 +1,6 @@
 """A file of a table. Apart from the pool, whose libraries take a replica half a second to load."""
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -18,7 +17,7 @@ class DataFile:
     bytes: int
 
 
-def scan_file(path: Path, schema: "pa.Schema") -> "pl.LazyFrame":
+def scan_file(uri: str, schema: "pa.Schema") -> "pl.LazyFrame":
     """The rows of a file in the columns of a table, with the column `row` that numbers them.
 
     A column that the table got after the file was written is null, one that this version does not
@@ -26,12 +25,15 @@ def scan_file(path: Path, schema: "pa.Schema") -> "pl.LazyFrame":
     """
     import polars as pl
 
+    from infra.store import storage_options
+
     # Row numbers must not depend on which columns are read, or they name other rows.
     return pl.scan_parquet(
-        path,
+        uri,
         schema=pl.Schema(schema),
         row_index_name="row",
         glob=False,
+        storage_options=storage_options(uri),
         missing_columns="insert",
         extra_columns="ignore",
     )

@@ -4,14 +4,14 @@ import json
 from datetime import UTC, datetime
 from typing import Any
 
-from infra.store import FolderStore
-from schemas.errors import StoreError
+from infra.store import Store
+from schemas.errors import StoreError, StoreUnavailableError
 
 
 class EventLog:
     """Collects events and writes them as `events/<n>.jsonl`, a new file each time."""
 
-    def __init__(self, store: FolderStore, pool: str, attempt: str) -> None:
+    def __init__(self, store: Store, pool: str, attempt: str) -> None:
         self._store = store
         self._root = events_root(pool, attempt)
         self._number = 0
@@ -33,7 +33,7 @@ class EventLog:
                 f"{self._root}/{self._number + 1:06d}.jsonl", lines.encode()
             ):
                 self._number += 1
-        except OSError:
+        except StoreUnavailableError:
             return
         self._number += 1
         self._events = []
@@ -44,7 +44,7 @@ def events_root(pool: str, attempt: str) -> str:
     return f"pools/{pool}/attempts/{attempt}/events"
 
 
-def read_events(store: FolderStore, pool: str, attempt: str) -> list[dict[str, Any]]:
+def read_events(store: Store, pool: str, attempt: str) -> list[dict[str, Any]]:
     """All events of an attempt, in order. StoreError for a torn file."""
     events = []
     for name in store.files(events_root(pool, attempt)):

@@ -14,8 +14,8 @@ from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from infra.store import FolderStore
-from schemas.errors import BusyError
+from infra.store import Store
+from schemas.errors import BusyError, StoreError, StoreUnavailableError
 
 BEAT_S = 2.0
 SILENT_S = 10.0
@@ -53,7 +53,7 @@ class Holder:
 class WriterLease:
     """The right to write to a pool. Use `acquire`; `release` it at the end."""
 
-    def __init__(self, store: FolderStore, pool: str, holder: Holder) -> None:
+    def __init__(self, store: Store, pool: str, holder: Holder) -> None:
         self._store = store
         self._pool = pool
         self._holder = holder
@@ -67,7 +67,7 @@ class WriterLease:
     @classmethod
     def acquire(
         cls,
-        store: FolderStore,
+        store: Store,
         pool: str,
         recipe: str,
         *,
@@ -120,11 +120,12 @@ class WriterLease:
         if self.lost is None:
             try:
                 self._change(lambda holder: replace(holder, released=True))
-            except (BusyError, OSError):
+            except StoreError:
                 return  # the next writer finds out by itself
 
     def _change(self, change: Callable[[Holder], Holder]) -> Holder:
-        """Swaps the lease; OSError where the store is out, BusyError where it is lost."""
+        """Swaps the lease; StoreUnavailableError where the store is out, BusyError where it is
+        lost."""
         key = _key(self._pool)
         with self._lock:
             self.check()
@@ -135,7 +136,7 @@ class WriterLease:
                 content = self._store.get(key)
                 if content is None:
                     # The store is out. Had somebody deleted it, the epoch would still protect us.
-                    raise FileNotFoundError(f"{key} is not there")
+                    raise StoreUnavailableError(f"{key} is not there")
                 found = _parse(self._pool, content)
                 if (found.attempt, found.process) != (holder.attempt, holder.process):
                     self.lost = _busy(self._pool, found)
@@ -152,12 +153,12 @@ class WriterLease:
                 self._change(lambda holder: replace(holder, beats=holder.beats + 1))
             except BusyError:
                 return
-            except OSError:
+            except StoreError:
                 continue  # the store is out; whoever finds it first is the writer
 
 
 def _wait_for_silence(
-    store: FolderStore, pool: str, seen: bytes, silent_s: float, clock: Callable[[], float]
+    store: Store, pool: str, seen: bytes, silent_s: float, clock: Callable[[], float]
 ) -> bytes:
     """The lease of a holder that is gone; BusyError as soon as it is seen to beat."""
     holder = _parse(pool, seen)

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 
 from infra.messages import Seen
-from infra.store import FolderStore
-from schemas.errors import StoreError
+from infra.store import Store
+from schemas.errors import StoreError, StoreUnavailableError
 
 SAVE_S = 5.0
 """A driver that is killed has spent so much more than its meter says."""
@@ -46,7 +46,7 @@ class Meter:
     """Of the attempt at work. Times are of one monotonic clock."""
 
     def __init__(
-        self, store: FolderStore, pool: str, attempt: str, recipe: str, teacher: str, gpus: int
+        self, store: Store, pool: str, attempt: str, recipe: str, teacher: str, gpus: int
     ) -> None:
         self._store = store
         self._key = _key(pool, attempt)
@@ -99,12 +99,12 @@ class Meter:
         try:
             if not self._store.replace_if(self._key, content, expected=self._saved):
                 raise StoreError(f"{self._key}: somebody else writes the meter of this attempt")
-        except OSError:
+        except StoreUnavailableError:
             return
         self._saved, self._saved_at = content, now
 
 
-def spent_by(store: FolderStore, pool: str, **about: str) -> dict[str, Spent]:
+def spent_by(store: Store, pool: str, **about: str) -> dict[str, Spent]:
     """Of each attempt on a pool of this `recipe`, or with this `teacher`. StoreError for a meter
     that cannot be read."""
     found = {}

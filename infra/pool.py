@@ -21,6 +21,7 @@ from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundErr
 from deltalake.transaction import AddAction, RemoveAction
 
 from infra.data_file import DataFile, scan_file
+from infra.store import locate, open_uri, storage_options
 from schemas.arrow import FORMAT, TABLES
 from schemas.errors import BusyError, StoreError, StoreUnavailableError
 
@@ -35,6 +36,8 @@ LOG_CONFIGURATION: Final = {
     # By default Delta forgets after 30 days how a table was, and so what a version was made of.
     "delta.enableExpiredLogCleanup": "false",
 }
+REFUSED: Final = ("403 Forbidden", "AccessDenied", "NoSuchBucket")
+"""A server's words for what waiting does not mend."""
 Result = TypeVar("Result")
 MEND: Final = (
     "Put it back from a copy, or let `run --drop-damaged` forget it: what was in it is made again"
@@ -44,17 +47,18 @@ MEND: Final = (
 class Pool:
     """The tables `prompts`, `samples`, `scores` and `clusters` below `<store>/pools/<pool>`."""
 
-    def __init__(self, root: Path) -> None:
-        self.root = root
+    def __init__(self, root: str | Path) -> None:
+        self.root = str(root)
+        self._store, self._key = locate(self.root)
 
     @property
     def name(self) -> str:
         """The pool's name in the store."""
-        return self.root.name
+        return self.root.rpartition("/")[2]
 
-    def folder(self, table: str) -> Path:
+    def folder(self, table: str) -> str:
         """Where a table's files lie."""
-        return self.root / table
+        return f"{self.root}/{table}"
 
     def versions(self) -> dict[str, int | None]:
         """The newest version of each table; null for one that is not there."""
@@ -74,14 +78,15 @@ class Pool:
         import polars as pl
 
         files = [file for file in self.files(name, version) if file not in without]
-        if damaged := [file for file in files if not self._has_its_size(name, file)]:
+        sizes = self._sizes(name) if files else {}
+        if damaged := [file for file in files if sizes.get(file.name) != file.bytes]:
             raise StoreError(_damage(self.folder(name), damaged))
         if not files:
             empty = pl.LazyFrame(schema=pl.Schema(TABLES[name]))
             return empty.with_columns(path=pl.lit(None, pl.String), row=pl.lit(None, pl.UInt32))
         return pl.concat(
-            scan_file(path, TABLES[name]).with_columns(path=pl.lit(str(path)))
-            for path in (self.folder(name) / file.name for file in files)
+            scan_file(uri, TABLES[name]).with_columns(path=pl.lit(uri))
+            for uri in (f"{self.folder(name)}/{file.name}" for file in files)
         )
 
     def files(self, name: str, version: int | None = None) -> list[DataFile]:
@@ -96,23 +101,26 @@ class Pool:
 
     def damaged(self, name: str) -> list[DataFile]:
         """Files of a table that are missing, were torn, or are no Parquet files any more."""
-        return [file for file in self.files(name) if not self._is_sound(name, file)]
+        files = self.files(name)
+        sizes = self._sizes(name) if files else {}
+        return [
+            file
+            for file in files
+            if sizes.get(file.name) != file.bytes or not self._is_sound(name, file)
+        ]
 
-    def _has_its_size(self, name: str, file: DataFile) -> bool:
-        try:
-            return (self.folder(name) / file.name).stat().st_size == file.bytes
-        except FileNotFoundError:
-            if not self.folder(name).is_dir():
-                raise StoreUnavailableError(f"{self.folder(name)} is not there now") from None
-            return False
-        except OSError as error:
-            raise StoreUnavailableError(f"{file.name} cannot be read now: {error}") from error
+    def _sizes(self, name: str) -> dict[str, int]:
+        """Of each file in a table's folder: one listing, in place of a request a file."""
+        below = self._store.walk(f"{self._key}/{name}")
+        sizes = {entry.key.rpartition("/")[2]: entry.bytes for entry in below}
+        if not sizes:
+            raise StoreUnavailableError(f"{self.folder(name)} is not there now")
+        return sizes
 
     def _is_sound(self, name: str, file: DataFile) -> bool:
-        if not self._has_its_size(name, file):
-            return False
         try:
-            pq.read_table(self.folder(name) / file.name)
+            with open_uri(f"{self.folder(name)}/{file.name}") as source:
+                pq.read_table(source)
         except pa.ArrowInvalid:
             return False
         except OSError as error:
@@ -134,6 +142,7 @@ class Pool:
                 mode="ignore",
                 configuration={"stillhouse.format": str(FORMAT), **LOG_CONFIGURATION},
                 raise_if_key_not_exists=False,
+                storage_options=storage_options(self.root),
             )
 
     def writing(self, name: str, act: Callable[[], Result]) -> Result:
@@ -143,13 +152,18 @@ class Pool:
         except CommitFailedError as error:
             raise BusyError(f"pool {self.name}: another writer has taken over ({error})") from error
         except (DeltaError, OSError) as error:
-            raise StoreUnavailableError(
-                f"{self.folder(name)} cannot be written now: {error}"
-            ) from error
+            refused = any(word in str(error) for word in REFUSED)
+            kind = StoreError if refused else StoreUnavailableError
+            raise kind(f"{self.folder(name)} cannot be written now: {error}") from error
+
+    def table(self, name: str, version: int | None = None) -> DeltaTable:
+        """A table as it is now, or was. Raises what delta-rs raises."""
+        options = storage_options(self.root)
+        return DeltaTable(self.folder(name), version=version, storage_options=options)
 
     def _open(self, name: str, version: int | None = None) -> DeltaTable | None:
         try:
-            table = DeltaTable(self.folder(name), version=version)
+            table = self.table(name, version)
         except TableNotFoundError:
             return None
         except (DeltaError, OSError) as error:
@@ -173,12 +187,15 @@ class PoolWriter:
         self.pool = pool
         self.epoch = epoch
         pool.create()
-        self._tables = {
-            name: pool.writing(name, partial(DeltaTable, pool.folder(name))) for name in TABLES
-        }
+        self._options = storage_options(pool.root)
+        self._tables = self._opened()
         for name in TABLES:
             self._fence(name)
             self._add_columns(name)
+
+    def _opened(self) -> dict[str, DeltaTable]:
+        pool = self.pool
+        return {name: pool.writing(name, partial(pool.table, name)) for name in TABLES}
 
     def _fence(self, name: str) -> None:
         """An empty commit of this epoch: from here on an older writer's commits are refused."""
@@ -240,6 +257,9 @@ class PoolWriter:
 
     def _refresh(self, name: str) -> None:
         """Reads what was committed meanwhile; BusyError if a newer epoch was."""
+        if (options := storage_options(self.pool.root)) != self._options:
+            # Credentials last an hour or so, and a table keeps those that it was opened with.
+            self._options, self._tables = options, self._opened()
         table = self._tables[name]
         self.pool.writing(name, table.update_incremental)
         newest = self.pool.writing(name, partial(table.transaction_version, WRITER)) or 0
@@ -260,7 +280,7 @@ def reading(pool: Pool) -> Iterator[None]:
         raise StoreError(f"a file of pool {pool.root} cannot be read: {error}. {MEND}") from error
 
 
-def _damage(folder: Path, damaged: Sequence[DataFile]) -> str:
+def _damage(folder: str, damaged: Sequence[DataFile]) -> str:
     names = ", ".join(file.name for file in damaged[:3])
     rows = sum(file.rows for file in damaged)
     return (

@@ -6,6 +6,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from infra.messages import Place
+from infra.store import open_uri
 from schemas.prompt import Prompt
 
 FILES_IN_MEMORY = 4
@@ -14,7 +15,8 @@ PROMPTS_IN_MEMORY = 64
 
 @lru_cache(maxsize=FILES_IN_MEMORY)
 def _read(path: str) -> pa.Table:
-    return pq.read_table(path)
+    with open_uri(path) as file:
+        return pq.read_table(file)
 
 
 @lru_cache(maxsize=PROMPTS_IN_MEMORY)

@@ -232,10 +232,10 @@ class Replica:
             for key, one in self._interrupted
             if one.token_ids
         }
-        path = self._settings.samples / f"{self._settings.attempt}-{self._name}-begun.parquet"
+        path = f"{self._settings.samples}/{self._settings.attempt}-{self._name}-begun.parquet"
         if begun:
             await self._patience(lambda: write_begun(path, [*begun.values()]))
-        places = {key: Place(str(path), row) for row, key in enumerate(begun)}
+        places = {key: Place(path, row) for row, key in enumerate(begun)}
         keys = [key for key, _ in self._interrupted]
         await self._link.call("hand_over", self._name, {key: places.get(key) for key in keys})
         for key in keys:

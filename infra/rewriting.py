@@ -4,27 +4,27 @@ A row group at a time, so that memory is that of one, whatever the file holds.
 """
 
 from collections.abc import Collection, Iterator
-from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from infra.data_file import DataFile
 from infra.spool import write_tables
+from infra.store import open_uri
 
 
-def write_without(path: Path, gone: Collection[int], target: Path) -> DataFile | None:
+def write_without(uri: str, gone: Collection[int], target: str) -> DataFile | None:
     """Writes all rows but those into `target`; null where none is left."""
-    with pq.ParquetFile(path) as file:
+    with open_uri(uri) as source, pq.ParquetFile(source) as file:
         if file.metadata.num_rows == len(gone):
             return None
         schema = file.schema_arrow
         return write_tables(target, schema, _row_groups(file, gone, keep=False))
 
 
-def rows_at(path: Path, rows: Collection[int]) -> Iterator[pa.Table]:
+def rows_at(uri: str, rows: Collection[int]) -> Iterator[pa.Table]:
     """Those rows, in the order of the file, a row group's at a time."""
-    with pq.ParquetFile(path) as file:
+    with open_uri(uri) as source, pq.ParquetFile(source) as file:
         yield from _row_groups(file, rows, keep=True)
 
 

@@ -5,7 +5,6 @@ import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache, partial
-from pathlib import Path
 from typing import Any, Protocol
 
 import polars as pl
@@ -54,8 +53,8 @@ class ScorerSettings:
     """What a scorer worker is started with."""
 
     make_judge: Callable[[], Judge]
-    scores: Path
-    """Folder of the scores table."""
+    scores: str
+    """Where the files of the scores table lie."""
     flush: Flush
     attempt: str
     coordinator: str
@@ -128,7 +127,7 @@ class ScorerWorker:
 @lru_cache(maxsize=2)
 def _read_samples(path: str) -> pl.DataFrame:
     """A file's samples; consecutive tasks read from the same one."""
-    return scan_file(Path(path), SAMPLES).collect()
+    return scan_file(path, SAMPLES).collect()
 
 
 def _read_items(task: ScoreTask) -> list[Item]:

@@ -1,7 +1,6 @@
 """What actors are started with."""
 
 from dataclasses import dataclass
-from pathlib import Path
 
 from infra.goal import Goal
 from schemas.ports import Sampling
@@ -13,7 +12,8 @@ class CoordinatorSettings:
     """What a coordinator is started with."""
 
     name: str
-    pool: Path
+    pool: str
+    """Where it lies."""
     epoch: int
     goal: Goal
     max_failed: float
@@ -29,8 +29,8 @@ class ReplicaSettings:
     teacher_id: str
     sampling: Sampling
     flush: Flush
-    samples: Path
-    """Folder of the samples table."""
+    samples: str
+    """Where the files of the samples table lie."""
     attempt: str
     coordinator: str
     """The name of the coordinator's actor."""

@@ -3,14 +3,13 @@
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import IO, Any, Generic, TypeVar
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from infra.data_file import DataFile
-from infra.store import sync_file
+from infra.store import locate
 from schemas.recipe import Flush
 
 Item = TypeVar("Item")
@@ -66,7 +65,7 @@ class Spool(Generic[Item]):
 class Files:
     """Names and writes the files of one worker; no name is used twice."""
 
-    def __init__(self, folder: Path, schema: pa.Schema, prefix: str) -> None:
+    def __init__(self, folder: str, schema: pa.Schema, prefix: str) -> None:
         self._folder = folder
         self._schema = schema
         self._prefix = prefix
@@ -75,40 +74,37 @@ class Files:
     def write(self, rows: Sequence[Mapping[str, Any]]) -> DataFile:
         """Writes rows as a durable file that is not yet committed. OSError where it cannot."""
         self._sequence += 1
-        path = self._folder / f"{self._prefix}-{self._sequence:06d}.parquet"
-        return write_file(path, self._schema, rows)
+        uri = f"{self._folder}/{self._prefix}-{self._sequence:06d}.parquet"
+        return write_file(uri, self._schema, rows)
 
 
-def write_file(path: Path, schema: pa.Schema, rows: Sequence[Mapping[str, Any]]) -> DataFile:
+def write_file(uri: str, schema: pa.Schema, rows: Sequence[Mapping[str, Any]]) -> DataFile:
     """Writes rows as a durable Parquet file into a folder that is there.
 
     The folder is not made: where it is missing the store is out, and what is written into its
     place would be gone when it comes back.
     """
-    return write_table(path, pa.Table.from_pylist(list(rows), schema=schema))
+    return write_table(uri, pa.Table.from_pylist(list(rows), schema=schema))
 
 
-def write_table(path: Path, table: pa.Table) -> DataFile:
+def write_table(uri: str, table: pa.Table) -> DataFile:
     """Writes a table as a durable Parquet file."""
-    return write_tables(path, table.schema, [table])
+    return write_tables(uri, table.schema, [table])
 
 
-def write_tables(path: Path, schema: pa.Schema, tables: Iterable[pa.Table]) -> DataFile:
-    """Writes tables one after the other into a durable Parquet file, as row groups of it; what a
-    failed write left behind is removed."""
+def write_tables(uri: str, schema: pa.Schema, tables: Iterable[pa.Table]) -> DataFile:
+    """Writes tables one after the other into a durable Parquet file, as row groups of it; a failed
+    write leaves nothing behind. StoreError where the name is used: were it ever used twice, a
+    committed file would be overwritten."""
     rows = 0
-    # Were a name ever used twice, a committed file would be overwritten.
-    path.touch(exist_ok=False)
-    try:
+    store, key = locate(uri)
+    with store.new_file(key) as path:
         with path.open("wb") as file, _writer(file, schema) as writer:
             for table in tables:
                 writer.write_table(table)
                 rows += table.num_rows
-        sync_file(path)
-    except BaseException:  # also what the tables raise, which may be read from files meanwhile
-        path.unlink(missing_ok=True)
-        raise
-    return DataFile(path.name, rows, path.stat().st_size)
+        size = path.stat().st_size
+    return DataFile(key.rpartition("/")[2], rows, size)
 
 
 def _writer(file: IO[bytes], schema: pa.Schema) -> pq.ParquetWriter:

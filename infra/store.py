@@ -1,122 +1,129 @@
-"""A folder as a store: whole files, written once or changed by compare-and-swap.
+"""Where everything is kept: whole files named by `/`-separated keys, in a folder or in S3.
 
-Every write is atomic and durable: a temporary file is synced, then linked or renamed into place,
-and the folder is synced after it.
+A file is written once, or changed by compare-and-swap; nobody ever sees a part of one. Every method
+raises StoreUnavailableError where the store does not answer now, and StoreError where it refuses.
 """
 
-import fcntl
-import hashlib
-import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
+from functools import lru_cache
 from pathlib import Path
-from typing import Final
+from typing import BinaryIO, Final, NamedTuple, Protocol
 
-from schemas.errors import StoreError
-
-TEMPORARY: Final = ".tmp-"
+S3: Final = "s3://"
 
 
-class FolderStore:
-    """Files below a root folder, named by `/`-separated keys."""
+class Entry(NamedTuple):
+    """A file as a listing tells it."""
 
-    def __init__(self, root: str | Path) -> None:
-        self.root = Path(root).absolute()
+    key: str
+    bytes: int
+    modified: float
+    """Seconds since 1970 by the clock of the store, which may differ from ours."""
+
+
+class Store(Protocol):
+    """What a folder and a bucket have in common."""
+
+    @property
+    def url(self) -> str:
+        """How a person names it: an absolute path, or `s3://bucket/prefix`."""
+        ...
 
     def create(self) -> None:
-        """Makes the root folder. Nothing else does: where it is missing the store is out, and what
-        is written into its place would be gone when it comes back."""
-        self.root.mkdir(parents=True, exist_ok=True)
+        """Makes what is missing, and makes sure that it can be written and that its conditions
+        hold. StoreError if not."""
+        ...
 
-    def path(self, key: str) -> Path:
-        """Where `key` lies; StoreError if it would lie outside of the store."""
-        path = self.root / key
-        if not path.resolve().is_relative_to(self.root.resolve()):
-            raise StoreError(f"{key!r} leads out of the store {self.root}")
-        return path
+    def uri(self, key: str) -> str:
+        """Where `key` lies, for this and any other process. StoreError if that is outside."""
+        ...
 
     def get(self, key: str) -> bytes | None:
         """The content, or null if there is none."""
-        try:
-            return self.path(key).read_bytes()
-        except (FileNotFoundError, NotADirectoryError):
-            return None
+        ...
+
+    def open(self, key: str) -> BinaryIO:
+        """A file to read from at any place. FileNotFoundError if there is none."""
+        ...
+
+    def size(self, key: str) -> int | None:
+        """In bytes, or null if there is no such file."""
+        ...
 
     def put_if_absent(self, key: str, content: bytes) -> bool:
         """Writes a file that must not exist yet; False if it does."""
-        temporary = self._write_temporary(key, content)
-        try:
-            os.link(temporary, self.path(key))
-        except FileExistsError:
-            return False
-        finally:
-            temporary.unlink(missing_ok=True)
-        _sync_folder(temporary.parent)
-        return True
+        ...
+
+    def new_file(self, key: str) -> AbstractContextManager[Path]:
+        """A path on this machine to write a file to, which is in the store, whole, once the block
+        has ended well. StoreError if another file has the name by then: the same one may be our
+        own, of a try whose end we did not hear of."""
+        ...
 
     def replace_if(self, key: str, content: bytes, *, expected: bytes | None) -> bool:
         """Writes a file if its content is still `expected` (null: not there); else False."""
-        with self._exclusive(key):
-            if self.get(key) != expected:
-                return False
-            temporary = self._write_temporary(key, content)
-            temporary.replace(self.path(key))
-        _sync_folder(temporary.parent)
-        return True
+        ...
+
+    def move(self, source: str, target: str) -> None:
+        """Gives a file another name, in place of what has it."""
+        ...
+
+    def delete(self, keys: list[str]) -> None:
+        """Deletes files; those that are not there are none."""
+        ...
 
     def folders(self, key: str) -> list[str]:
-        """Names of the folders right below `key`, sorted."""
-        path = self.path(key)
-        return sorted(p.name for p in path.iterdir() if p.is_dir()) if path.is_dir() else []
+        """Names of the folders right below `key`, sorted; some servers name those for a while that
+        nothing is in any more."""
+        ...
 
     def files(self, key: str) -> list[str]:
         """Keys of the files right below `key`, sorted."""
-        path = self.path(key)
-        names = (p.name for p in path.iterdir() if p.is_file()) if path.is_dir() else iter(())
-        return [f"{key}/{name}" for name in sorted(names) if not name.startswith(TEMPORARY)]
+        ...
 
-    def _write_temporary(self, key: str, content: bytes) -> Path:
-        path = self._with_folder(key)
-        temporary = path.with_name(f"{TEMPORARY}{path.name}-{os.getpid()}")
-        with temporary.open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        return temporary
+    def walk(self, key: str) -> Iterator[Entry]:
+        """All files below `key`, sorted by key."""
+        ...
 
-    def _with_folder(self, key: str) -> Path:
-        """Where `key` lies, with its folder made below the root."""
-        if not self.root.is_dir():
-            raise FileNotFoundError(f"the store {self.root} is not there")
-        path = self.path(key)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        return path
-
-    @contextmanager
-    def _exclusive(self, key: str) -> Iterator[None]:
-        """One process at a time compares and swaps a file; the lock goes with the process."""
-        path = self._with_folder(key)
-        with path.with_name(f"{TEMPORARY}{path.name}.lock").open("w") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
-            yield
+    def storage_options(self) -> dict[str, str] | None:
+        """What delta-rs and Polars need to open its URIs; null for a folder. Credentials expire,
+        so that it is asked for anew each time."""
+        ...
 
 
-def sync_file(path: Path) -> None:
-    """Makes a finished file and its name survive a power cut."""
-    with path.open("rb") as file:
-        os.fsync(file.fileno())
-    _sync_folder(path.parent)
+def open_store(url: str | Path) -> Store:
+    """The store at `s3://bucket/prefix` or in a folder. StoreError for another address."""
+    if str(url).startswith(S3):
+        return _s3(str(url).rstrip("/"))
+    from infra.folder_store import FolderStore
+
+    return FolderStore(url)
 
 
-def file_sha256(path: Path) -> str:
-    """Hex SHA-256 of a file of any size."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+@lru_cache(maxsize=16)
+def _s3(url: str) -> Store:
+    """One client a process: it takes a tenth of a second to make, and is safe between threads."""
+    from infra.s3_store import S3Store
+
+    return S3Store(url)
 
 
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+def locate(uri: str) -> tuple[Store, str]:
+    """The file that `Store.uri` told of: a store that has it, and its key there."""
+    folder, _, name = uri.rpartition("/")
+    if not uri.startswith(S3):
+        return open_store(folder or "/"), name
+    bucket, _, key = uri.removeprefix(S3).partition("/")
+    return open_store(f"{S3}{bucket}"), key
+
+
+def open_uri(uri: str) -> BinaryIO:
+    """A file to read from at any place. FileNotFoundError if there is none."""
+    store, key = locate(uri)
+    return store.open(key)
+
+
+def storage_options(uri: str) -> dict[str, str] | None:
+    """What delta-rs and Polars need to open it; null for a file of this machine."""
+    return locate(uri)[0].storage_options() if uri.startswith(S3) else None

@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from infra.catalog import Catalog
-from infra.store import FolderStore
+from infra.store import open_store, open_uri
 from schemas.errors import VersionError
-from schemas.manifest import Manifest
+from schemas.manifest import File, Manifest
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -31,41 +31,49 @@ class Version:
         return f"{self.manifest.name}@{self.manifest.version}"
 
     @property
-    def folder(self) -> Path:
-        """Where its files lie."""
-        return self.catalog.folder(self.manifest.version)
+    def location(self) -> str:
+        """Where its manifest, and what was written for it, lies: a folder, or `s3://…`."""
+        return self.catalog.uri(self.manifest.version, "manifest.json").rpartition("/")[0]
 
-    def files(self, output: str = "sft") -> list[Path]:
-        """The data files of an output, in the order of their rows. VersionError where there is no
-        such output, or a file is missing or was cut."""
+    def uri(self, file: File) -> str:
+        """Where a file of it lies."""
+        return self.catalog.store.uri(self.catalog.file_key(self.manifest, file))
+
+    def files(self, output: str = "sft") -> list[str]:
+        """Where the data files of an output lie, in the order of their rows: paths, or `s3://…`.
+        VersionError where there is no such output, or a file is missing or was cut."""
         found = [file for file in self.manifest.files if file.path.startswith(f"{output}/")]
         if not found:
             known = ", ".join(self.manifest.rows)
             raise VersionError(f"{self.name} has no output {output!r}; it has {known}")
         for file in found:
-            path = self.folder / file.path
-            bytes_there = path.stat().st_size if path.is_file() else None
-            if bytes_there != file.bytes:
+            size = self.catalog.store.size(self.catalog.file_key(self.manifest, file))
+            if size != file.bytes:
                 raise VersionError(
-                    f"{path} has {bytes_there} bytes, not {file.bytes}; `stillhouse verify "
+                    f"{self.uri(file)} is missing"
+                    if size is None
+                    else f"{self.uri(file)} has {size} bytes, not {file.bytes}; `stillhouse verify "
                     f"{self.name}` tells what else is wrong"
-                    if bytes_there is not None
-                    else f"{path} is missing"
                 )
-        return [self.folder / file.path for file in sorted(found, key=lambda file: file.path)]
+        return [self.uri(file) for file in sorted(found, key=lambda file: file.path)]
 
     def scan(self, output: str = "sft") -> "pl.LazyFrame":
         """Its rows, read as far as they are asked for. Raises as `files`."""
         import polars as pl
 
-        return pl.scan_parquet(self.files(output), glob=False)
+        options = self.catalog.store.storage_options()
+        return pl.scan_parquet(self.files(output), glob=False, storage_options=options)
 
     def arrow(self, output: str = "sft") -> "pa.Table":
         """Its rows in memory. Raises as `files`."""
         import pyarrow as pa
         import pyarrow.parquet as pq
 
-        return pa.concat_tables(pq.read_table(path) for path in self.files(output))
+        tables = []
+        for uri in self.files(output):
+            with open_uri(uri) as file:
+                tables.append(pq.read_table(file))
+        return pa.concat_tables(tables)
 
     def pandas(self, output: str = "sft") -> "pd.DataFrame":
         """Its rows in memory. Raises as `files`."""
@@ -73,13 +81,14 @@ class Version:
 
 
 def open_version(name: str, store: str | Path = "store") -> Version:
-    """The version `<dataset>@<version>` of a store; `@latest`, or nothing, is the newest.
-    VersionError where there is none, or its manifest cannot be trusted."""
+    """The version `<dataset>@<version>` of a store, which is a folder or `s3://bucket/prefix`;
+    `@latest`, or nothing, is the newest. VersionError where there is none, or its manifest cannot
+    be trusted; StoreError where the store refuses, StoreUnavailableError where it is out."""
     dataset, _, version = name.partition("@")
-    catalog = Catalog(FolderStore(store), dataset)
+    catalog = Catalog(open_store(store), dataset)
     if version not in ("", LATEST):
         return Version(catalog.manifest(version), catalog)
     latest = catalog.latest()
     if latest is None:
-        raise VersionError(f"{dataset} has no published version in {FolderStore(store).root}")
+        raise VersionError(f"{dataset} has no published version in {catalog.store.url}")
     return Version(latest, catalog)

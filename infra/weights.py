@@ -4,7 +4,7 @@ import hashlib
 import json
 from pathlib import Path
 
-from infra.store import file_sha256
+from infra.checksum import file_sha256
 from schemas.errors import RecipeError
 
 WEIGHTS = (".safetensors", ".bin", ".gguf")

@@ -1,17 +1,17 @@
 """Attempts: what happened in each execution on a pool, from its event log."""
 
 from infra.events import read_events
-from infra.store import FolderStore
+from infra.store import open_store
 from jobs.tell import Told
 from schemas.errors import VersionError
 
 
 def show_attempt(store_root: str, pool: str, attempt: str | None) -> Told:
     """The events of one attempt, the newest one by default; VersionError if there is none."""
-    store = FolderStore(store_root)
+    store = open_store(store_root)
     known = store.folders(f"pools/{pool}/attempts")
     if not known:
-        raise VersionError(f"pool {pool!r} has no attempts in {store.root}")
+        raise VersionError(f"pool {pool!r} has no attempts in {store.url}")
     name = attempt or known[-1]
     if name not in known:
         raise VersionError(f"pool {pool!r} has no attempt {name!r}; there are {', '.join(known)}")

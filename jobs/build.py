@@ -14,12 +14,15 @@ from filters.groups import with_groups
 from filters.sft import sft_rows
 from filters.target import SettledPrefix, cut_at_target
 from infra.catalog import Catalog
+from infra.checksum import file_sha256
+from infra.data_file import scan_file
 from infra.pool import reading
 from infra.revision import code_digest
-from infra.store import file_sha256, sync_file
+from infra.store import Store
 from jobs.prompts import PromptList
 from jobs.recipe import Job
 from jobs.survey import narrow_samples
+from schemas.arrow import SAMPLES
 from schemas.errors import RunError
 from schemas.identity import identity
 from schemas.manifest import Cut, File, content_digest
@@ -61,8 +64,10 @@ class Built:
     """The data files of a version, staged and not yet published."""
 
     decided: Decided
-    staged: Mapping[str, Path]
-    """Path in the version -> where it lies."""
+    staging: str
+    """Where the files lie, as a key of the store."""
+    staged: Mapping[str, str]
+    """Path in the version -> key of the store."""
     files: tuple[File, ...]
 
     @property
@@ -135,15 +140,15 @@ def build(job: Job, prompts: PromptList) -> Built:
         raise RunError(f"no sample is published; the funnel is {decided.funnel or 'empty'}")
     staging = Catalog(job.store, job.recipe.name).staging()
     shards = _shards(prompts.frame, chosen)
-    staged: dict[str, Path] = {}
+    staged: dict[str, str] = {}
     files = []
     for number, shard in enumerate(shards):
         texts = _with_prompts(_with_texts(job, shard), prompts)
         rows = sft_rows(texts, job.scorers, generator_name(job))
-        file, path = _write_part(staging, "sft", number, len(shards), rows)
+        file, key = _write_part(job.store, staging, "sft", number, len(shards), rows)
         files.append(file)
-        staged[file.path] = path
-    return Built(decided, staged, tuple(files))
+        staged[file.path] = key
+    return Built(decided, staging, staged, tuple(files))
 
 
 def _shards(prompts: pl.DataFrame, chosen: pl.DataFrame) -> list[pl.DataFrame]:
@@ -161,7 +166,7 @@ def _with_texts(job: Job, samples: pl.DataFrame) -> pl.DataFrame:
     """Samples with their texts, read from the rows where they lie."""
     with reading(job.pool):
         texts = pl.concat(
-            pl.scan_parquet(path, row_index_name="row", glob=False)
+            scan_file(path, SAMPLES)
             .filter(pl.col("row").is_in(group["row"].to_list()))
             .select("row", "reasoning", "answer")
             .with_columns(path=pl.lit(path))
@@ -179,25 +184,25 @@ def _with_prompts(chosen: pl.DataFrame, prompts: PromptList) -> pl.DataFrame:
 
 
 def _write_part(
-    staging: Path, output: str, number: int, count: int, rows: pl.DataFrame
-) -> tuple[File, Path]:
+    store: Store, staging: str, output: str, number: int, count: int, rows: pl.DataFrame
+) -> tuple[File, str]:
     """One Parquet file, named by its content."""
-    path = staging / f"{output}-{number:05d}.parquet"
-    pq.write_table(
-        rows.to_arrow(compat_level=pl.CompatLevel.oldest()),
-        path,
-        compression="zstd",
-        compression_level=3,
-        row_group_size=ROWS_PER_GROUP,
-        write_page_index=True,
-        use_content_defined_chunking=True,
-        use_dictionary=["domain", "source", "license", "generator", "teacher_id"],
-        write_statistics=["id", "prompt_id", "sample_index"],
-    )
-    sync_file(path)
-    sha256 = file_sha256(path)
+    key = f"{staging}/{output}-{number:05d}.parquet"
+    with store.new_file(key) as path:
+        pq.write_table(
+            rows.to_arrow(compat_level=pl.CompatLevel.oldest()),
+            path,
+            compression="zstd",
+            compression_level=3,
+            row_group_size=ROWS_PER_GROUP,
+            write_page_index=True,
+            use_content_defined_chunking=True,
+            use_dictionary=["domain", "source", "license", "generator", "teacher_id"],
+            write_statistics=["id", "prompt_id", "sample_index"],
+        )
+        sha256, size = file_sha256(path), path.stat().st_size
     name = f"{output}/train-{number:05d}-of-{count:05d}-{sha256[:8]}.parquet"
-    return File(path=name, bytes=path.stat().st_size, sha256=sha256, rows=rows.height), path
+    return File(path=name, bytes=size, sha256=sha256, rows=rows.height), key
 
 
 def generator_name(job: Job) -> str:

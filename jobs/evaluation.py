@@ -5,8 +5,8 @@ from functools import lru_cache
 from pathlib import Path
 
 from filters.scorer import Questions
+from infra.checksum import file_sha256
 from infra.rows import find_files, read_rows
-from infra.store import file_sha256
 from jobs.prompts import check_text
 from schemas.errors import RecipeError
 from schemas.recipe import EvaluationSet

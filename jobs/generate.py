@@ -28,7 +28,7 @@ from jobs.repair import NO_REPAIRS, Repairs, needs_repair, repair
 from jobs.stopping import StopRequest, stop_requests
 from jobs.survey import Survey, fill_tasks, known, surely_incomplete, survey
 from jobs.truncated import set_apart, to_set_apart
-from schemas.errors import Interrupted, StoreError, StoreUnavailableError
+from schemas.errors import Interrupted, StoreUnavailableError
 
 Look = tuple[Survey, Known]
 COORDINATOR_DEATHS = 5
@@ -154,13 +154,8 @@ def _attempt(job: Job, goal: Goal) -> Iterator["Attempt"]:
 
 
 def _acquire(job: Job) -> WriterLease:
-    try:
-        job.store.create()
-        return WriterLease.acquire(job.store, job.recipe.pool, job.recipe.name)
-    except OSError as error:
-        raise StoreError(
-            f"store {job.store.root} cannot be written: {error}; see `store` in the recipe"
-        ) from error
+    job.store.create()
+    return WriterLease.acquire(job.store, job.recipe.pool, job.recipe.name)
 
 
 class Attempt:
@@ -209,9 +204,9 @@ class Attempt:
                     return self._done
                 except CoordinatorDied as error:
                     self._after_death(error)
-        except OSError as error:
+        except (StoreUnavailableError, OSError) as error:
             raise StoreUnavailableError(
-                f"store {self._job.store.root} cannot be used now: {error}; what was committed is "
+                f"store {self._job.store.url} cannot be used now: {error}; what was committed is "
                 "kept, and the same command goes on"
             ) from error
         finally:

@@ -49,7 +49,7 @@ def _not_in(job: Job, table: str, rows: pl.DataFrame, key: list[str]) -> pl.Data
 def _commit(job: Job, coordinator: Any, table: str, rows: pl.DataFrame, prefix: str) -> None:
     folder = job.pool.folder(table)
     files = [
-        write_table(folder / f"{prefix}-{i:06d}.parquet", part.to_arrow().cast(TABLES[table]))
+        write_table(f"{folder}/{prefix}-{i:06d}.parquet", part.to_arrow().cast(TABLES[table]))
         for i, part in enumerate(rows.iter_slices(PROMPTS_PER_FILE))
         if part.height
     ]

@@ -11,6 +11,7 @@ from infra.data_file import DataFile
 from infra.events import EventLog
 from infra.pool import Pool
 from jobs.actors import ProcessDied, get
+from schemas.errors import StoreError
 
 MERGED_HERE_BYTES = 2 * 2**20
 """A process of its own would take longer to start than merging so little takes."""
@@ -67,7 +68,7 @@ class Merging:
     def _commit(self, task: Merge, merged_file: Callable[[], DataFile]) -> None:
         try:
             merged = merged_file()
-        except (ProcessDied, OSError, pa.ArrowException) as error:
+        except (ProcessDied, StoreError, OSError, pa.ArrowException) as error:
             # The small files are as good as they were.
             self._events.add("merge_failed", table=task.table, reason=str(error))
             return

@@ -5,10 +5,12 @@ from typing import Any
 
 import polars as pl
 
+from infra.data_file import scan_file
 from jobs.build import decide
 from jobs.prompts import PromptList
 from jobs.recipe import Job
 from jobs.tell import Told
+from schemas.arrow import SAMPLES
 
 TEXT_SHOWN = 1200
 
@@ -38,7 +40,7 @@ def _pick(frame: pl.DataFrame, count: int, rng: random.Random) -> list[dict[str,
 def _whole(job: Job, prompts: PromptList, row: dict[str, Any]) -> dict[str, Any]:
     """The sample with its texts and its prompt."""
     texts = (
-        pl.scan_parquet(row["path"], row_index_name="row", glob=False)
+        scan_file(row["path"], SAMPLES)
         .filter(pl.col("row") == row["row"])
         .select("reasoning", "answer", "failure_detail")
         .collect()

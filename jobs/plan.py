@@ -22,7 +22,7 @@ def plan(job: Job, prompts: PromptList) -> dict[str, Any]:
     last = Catalog(job.store, job.recipe.name).latest()
     return {
         "recipe": job.recipe.name,
-        "store": str(job.store.root),
+        "store": job.store.url,
         "pool": job.recipe.pool,
         "teacher": {"id": job.teacher_id, "name": generator_name(job)},
         "prompts": prompts.frame.height,

@@ -7,9 +7,9 @@ from dataclasses import replace
 
 import polars as pl
 
+from infra.checksum import file_sha256
 from infra.revision import code_digest
 from infra.rows import find_files
-from infra.store import file_sha256
 from jobs.prompt_rules import by_prompt_rules
 from jobs.prompts import PromptList, read_prompts
 from jobs.recipe import Job
@@ -26,12 +26,12 @@ def load_prompts(job: Job, *, drop_damaged: bool = False) -> PromptList:
     from the files. RecipeError as `read_prompts`; StoreError where a rule asks for duplicates, and
     a file of the pool is damaged and not dropped. What is dropped has to be found anew."""
     origin = _origin(job)
-    path = job.store.path(_key(job))
+    copy = io.BytesIO(job.store.get(_key(job)) or b"")
     try:
-        about = pl.read_parquet_metadata(path)
+        about = pl.read_parquet_metadata(copy)
         if origin is not None and about.get(ORIGIN) == origin and not drop_damaged:
-            return _from_copy(pl.read_parquet(path, glob=False), json.loads(about[DROPPED]))
-    except (OSError, pl.exceptions.PolarsError):
+            return _from_copy(pl.read_parquet(copy), json.loads(about[DROPPED]))
+    except pl.exceptions.PolarsError:
         pass  # not there, or torn: it is only a copy
     prompts = by_prompt_rules(job, read_prompts(job.recipe), drop_damaged=drop_damaged)
     return replace(prompts, origin=origin)
@@ -39,7 +39,7 @@ def load_prompts(job: Job, *, drop_damaged: bool = False) -> PromptList:
 
 def keep_prompts(job: Job, prompts: PromptList) -> None:
     """Puts a copy into the pool, in place of an older one, if the whole list was just read from the
-    files and they are still the same. OSError where the store cannot be written."""
+    files and they are still the same. StoreUnavailableError where the store cannot be written."""
     if prompts.origin is None or prompts.origin != _origin(job):
         return
     content = io.BytesIO()

@@ -1,17 +1,15 @@
 """Publish: staged data files, a card and, last, the manifest become a version."""
 
+import hashlib
 import json
-import shutil
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 import polars as pl
 
 from filters.choose import PUBLISHED
 from infra.catalog import Catalog
-from infra.store import file_sha256, sync_file
 from jobs.budget import cost
 from jobs.build import Built, canned_answers, generator_name, summary
 from jobs.card import card
@@ -19,13 +17,15 @@ from jobs.recipe import Job
 from schemas.errors import RecipeError
 from schemas.manifest import File, Manifest
 
+README = "README.md"
+
 
 @dataclass(frozen=True)
 class Published:
     """The version that holds the content, new or not."""
 
     version: str
-    folder: Path
+    location: str
     fresh: bool
     """False: the last version already has exactly this content."""
 
@@ -36,11 +36,11 @@ def publish(job: Job, built: Built, *, allow_simulated: bool = False) -> Publish
     RecipeError for made-up samples, unless they are asked for.
     """
     assert_publishable(job, allow_simulated=allow_simulated)
-    staging = next(iter(built.staged.values())).parent
+    catalog = Catalog(job.store, job.recipe.name)
     try:
-        return _publish(job, built, staging)
+        return _publish(job, built, catalog)
     finally:
-        shutil.rmtree(staging)
+        catalog.discard(built.staging)
 
 
 def assert_publishable(job: Job, *, allow_simulated: bool) -> None:
@@ -58,26 +58,37 @@ def assert_publishable(job: Job, *, allow_simulated: bool) -> None:
         )
 
 
-def _publish(job: Job, built: Built, staging: Path) -> Published:
-    catalog = Catalog(job.store, job.recipe.name)
-    last = catalog.latest()
-    if last is not None and last.content_digest == built.content_digest:
-        return Published(last.version, catalog.folder(last.version), fresh=False)
+def _publish(job: Job, built: Built, catalog: Catalog) -> Published:
+    if (same := _same_content(catalog, built)) is not None:
+        return same
     version = catalog.claim(built.content_digest)
     for path, staged in built.staged.items():
         catalog.add_file(version, staged, path)
     manifest = _manifest(job, built, version)
-    readme = staging / "README.md"
-    readme.write_text(card(manifest), encoding="utf-8")
-    sync_file(readme)
+    readme = card(manifest).encode()
+    catalog.store.put_if_absent(catalog.key(version, README), readme)
     manifest = manifest.model_copy(update={"files": (*manifest.files, _file_entry(readme))})
-    catalog.add_file(version, readme, "README.md")
+    if (same := _same_content(catalog, built)) is not None:
+        catalog.withdraw(version)  # somebody was faster with the same
+        return same
     catalog.commit(manifest)
-    return Published(version, catalog.folder(version), fresh=True)
+    return Published(version, _location(catalog, version), fresh=True)
 
 
-def _file_entry(path: Path) -> File:
-    return File(path=path.name, bytes=path.stat().st_size, sha256=file_sha256(path))
+def _same_content(catalog: Catalog, built: Built) -> Published | None:
+    """The newest version, if there is nothing new in what was built."""
+    last = catalog.latest()
+    if last is None or last.content_digest != built.content_digest:
+        return None
+    return Published(last.version, _location(catalog, last.version), fresh=False)
+
+
+def _location(catalog: Catalog, version: str) -> str:
+    return catalog.uri(version, README).rpartition("/")[0]
+
+
+def _file_entry(readme: bytes) -> File:
+    return File(path=README, bytes=len(readme), sha256=hashlib.sha256(readme).hexdigest())
 
 
 def _manifest(job: Job, built: Built, version: str) -> Manifest:

@@ -5,14 +5,16 @@ import shutil
 import tempfile
 from pathlib import Path
 
+from infra.catalog import MANIFEST
+from infra.store import open_uri
 from infra.version import Version, open_version
 from jobs.progress import ProgressDisplay
 from jobs.tell import Told
 from schemas.errors import VersionError
 from schemas.manifest import File
 
-CHUNK_BYTES = 1 << 20
-MANIFEST = "manifest.json"
+CHUNK_BYTES = 8 * 2**20
+"""Of a bucket, a request each."""
 
 
 def pull(store: str, dataset: str, target: str) -> Told:
@@ -50,14 +52,14 @@ def _copy(version: Version, folder: Path, display: ProgressDisplay) -> None:
         _copy_file(version, file, path)
         done += file.bytes
         display.show(f"{done:,} of {sum(f.bytes for f in version.manifest.files):,} bytes")
-    shutil.copyfile(version.folder / MANIFEST, folder / MANIFEST)
+    (folder / MANIFEST).write_bytes(_manifest(version))
 
 
 def _copy_file(version: Version, file: File, target: Path) -> None:
     digest = hashlib.sha256()
-    source = version.folder / file.path
+    source = version.uri(file)
     try:
-        with source.open("rb") as reading, target.open("wb") as writing:
+        with open_uri(source) as reading, target.open("wb") as writing:
             while chunk := reading.read(CHUNK_BYTES):
                 digest.update(chunk)
                 writing.write(chunk)
@@ -72,9 +74,13 @@ def _copy_file(version: Version, file: File, target: Path) -> None:
 
 def _assert_pulled(version: Version, folder: Path) -> None:
     """VersionError if it is another version, or not whole."""
-    if (folder / MANIFEST).read_bytes() != (version.folder / MANIFEST).read_bytes():
+    if (folder / MANIFEST).read_bytes() != _manifest(version):
         raise VersionError(f"{folder} holds another version; name a folder for {version.name}")
     for file in version.manifest.files:
         path = folder / file.path
         if not path.is_file() or path.stat().st_size != file.bytes:
             raise VersionError(f"{path} was changed or removed since it was pulled; pull elsewhere")
+
+
+def _manifest(version: Version) -> bytes:
+    return version.catalog.manifest_bytes(version.manifest.version)

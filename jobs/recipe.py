@@ -20,7 +20,7 @@ from infra.engines.tokenizer import tags_without_token
 from infra.goal import Goal
 from infra.pool import Pool
 from infra.sampling import Prefix, eligible_prefix
-from infra.store import FolderStore
+from infra.store import Store, open_store
 from infra.weights import folder_digest
 from jobs.evaluation import evaluation_questions
 from schemas.errors import RecipeError
@@ -89,14 +89,14 @@ class Job:
         )
 
     @cached_property
-    def store(self) -> FolderStore:
+    def store(self) -> Store:
         """The recipe's store."""
-        return FolderStore(self.recipe.store)
+        return open_store(self.recipe.store)
 
     @cached_property
     def pool(self) -> Pool:
         """The recipe's pool."""
-        return Pool(self.store.path(f"pools/{self.recipe.pool}"))
+        return Pool(self.store.uri(f"pools/{self.recipe.pool}"))
 
     @cached_property
     def sampling(self) -> Sampling:

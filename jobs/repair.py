@@ -3,7 +3,6 @@ given up. What they take away is drawn or computed again."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import polars as pl
@@ -101,11 +100,12 @@ class _Rewriter:
     def remove(self, table: str, places: pl.DataFrame) -> None:
         """Removes the rows at these places (`path`, `row`) from a table."""
         for (path,), group in places.sort("path", "row").group_by("path", maintain_order=True):
-            self._rewrite(table, Path(path), set(group["row"]))
+            self._rewrite(table, path, set(group["row"]))
 
-    def _rewrite(self, table: str, path: Path, gone: set[int]) -> None:
-        (old,) = (file for file in self.job.pool.files(table) if file.name == path.name)
+    def _rewrite(self, table: str, uri: str, gone: set[int]) -> None:
+        folder, _, name = uri.rpartition("/")
+        (old,) = (file for file in self.job.pool.files(table) if file.name == name)
         self.files += 1
-        left = write_without(path, gone, path.with_name(f"{self.prefix}-{self.files:06d}.parquet"))
+        left = write_without(uri, gone, f"{folder}/{self.prefix}-{self.files:06d}.parquet")
         fresh = [] if left is None else [left]
         get(self.coordinator.commit_files.remote(table, fresh, [old]))

@@ -46,7 +46,7 @@ def submit(
     does not take it."""
     job = load_job(recipe, overrides)
     path = _travelling(Path(recipe))
-    store = str(job.store.root)
+    store = job.store.url
     if store != job.recipe.store:
         overrides = [*overrides, f"store={store}"]
         _say(f"store: {store}, which every node must see under this name\n")

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from infra.catalog import Catalog
-from infra.store import FolderStore
+from infra.store import open_store
 from infra.version import open_version
 from jobs.build import Decided, summary
 from jobs.generate import Generated
@@ -97,15 +97,15 @@ def published(job: Job, decided: Decided, done: Published) -> Told:
     )
     text = (
         f"{_decided_text(decided)}\n\n{line}\n"
-        f"  data      {done.folder}\n"
-        f"  card      {done.folder / 'README.md'}\n"
-        f"  manifest  {done.folder / 'manifest.json'}"
+        f"  data      {done.location}\n"
+        f"  card      {done.location}/README.md\n"
+        f"  manifest  {done.location}/manifest.json"
     )
     data = {
         "stage": "build",
         "status": "published" if done.fresh else "unchanged",
         "version": done.version,
-        "folder": str(done.folder),
+        "location": done.location,
         **summary(decided),
     }
     return text, data
@@ -125,7 +125,7 @@ def ran(job: Job, done: Ran) -> Told:
 
 def versions(store: str, name: str) -> Told:
     """All versions of a dataset, oldest first."""
-    catalog = Catalog(FolderStore(store), name)
+    catalog = Catalog(open_store(store), name)
     manifests = [catalog.manifest(version) for version in catalog.versions()]
     rows = [
         (
@@ -139,7 +139,7 @@ def versions(store: str, name: str) -> Told:
     ]
     data = {"name": name, "versions": [_brief(manifest) for manifest in manifests]}
     if not rows:
-        return f"{name} has no published version in {FolderStore(store).root}", data
+        return f"{name} has no published version in {open_store(store).url}", data
     return table(rows, ("version", "rows", "prompts", "created", "content")), data
 
 
@@ -156,21 +156,10 @@ def show(store: str, dataset: str) -> Told:
         (f.path, f"{f.bytes:,}", "" if f.rows is None else f"{f.rows:,}") for f in manifest.files
     ]
     text = (
-        f"{version.name}  {version.folder}\n"
+        f"{version.name}  {version.location}\n"
         f"teacher   {manifest.teacher['name']}  ({manifest.teacher['id']})\n"
         f"created   {manifest.provenance['created_at']} by {manifest.provenance['attempts']}\n"
         f"content   {manifest.content_digest}\n\n"
         f"{funnel_text(manifest.funnel)}\n\n{table(files, ('file', 'bytes', 'rows'))}"
     )
     return text, manifest_json(manifest)
-
-
-def verify(store: str, dataset: str) -> tuple[str, dict[str, Any], int]:
-    """Whether a version is what its manifest says; exit code 1 if not."""
-    version = open_version(dataset, store)
-    manifest, name = version.manifest, version.name
-    problems = version.catalog.verify(manifest.version)
-    text = "\n".join([f"{name} is damaged:", *(f"  {p}" for p in problems)])
-    if not problems:
-        text = f"{name} is sound: {len(manifest.files)} files, {manifest.content_digest}"
-    return text, {"version": name, "sound": not problems, "problems": problems}, int(bool(problems))

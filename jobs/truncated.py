@@ -4,7 +4,6 @@ Each is replaced in the table when its continuation is there: in a large file th
 whole file anew, time after time. Where every such row is apart already, nothing is done.
 """
 
-from pathlib import Path
 from typing import Any
 
 import polars as pl
@@ -27,7 +26,7 @@ def to_set_apart(found: Survey) -> pl.DataFrame:
     mixed = [
         path
         for path, count in here.iter_rows()
-        if count != rows[Path(path).name] or count > ROWS_PER_FILE
+        if count != rows[path.rpartition("/")[2]] or count > ROWS_PER_FILE
     ]
     return found.truncated.filter(pl.col("path").is_in(mixed))
 
@@ -37,29 +36,27 @@ def set_apart(found: Survey, coordinator: Any, prefix: str) -> None:
     once."""
     files = {file.name: file for file in found.files["samples"]}
     places = to_set_apart(found).sort("path", "row")
-    for number, ((name,), group) in enumerate(
-        places.group_by("path", maintain_order=True), start=1
-    ):
-        path = Path(name)
-        fresh = _split(path, set(group["row"]), f"{prefix}-{number:06d}")
-        get(coordinator.commit_files.remote("samples", fresh, [files[path.name]]))
+    for number, ((uri,), group) in enumerate(places.group_by("path", maintain_order=True), start=1):
+        folder, _, name = uri.rpartition("/")
+        fresh = _split(uri, set(group["row"]), f"{folder}/{prefix}-{number:06d}")
+        get(coordinator.commit_files.remote("samples", fresh, [files[name]]))
 
 
-def _split(path: Path, rows: set[int], prefix: str) -> list[DataFile]:
+def _split(uri: str, rows: set[int], prefix: str) -> list[DataFile]:
     """The file's rows without these, and these in files of few."""
-    left = write_without(path, rows, path.with_name(f"{prefix}.parquet"))
+    left = write_without(uri, rows, f"{prefix}.parquet")
     files = [] if left is None else [left]
     waiting: list[pa.Table] = []
-    for table in rows_at(path, rows):
+    for table in rows_at(uri, rows):
         waiting.append(table)
         while sum(part.num_rows for part in waiting) >= ROWS_PER_FILE:
             whole = pa.concat_tables(waiting)
-            files.append(_write_apart(path, prefix, len(files), whole.slice(0, ROWS_PER_FILE)))
+            files.append(_write_apart(prefix, len(files), whole.slice(0, ROWS_PER_FILE)))
             waiting = [whole.slice(ROWS_PER_FILE)]
     if any(part.num_rows for part in waiting):
-        files.append(_write_apart(path, prefix, len(files), pa.concat_tables(waiting)))
+        files.append(_write_apart(prefix, len(files), pa.concat_tables(waiting)))
     return files
 
 
-def _write_apart(path: Path, prefix: str, number: int, rows: pa.Table) -> DataFile:
-    return write_table(path.with_name(f"{prefix}-apart-{number:04d}.parquet"), rows)
+def _write_apart(prefix: str, number: int, rows: pa.Table) -> DataFile:
+    return write_table(f"{prefix}-apart-{number:04d}.parquet", rows)

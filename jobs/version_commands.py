@@ -24,7 +24,7 @@ def _show(arguments: Namespace) -> Result:
 
 
 def _verify(arguments: Namespace) -> Result:
-    from jobs.tell import verify
+    from jobs.verify import verify
 
     return Result(*verify(arguments.store, arguments.dataset))
 

@@ -19,6 +19,8 @@ class File(BaseModel):
     sha256: str
     rows: int | None = None
     """Of a data file."""
+    version: str | None = None
+    """Whose folder it lies in, if not its own: an older one's, which this version brings back."""
 
 
 class Cut(BaseModel):
@@ -80,7 +82,11 @@ class Manifest(BaseModel):
     def _digest(self) -> str:
         # Without these it is what it was before there were any.
         exclude = {"digest", *(n for n in ("target", "prompts_left_out") if not getattr(self, n))}
-        return identity("m", self.model_dump(mode="json", exclude=exclude))
+        content = self.model_dump(mode="json", exclude=exclude)
+        for file in content["files"]:
+            if file["version"] is None:
+                del file["version"]
+        return identity("m", content)
 
 
 def content_digest(files: tuple[File, ...]) -> str:

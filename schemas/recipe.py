@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,62}")
+BUCKET = re.compile(r"s3://[a-z0-9][a-z0-9.-]{2,62}(/[^/]+)*/?$")
 Count = Annotated[int, Field(ge=1)]
 
 
@@ -258,7 +259,7 @@ class Recipe(Part):
     name: str
     """Of the dataset; versions are published under it."""
     store: str
-    """A folder."""
+    """A folder, or `s3://bucket/prefix`."""
     pool: str = ""
     """Recipes with the same pool share its samples. Default: the name."""
     prompts: tuple[PromptSource, ...] = Field(min_length=1)
@@ -299,9 +300,9 @@ class Recipe(Part):
 
     @field_validator("store")
     @classmethod
-    def _folder(cls, store: str) -> str:
-        if "://" in store:
-            raise ValueError("must be a folder; object stores are not supported yet")
+    def _address(cls, store: str) -> str:
+        if "://" in store and not BUCKET.match(store):
+            raise ValueError("must be a folder or s3://bucket/prefix")
         if "%" in store:
             raise ValueError("must not contain '%': Delta tables below it could not be opened")
         return store

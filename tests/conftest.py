@@ -8,8 +8,10 @@ from typing import Any
 import pytest
 from hypothesis import settings
 
+from infra.store import Store, open_store
 from jobs.recipe import Job
 from schemas.recipe import Recipe
+from tests.s3_servers import S3Server, SeaweedFS, moto_server
 
 ROOT = Path(__file__).parent.parent
 
@@ -75,3 +77,40 @@ def make_job(tmp_path: Path, sums: Path) -> MakeJob:
         return Job.of(Recipe.model_validate({**given, **fields}))
 
     return make
+
+
+@pytest.fixture(scope="session")
+def moto() -> Iterator[S3Server]:
+    """An S3 server in this process."""
+    with moto_server() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def seaweedfs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
+    """A real S3 server."""
+    weed = SeaweedFS(tmp_path_factory.mktemp("seaweedfs"))
+    weed.start()
+    yield weed.server
+    weed.kill()
+
+
+@pytest.fixture(params=["folder", "moto", pytest.param("seaweedfs", marks=pytest.mark.s3)])
+def store_url(
+    request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> str:
+    """A store that nothing is in: in a folder, and on each S3 server."""
+    if request.param == "folder":
+        return str(tmp_path / "store")
+    server: S3Server = request.getfixturevalue(request.param)
+    for name, value in server.environment.items():
+        monkeypatch.setenv(name, value)
+    return f"s3://{server.make_bucket()}/some/prefix"
+
+
+@pytest.fixture
+def store(store_url: str) -> Store:
+    """The same, made."""
+    made = open_store(store_url)
+    made.create()
+    return made

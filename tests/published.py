@@ -1,5 +1,6 @@
 """Versions for tests, published without a run."""
 
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -7,7 +8,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from infra.catalog import Catalog
-from infra.store import FolderStore, file_sha256
+from infra.checksum import file_sha256
+from infra.folder_store import FolderStore
+from infra.version import Version
+from jobs.verify import problems_of
 from schemas.manifest import Cut, File, Manifest, content_digest
 
 
@@ -32,9 +36,12 @@ def publish(catalog: Catalog, tmp_path: Path, *parts: pa.Table, **facts: Any) ->
         size = path.stat().st_size
         files.append(File(path=name, bytes=size, sha256=digest, rows=part.num_rows))
         staged[name] = path
+    staging = catalog.staging()
     version = catalog.claim(content_digest(tuple(files)))
     for name, path in staged.items():
-        catalog.add_file(version, path, name)
+        with catalog.store.new_file(f"{staging}/{path.name}") as target:
+            shutil.copy(path, target)
+        catalog.add_file(version, f"{staging}/{path.name}", name)
     rows = sum(part.num_rows for part in parts)
     given: dict[str, Any] = {
         "name": catalog.name,
@@ -54,3 +61,13 @@ def publish(catalog: Catalog, tmp_path: Path, *parts: pa.Table, **facts: Any) ->
     manifest = Manifest(**{**given, **facts})
     catalog.commit(manifest)
     return manifest
+
+
+def folder_of(catalog: Catalog, version: str) -> Path:
+    """Where a version's files lie, in a store that is a folder."""
+    return Path(catalog.uri(version, "manifest.json")).parent
+
+
+def problems(catalog: Catalog, version: str) -> list[str]:
+    """What `verify` finds."""
+    return list(problems_of(Version(catalog.manifest(version), catalog)))

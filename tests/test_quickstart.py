@@ -14,8 +14,9 @@ from typing import Any
 import pytest
 
 from infra.catalog import Catalog
-from infra.store import FolderStore
+from infra.folder_store import FolderStore
 from tests.conftest import ROOT
+from tests.published import folder_of, problems
 
 pytestmark = [pytest.mark.engine, pytest.mark.timeout(900)]
 
@@ -44,7 +45,7 @@ def quickstart() -> dict[str, Any]:
 @pytest.fixture
 def copied_store(quickstart: dict[str, Any], tmp_path: Path) -> Path:
     """A copy to change; stores can be moved."""
-    return Path(shutil.copytree(Path(quickstart["folder"]).parents[3], tmp_path / "store"))
+    return Path(shutil.copytree(Path(quickstart["location"]).parents[3], tmp_path / "store"))
 
 
 def test_enough_is_published(quickstart: dict[str, Any]) -> None:
@@ -64,7 +65,7 @@ def test_every_answer_is_right_by_another_route(quickstart: dict[str, Any]) -> N
     }
     from datasets import load_dataset
 
-    rows = load_dataset(quickstart["folder"], split="train")
+    rows = load_dataset(quickstart["location"], split="train")
     assert len(rows) == quickstart["published"]
     for row in rows:
         question = row["prompt"].partition("\n\nPlease reason")[0]
@@ -101,12 +102,12 @@ def test_another_threshold_is_another_version_without_a_token(copied_store: Path
 
 def test_verify_sees_one_changed_byte(copied_store: Path) -> None:
     catalog = Catalog(FolderStore(copied_store), "quickstart")
-    assert catalog.verify("v0001") == []
-    part = next(catalog.folder("v0001").glob("sft/*.parquet"))
+    assert problems(catalog, "v0001") == []
+    part = next(folder_of(catalog, "v0001").glob("sft/*.parquet"))
     damaged = bytearray(part.read_bytes())
     damaged[len(damaged) // 3] ^= 1
     part.write_bytes(damaged)
-    assert len(catalog.verify("v0001")) == 1
+    assert len(problems(catalog, "v0001")) == 1
 
 
 def test_every_sample_that_was_not_kept_has_a_reason(quickstart: dict[str, Any]) -> None:

@@ -20,7 +20,7 @@ def test_they_are_found_by_their_place(tmp_path: Path) -> None:
     path = tmp_path / "begun.parquet"
     known, unknown = array("f", [-0.1, -0.25, -0.75]), array("f", [-0.5])
     samples = [Begun((1, 2, 3), known, -0.4), Begun((7,), unknown, None)]
-    write_begun(path, samples)
+    write_begun(str(path), samples)
     assert [read_begun(Place(str(path), row)) for row in (0, 1)] == samples
 
 
@@ -35,7 +35,7 @@ def test_truncated_samples_are_rows_of_the_table(tmp_path: Path) -> None:
     path = tmp_path / "apart.parquet"
     some = {"token_logprobs": (-0.75, -0.25), "mean_logprob": -0.5}
     samples = [make_sample(f"s{n}", token_ids=(n, 7), **some) for n in range(3)]
-    write_file(path, SAMPLES, [sample.to_row() for sample in samples])
+    write_file(str(path), SAMPLES, [sample.to_row() for sample in samples])
     place = Place(str(path), 2)
     assert read_truncated(place) == Begun((2, 7), array("f", [-0.75, -0.25]), -0.5)
     assert read_row(place)["text"] == "s2"
@@ -51,11 +51,11 @@ def picked(begun: Begun | None) -> tuple[Any, ...]:
 def test_one_from_before_logprobs_were_kept_says_that_they_are_not_known(tmp_path: Path) -> None:
     path = tmp_path / "apart.parquet"
     row = make_sample(token_ids=(4, 7), mean_logprob=-0.5).to_row()
-    write_file(path, without_column(SAMPLES, "token_logprobs"), [row])
+    write_file(str(path), without_column(SAMPLES, "token_logprobs"), [row])
     assert picked(read_truncated(Place(str(path), 0))) == ((4, 7), [True, True], -0.5)
     handed = tmp_path / "begun.parquet"
-    write_table(handed, pa.table({"token_ids": [[4, 7]], "logprob": [-1.0]}))
+    write_table(str(handed), pa.table({"token_ids": [[4, 7]], "logprob": [-1.0]}))
     assert picked(read_begun(Place(str(handed), 0))) == ((4, 7), [True, True], None)
     again = tmp_path / "again.parquet"
-    write_begun(again, [Begun((4, 7), array("f", [math.nan, -0.5]), -0.25)])
+    write_begun(str(again), [Begun((4, 7), array("f", [math.nan, -0.5]), -0.25)])
     assert picked(read_begun(Place(str(again), 0))) == ((4, 7), [True, False], -0.25)

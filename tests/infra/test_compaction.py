@@ -47,10 +47,10 @@ def test_every_row_is_kept_in_the_order_of_the_keys(tmp_path: Path) -> None:
     ]
     parts = [rows[start : start + 23] for start in range(0, len(rows), 23)]
     files = [
-        write_file(tmp_path / f"{n}.parquet", SAMPLES, [row.to_row() for row in part])
+        write_file(str(tmp_path / f"{n}.parquet"), SAMPLES, [row.to_row() for row in part])
         for n, part in enumerate(parts)
     ]
-    merged = merge(tmp_path, files, "merged.parquet")
+    merged = merge(str(tmp_path), files, "merged.parquet")
     table = pq.read_table(tmp_path / "merged.parquet")
     whole = [*pq.read_table([tmp_path / file.name for file in files]).to_pylist()]
     assert table.to_pylist() == sorted(whole, key=lambda row: tuple(row[name] for name in KEY))
@@ -66,10 +66,10 @@ def test_a_large_merge_is_written_in_row_groups(
     monkeypatch.setattr("infra.compaction.ROW_GROUP_BYTES", 1)
     parts = [[make_sample(sample_index=9 - 3 * n - i) for i in range(3)] for n in range(3)]
     files = [
-        write_file(tmp_path / f"{n}.parquet", SAMPLES, [row.to_row() for row in part])
+        write_file(str(tmp_path / f"{n}.parquet"), SAMPLES, [row.to_row() for row in part])
         for n, part in enumerate(parts)
     ]
-    merged = merge(tmp_path, files, "merged.parquet")
+    merged = merge(str(tmp_path), files, "merged.parquet")
     file = pq.ParquetFile(tmp_path / merged.name)
     groups = [file.read_row_group(i)["sample_index"].to_pylist() for i in range(3)]
     assert groups == [[7, 8, 9], [4, 5, 6], [1, 2, 3]]
@@ -80,10 +80,10 @@ def test_files_from_before_and_after_a_column_was_added(tmp_path: Path) -> None:
     sample = make_sample(token_logprobs=(-0.5, -0.25))
     before = without_column(SAMPLES, "thinking_cut", "token_logprobs")
     files = [
-        write_file(tmp_path / f"{n}.parquet", schema, [sample.to_row() | {"sample_index": n}])
+        write_file(str(tmp_path / f"{n}.parquet"), schema, [sample.to_row() | {"sample_index": n}])
         for n, schema in enumerate([before, SAMPLES, before])
     ]
-    merge(tmp_path, files, "merged.parquet")
+    merge(str(tmp_path), files, "merged.parquet")
     table = pq.read_table(tmp_path / "merged.parquet")
     assert sorted(table.schema.names) == sorted(SAMPLES.names)
     assert table["sample_index"].to_pylist() == [0, 1, 2]
@@ -93,11 +93,12 @@ def test_files_from_before_and_after_a_column_was_added(tmp_path: Path) -> None:
 
 def test_a_merge_that_fails_leaves_nothing(tmp_path: Path) -> None:
     files = [
-        write_file(tmp_path / f"{n}.parquet", SAMPLES, [make_sample().to_row()]) for n in range(2)
+        write_file(str(tmp_path / f"{n}.parquet"), SAMPLES, [make_sample().to_row()])
+        for n in range(2)
     ]
     (tmp_path / files[1].name).write_bytes(b"torn")
     with pytest.raises(pa.ArrowInvalid):
-        merge(tmp_path, files, "merged.parquet")
+        merge(str(tmp_path), files, "merged.parquet")
     assert not (tmp_path / "merged.parquet").exists()
 
 
@@ -110,10 +111,10 @@ def score_row(prompt: str, scorer: str) -> dict[str, object]:
 def test_scores_of_one_sample_stay_in_their_order(tmp_path: Path) -> None:
     first = [score_row("b", "math"), score_row("b", "format"), score_row("a", "math")]
     files = [
-        write_file(tmp_path / "1.parquet", SCORES, first),
-        write_file(tmp_path / "2.parquet", SCORES, [score_row("a", "format")]),
+        write_file(str(tmp_path / "1.parquet"), SCORES, first),
+        write_file(str(tmp_path / "2.parquet"), SCORES, [score_row("a", "format")]),
     ]
-    merge(tmp_path, files, "merged.parquet")
+    merge(str(tmp_path), files, "merged.parquet")
     table = pq.read_table(tmp_path / "merged.parquet")
     assert table["prompt_id"].to_pylist() == ["a", "a", "b", "b"]
     assert table["scorer"].to_pylist() == ["math", "format", "math", "format"]
@@ -123,9 +124,9 @@ def test_a_pool_reads_the_same_after_its_merge(tmp_path: Path) -> None:
     pool = Pool(tmp_path)
     writer = PoolWriter(pool, epoch=1)
     for index in range(LAST_MANY):
-        path = pool.folder("samples") / f"{9 - index}.parquet"
+        path = Path(pool.folder("samples")) / f"{9 - index}.parquet"
         rows = [make_sample(sample_index=index).to_row()]
-        writer.commit("samples", [write_file(path, SAMPLES, rows)])
+        writer.commit("samples", [write_file(str(path), SAMPLES, rows)])
     before = pool.scan("samples").drop("path", "row").collect().sort(KEY)
     (task,) = all_due(Compaction(pool), 0, last=True)
     merged = merge(pool.folder(task.table), task.files, "m.parquet")
@@ -209,8 +210,8 @@ def test_tables_are_not_mixed() -> None:
 def test_files_of_earlier_runs_are_merged_too(tmp_path: Path) -> None:
     pool = Pool(tmp_path)
     writer = PoolWriter(pool, epoch=1)
-    path = pool.folder("samples") / "old.parquet"
-    old = write_file(path, SAMPLES, [make_sample().to_row()])
+    path = Path(pool.folder("samples")) / "old.parquet"
+    old = write_file(str(path), SAMPLES, [make_sample().to_row()])
     writer.commit("samples", [old])
     compaction = Compaction(pool)
     for number in range(LAST_MANY - 1):

@@ -25,7 +25,9 @@ def pool(tmp_path: Path) -> Pool:
     pool.create()
     rows = [[make_sample(f"{p} {i}", sample_index=i) for i in range(ROWS)] for p in range(2)]
     files = [
-        write_file(pool.folder("samples") / f"{p}.parquet", SAMPLES, [r.to_row() for r in own])
+        write_file(
+            str(Path(pool.folder("samples")) / f"{p}.parquet"), SAMPLES, [r.to_row() for r in own]
+        )
         for p, own in enumerate(rows)
     ]
     PoolWriter(pool, 1).commit("samples", files)
@@ -35,7 +37,7 @@ def pool(tmp_path: Path) -> Pool:
 def continuation(pool: Pool) -> Continuation:
     found = Continuation("continued", Patience(0))
     places = {
-        Key(p, i): Place(str(pool.folder("samples") / f"{p}.parquet"), i)
+        Key(p, i): Place(str(Path(pool.folder("samples")) / f"{p}.parquet"), i)
         for p in range(2)
         for i in range(ROWS)
     }
@@ -53,8 +55,8 @@ def deliver(pool: Pool, found: Continuation, *batches: list[Key]) -> None:
 
     async def one(keys: list[Key]) -> None:
         rows = [make_sample(f"whole {k.prompt} {k.sample_index}").to_row() for k in keys]
-        path = pool.folder("samples") / f"new-{keys[0].prompt}-{keys[0].sample_index}.parquet"
-        new = write_file(path, SAMPLES, rows)
+        path = Path(pool.folder("samples")) / f"new-{keys[0].prompt}-{keys[0].sample_index}.parquet"
+        new = write_file(str(path), SAMPLES, rows)
         async with found.ended(keys) as (left, gone):
             await asyncio.to_thread(writer.commit, "samples", [new, *left], gone)
 
@@ -72,7 +74,7 @@ def test_what_has_ended_takes_the_place_of_what_it_was(pool: Pool) -> None:
     whole = {f"whole {p} {i}" for p, i in [(0, 0), (0, 1), (0, 2), (1, 3), (9, 9)]}
     assert set(texts(pool)) == left | whole
     assert len(texts(pool)) == len(left | whole)
-    assert found.of(Key(0, 3))[1] == Place(str(pool.folder("samples") / "0.parquet"), 3)
+    assert found.of(Key(0, 3))[1] == Place(str(Path(pool.folder("samples")) / "0.parquet"), 3)
     deliver(pool, found, [Key(0, 3)])
     assert len(found.set_apart) == 1, "a file of which nothing is left is gone"
 
@@ -93,7 +95,7 @@ def test_a_commit_that_fails_changes_nothing(pool: Pool) -> None:
 
 def test_a_torn_file_is_named(pool: Pool) -> None:
     found = continuation(pool)
-    torn = pool.folder("samples") / "0.parquet"
+    torn = Path(pool.folder("samples")) / "0.parquet"
     torn.write_bytes(b"PAR1 torn")
     with pytest.raises(StoreError, match=r"0\.parquet"):
         deliver(pool, found, [Key(0, 0)])

@@ -32,7 +32,7 @@ Play = Callable[[Coordinator], Awaitable[None]]
 def settings_of(pool: Path, epoch: int = 1) -> CoordinatorSettings:
     return CoordinatorSettings(
         name="c",
-        pool=pool,
+        pool=str(pool),
         epoch=epoch,
         goal=GOAL,
         max_failed=0.05,
@@ -72,7 +72,7 @@ def scenario(tmp_path: Path, play: Play, prompts: int = 1) -> None:
 
 def batch_of(tmp_path: Path, drawn: list[Drawn], name: str = "b") -> Batch[Drawn]:
     rows = [make_sample(sample_index=d.key.sample_index).to_row() for d in drawn]
-    file = write_file(tmp_path / "samples" / f"{name}.parquet", SAMPLES, rows)
+    file = write_file(str(tmp_path / "samples" / f"{name}.parquet"), SAMPLES, rows)
     return Batch(file, tuple(drawn))
 
 

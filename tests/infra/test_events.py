@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from infra.events import EventLog, events_root, read_events
-from infra.store import FolderStore
+from infra.folder_store import FolderStore
 from schemas.errors import StoreError
 
 POOL, ATTEMPT = "p", "a000001"

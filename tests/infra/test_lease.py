@@ -17,9 +17,9 @@ from pathlib import Path
 import pytest
 
 from infra import lease as module
+from infra.folder_store import FolderStore
 from infra.lease import Holder, WriterLease
-from infra.store import FolderStore
-from schemas.errors import BusyError
+from schemas.errors import BusyError, StoreUnavailableError
 
 POOL = "p"
 KEY = f"pools/{POOL}/writer.json"
@@ -186,7 +186,7 @@ def test_the_wall_clock_of_others_means_nothing(hours: int, store: FolderStore) 
 HOLD = f"""
 import sys, time
 from infra.lease import WriterLease
-from infra.store import FolderStore
+from infra.folder_store import FolderStore
 WriterLease.acquire(FolderStore(sys.argv[1]), {POOL!r}, "child")
 print("holds", flush=True)
 time.sleep(600)
@@ -297,7 +297,7 @@ class FaultyStore(FolderStore):
         written = super().replace_if(key, content, expected=expected)
         if self.fail_after_writing:
             self.fail_after_writing = False
-            raise OSError("the folder could not be synced")
+            raise StoreUnavailableError("the folder could not be synced")
         return written
 
 

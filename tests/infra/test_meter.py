@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
+from infra.folder_store import FolderStore
 from infra.messages import Beat, Seen
 from infra.meter import SAVE_S, Meter, Spent, spent_by
-from infra.store import FolderStore
 from schemas.errors import StoreError
 
 

@@ -18,7 +18,7 @@ from tests.builders import make_sample, without_column
 
 def write_samples(pool: Pool, name: str, *indexes: int) -> DataFile:
     rows = [make_sample(sample_index=index).to_row() for index in indexes]
-    return write_file(pool.folder("samples") / f"{name}.parquet", SAMPLES, rows)
+    return write_file(str(Path(pool.folder("samples")) / f"{name}.parquet"), SAMPLES, rows)
 
 
 def add_samples(writer: PoolWriter, name: str, *indexes: int) -> DataFile:
@@ -41,7 +41,7 @@ def test_a_pool_that_is_not_there_is_empty(tmp_path: Path) -> None:
     assert indexes(pool) == []
     assert pool.scan("samples").collect().columns == [*SAMPLES.names, "path", "row"]
     assert pool.files("samples") == pool.damaged("samples") == []
-    assert not pool.root.exists(), "reading touches nothing"
+    assert not Path(pool.root).exists(), "reading touches nothing"
 
 
 def test_commits_are_seen_and_versions_stay(tmp_path: Path) -> None:
@@ -62,7 +62,7 @@ def test_old_versions_are_never_forgotten(tmp_path: Path) -> None:
     for _ in range(2):  # Delta would clean up before an old checkpoint, at a new one
         for _ in range(50):
             writer.commit("samples", [])
-        for entry in (pool.folder("samples") / "_delta_log").iterdir():
+        for entry in (Path(pool.folder("samples")) / "_delta_log").iterdir():
             os.utime(entry, (0, 0))
     for _ in range(30):
         writer.commit("samples", [])
@@ -73,7 +73,7 @@ def test_a_file_that_is_not_committed_does_not_exist(tmp_path: Path) -> None:
     pool = Pool(tmp_path)
     PoolWriter(pool, epoch=1)
     write_samples(pool, "torn", 0)
-    (pool.folder("samples") / "foreign.parquet").write_bytes(b"not parquet")
+    (Path(pool.folder("samples")) / "foreign.parquet").write_bytes(b"not parquet")
     assert indexes(pool) == []
     assert pool.damaged("samples") == []
 
@@ -193,7 +193,7 @@ def test_a_missing_or_torn_file_is_named(damage: Callable[[Path], None], tmp_pat
     writer = PoolWriter(pool, epoch=1)
     bad = add_samples(writer, "bad", 0, 1)
     add_samples(writer, "good", 2)
-    damage(pool.folder("samples") / bad.name)
+    damage(Path(pool.folder("samples")) / bad.name)
     with pytest.raises(StoreError, match=r"with 2 rows: bad\.parquet\..*--drop-damaged"):
         pool.scan("samples")
     assert pool.damaged("samples") == [bad]
@@ -204,7 +204,7 @@ def test_a_missing_or_torn_file_is_named(damage: Callable[[Path], None], tmp_pat
 def test_a_garbled_file_is_found_and_reading_it_is_a_store_error(tmp_path: Path) -> None:
     pool = Pool(tmp_path)
     bad = add_samples(PoolWriter(pool, epoch=1), "bad", 0)
-    garble(pool.folder("samples") / bad.name)
+    garble(Path(pool.folder("samples")) / bad.name)
     assert pool.damaged("samples") == [bad]
     with pytest.raises(StoreError, match="--drop-damaged"), reading(pool):
         pool.scan("samples").collect()
@@ -214,7 +214,7 @@ def test_many_damaged_files_are_counted(tmp_path: Path) -> None:
     pool = Pool(tmp_path)
     writer = PoolWriter(pool, epoch=1)
     for number in range(5):
-        tear(pool.folder("samples") / add_samples(writer, f"s{number}", number).name)
+        tear(Path(pool.folder("samples")) / add_samples(writer, f"s{number}", number).name)
     with pytest.raises(StoreError, match=r"5 files .* with 5 rows: s0.*s1.*s2\.parquet, …"):
         pool.scan("samples")
 
@@ -247,7 +247,7 @@ def test_a_newer_format_is_refused(use: Callable[[Pool], object], tmp_path: Path
 def test_a_damaged_log_is_named(tmp_path: Path) -> None:
     pool = Pool(tmp_path)
     PoolWriter(pool, epoch=1)
-    for entry in (pool.folder("samples") / "_delta_log").glob("*.json"):
+    for entry in (Path(pool.folder("samples")) / "_delta_log").glob("*.json"):
         entry.write_text("{torn")
     with pytest.raises(StoreError, match="samples"):
         pool.versions()
@@ -261,8 +261,8 @@ def old_pool(root: Path, monkeypatch: pytest.MonkeyPatch) -> Pool:
         then.setitem(TABLES, "samples", before)
         writer = PoolWriter(pool, epoch=1)
         row = make_sample(sample_index=0).to_row()
-        path = pool.folder("samples") / "old.parquet"
-        writer.commit("samples", [write_file(path, before, [row])])
+        path = Path(pool.folder("samples")) / "old.parquet"
+        writer.commit("samples", [write_file(str(path), before, [row])])
     return pool
 
 
@@ -304,6 +304,6 @@ def test_a_column_of_a_later_version_is_passed_over(tmp_path: Path) -> None:
     writer = PoolWriter(pool, epoch=1)
     later = SAMPLES.append(pa.field("mood", pa.string()))
     row = make_sample().to_row() | {"mood": "good"}
-    file = write_file(pool.folder("samples") / "later.parquet", later, [row])
+    file = write_file(str(Path(pool.folder("samples")) / "later.parquet"), later, [row])
     writer.commit("samples", [file])
     assert pool.scan("samples").collect().columns == ["row", *SAMPLES.names, "path"]

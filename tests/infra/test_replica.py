@@ -49,14 +49,14 @@ class LateAnswers:
 
 
 async def coordinator_of(tmp_path: Path, goal: Goal = GOAL, before: Bits = NOTHING) -> Coordinator:
-    settings = CoordinatorSettings("c", tmp_path, 1, goal, 1, 0, code_digest())
+    settings = CoordinatorSettings("c", str(tmp_path), 1, goal, 1, 0, code_digest())
     coordinator = Coordinator(settings)
     await coordinator.start()
     rows = [make_prompt(f"What is {n} + 1?") for n in range(NUMBER)]
     columns = [[getattr(row, name) for row in rows] for name in PROMPTS.names]
     table = pa.table(columns, schema=PROMPTS)
-    path = Pool(tmp_path).folder("prompts") / "p.parquet"
-    write_table(path, table)
+    path = Path(Pool(tmp_path).folder("prompts")) / "p.parquet"
+    write_table(str(path), table)
     files, places = np.zeros(NUMBER, np.uint32), np.arange(NUMBER, dtype=np.uint32)
     sources = np.zeros(NUMBER, np.uint16)
     await coordinator.begin(Known.of([str(path)], files, places, sources, [before] * NUMBER))

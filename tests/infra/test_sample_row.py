@@ -37,7 +37,7 @@ SETTINGS = ReplicaSettings(
     teacher_id="t1_t",
     sampling=Sampling(0.6, 0.95, 0, 0.0, 1.0, (), 77),
     flush=Flush(),
-    samples=Path("samples"),
+    samples=str(Path("samples")),
     attempt="a000001",
     coordinator="c",
     code="code1",
@@ -198,7 +198,7 @@ def test_a_second_try_is_another_request() -> None:
 def work_in(folder: Path, *indexes: tuple[int, int, bool]) -> tuple[Work, ...]:
     """Samples of the prompts "What is 0 + 1?", "What is 1 + 1?" …"""
     rows = [asdict(make_prompt(f"What is {number} + 1?")) for number in range(3)]
-    write_file(folder / "p.parquet", PROMPTS, rows)
+    write_file(str(folder / "p.parquet"), PROMPTS, rows)
     place = str(folder / "p.parquet")
     return tuple(Work(Key(p, i), 1, Place(place, p), poisoned) for p, i, poisoned in indexes)
 
@@ -240,7 +240,7 @@ def test_a_truncated_sample_that_cannot_go_on_stays_as_it_is(tmp_path: Path) -> 
         token_logprobs=(-0.5, -0.25),
         max_tokens=2,
     )
-    write_file(path, SAMPLES, [old.to_row()])
+    write_file(str(path), SAMPLES, [old.to_row()])
     work = Work(Key(4, 2), 1, PLACE, False, truncated=Place(str(path), 0))
     refused = RequestError("rejected", "context_full", "no room")
     finished = Finished(Ready(work, make_prompt(), RENDERED, seed=11, had=2), refused, 1.5)

@@ -8,6 +8,7 @@ import pytest
 
 from infra.spool import Files, Spool, write_file
 from schemas.arrow import SAMPLES
+from schemas.errors import StoreError, StoreUnavailableError
 from schemas.recipe import Flush
 from tests.builders import make_sample
 
@@ -53,7 +54,7 @@ def test_a_backlog_is_seen() -> None:
 
 def test_written_rows_keep_their_order(tmp_path: Path) -> None:
     rows = [make_sample(sample_index=index).to_row() for index in range(3)]
-    file = Files(tmp_path, SAMPLES, "a1-r0").write(rows)
+    file = Files(str(tmp_path), SAMPLES, "a1-r0").write(rows)
     written = pq.read_table(tmp_path / file.name)
     assert written["sample_index"].to_pylist() == [0, 1, 2]
     assert written.schema == SAMPLES
@@ -63,16 +64,16 @@ def test_written_rows_keep_their_order(tmp_path: Path) -> None:
 
 def test_every_file_has_its_own_name(tmp_path: Path) -> None:
     rows = [make_sample().to_row()]
-    files = Files(tmp_path, SAMPLES, "a1-r0")
+    files = Files(str(tmp_path), SAMPLES, "a1-r0")
     names = {files.write(rows).name, files.write(rows).name}
-    names.add(Files(tmp_path, SAMPLES, "a1-r1").write(rows).name)
+    names.add(Files(str(tmp_path), SAMPLES, "a1-r1").write(rows).name)
     assert len(names) == 3
     assert {path.name for path in tmp_path.iterdir()} == names
 
 
 def test_a_missing_folder_is_not_made(tmp_path: Path) -> None:
-    files = Files(tmp_path / "away", SAMPLES, "a1-r0")
-    with pytest.raises(OSError, match="away"):
+    files = Files(str(tmp_path / "away"), SAMPLES, "a1-r0")
+    with pytest.raises(StoreUnavailableError, match="away"):
         files.write([make_sample().to_row()])
     assert list(tmp_path.iterdir()) == []
     (tmp_path / "away").mkdir()
@@ -84,14 +85,14 @@ def test_a_failed_write_leaves_nothing_behind(tmp_path: Path) -> None:
     resource.setrlimit(resource.RLIMIT_FSIZE, (100, limits[1]))
     try:
         with pytest.raises(OSError, match="too large"):
-            write_file(tmp_path / "a.parquet", SAMPLES, [make_sample().to_row()])
+            write_file(str(tmp_path / "a.parquet"), SAMPLES, [make_sample().to_row()])
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
     assert list(tmp_path.iterdir()) == []
 
 
 def test_no_file_is_ever_overwritten(tmp_path: Path) -> None:
-    first = write_file(tmp_path / "a.parquet", SAMPLES, [make_sample().to_row()])
-    with pytest.raises(FileExistsError):
-        write_file(tmp_path / "a.parquet", SAMPLES, [make_sample(sample_index=1).to_row()])
+    first = write_file(str(tmp_path / "a.parquet"), SAMPLES, [make_sample().to_row()])
+    with pytest.raises(StoreError, match="exists already"):
+        write_file(str(tmp_path / "a.parquet"), SAMPLES, [make_sample(sample_index=1).to_row()])
     assert (tmp_path / "a.parquet").stat().st_size == first.bytes

@@ -6,7 +6,7 @@ import pyarrow as pa
 import pytest
 
 from infra.catalog import Catalog
-from infra.store import FolderStore
+from infra.folder_store import FolderStore
 from infra.version import open_version
 from schemas.errors import VersionError
 from tests.published import publish, two_versions
@@ -30,7 +30,7 @@ def test_rows_come_in_the_order_of_the_parts(store: Path) -> None:
 
 def test_what_is_not_in_the_manifest_is_not_read(store: Path) -> None:
     version = open_version("data", store)
-    first, _ = version.files()
+    first, _ = map(Path, version.files())
     (first.parent / "train-00002-of-00003-ffffffff.parquet").write_bytes(first.read_bytes())
     claimed = store / "datasets" / "data" / "versions" / "v0003"
     (claimed / "sft").mkdir(parents=True)
@@ -46,7 +46,7 @@ def test_a_name_with_signs_is_no_pattern(tmp_path: Path) -> None:
 
 def test_a_damaged_file_is_named(store: Path) -> None:
     version = open_version("data", store)
-    first, second = version.files()
+    first, second = map(Path, version.files())
     first.write_bytes(first.read_bytes()[:-4])
     with pytest.raises(VersionError, match=r"bytes, not .*stillhouse verify data@v0002"):
         version.scan()

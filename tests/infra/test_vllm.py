@@ -162,7 +162,7 @@ def confidence(sample: Completion) -> tuple[float | None, ...]:
 
 
 def handed_over(part: Completion, folder: Path) -> Begun | None:
-    write_begun(folder / "begun.parquet", [begun_of(part)])
+    write_begun(str(folder / "begun.parquet"), [begun_of(part)])
     return read_begun(Place(str(folder / "begun.parquet"), 0))
 
 
@@ -172,7 +172,7 @@ def of_the_table(part: Completion, folder: Path, schema: pa.Schema = SAMPLES) ->
         token_logprobs=tuple(part.token_logprobs),
         mean_logprob=part.mean_logprob,
     )
-    write_file(folder / "apart.parquet", schema, [sample.to_row()])
+    write_file(str(folder / "apart.parquet"), schema, [sample.to_row()])
     return read_truncated(Place(str(folder / "apart.parquet"), 0))
 
 

@@ -64,7 +64,7 @@ def test_a_dataset_by_the_command_line(
     assert all(row["reason"] for row in peeked["rejected"])
 
     assert main(["verify", "sums", "--store", store]) == 0
-    part = next(Path(ran["folder"]).glob("sft/*.parquet"))
+    part = next(Path(ran["location"]).glob("sft/*.parquet"))
     damaged = bytearray(part.read_bytes())
     damaged[len(damaged) // 2] ^= 1
     part.write_bytes(damaged)

@@ -45,7 +45,7 @@ class Known:
         found = self.find(texts)
         if found.fresh.height:
             self._files += 1
-            path = self.pool.folder(TABLE) / f"{self._files:06d}.parquet"
+            path = f"{self.pool.folder(TABLE)}/{self._files:06d}.parquet"
             self._writer.commit(TABLE, [write_table(path, found.fresh.to_arrow().cast(CLUSTERS))])
         return found
 
@@ -179,7 +179,7 @@ def test_prompts_without_words_are_alone(known: Known) -> None:
 def test_a_damaged_file_stops_unless_it_is_given_up(known: Known) -> None:
     known.add(ORIGINALS)
     known.add(NEAR)
-    (known.pool.folder(TABLE) / "000001.parquet").write_bytes(b"PAR1")
+    (Path(known.pool.folder(TABLE)) / "000001.parquet").write_bytes(b"PAR1")
     with pytest.raises(StoreError, match=r"000001\.parquet"):
         known.find(TEXTS)
     given_up = known.pool.damaged(TABLE)

@@ -19,6 +19,7 @@ from jobs.recipe import Job
 from jobs.run import run
 from schemas.errors import SandboxError
 from tests.conftest import MakeJob
+from tests.published import folder_of
 
 ROOT = Path(__file__).parents[2]
 SCORERS = {"math": ["math"], "code": ["code"], "*": ["format"]}
@@ -63,7 +64,7 @@ def test_mathematics_and_programs_in_one_version(make_job: MakeJob, sums: Path) 
     job = mixed(make_job, sums)
     ran = run(job, read_prompts(job.recipe), pilot=False, allow_simulated=True)
     assert ran.published is not None
-    rows = pl.read_parquet(Catalog(job.store, "mixed").folder("v0001") / "sft" / "*.parquet")
+    rows = pl.read_parquet(folder_of(Catalog(job.store, "mixed"), "v0001") / "sft" / "*.parquet")
     by_domain = {domain[0]: part for domain, part in rows.group_by("domain")}
     assert set(by_domain) == {"math", "code"}
     expected = {task.question: task.tests for task, _ in zip(tasks(3), range(60), strict=False)}

@@ -9,7 +9,7 @@ import pyarrow as pa
 import pytest
 
 from infra.catalog import Catalog
-from infra.store import FolderStore
+from infra.folder_store import FolderStore
 from jobs.cli import main
 from jobs.diff import MORE_OF_IT, NEW_PROMPT, NO_PROMPT, OTHER_OF_IT, diff
 from schemas.errors import VersionError

@@ -164,11 +164,11 @@ def test_a_worker_killed_during_a_write(
     job = slow_job(make_job)
     mark = tmp_path / "killed"
 
-    def torn_once(write: Any, folder: Path) -> Any:
+    def torn_once(write: Any, folder: str) -> Any:
         def write_or_die(rows: Sequence[Any]) -> DataFile:
             if not mark.exists():
                 mark.touch()
-                (folder / "torn.parquet").write_bytes(b"PAR1 half a file")
+                (Path(folder) / "torn.parquet").write_bytes(b"PAR1 half a file")
                 os.kill(os.getpid(), signal.SIGKILL)
             written: DataFile = write(rows)
             return written

@@ -123,7 +123,7 @@ def test_too_few_prompts_miss_the_target(make_job: MakeJob) -> None:
     assert done.decided.target == "missed"
     assert done.decided.unsettled == 0
     assert done.published is not None
-    readme = (done.published.folder / "README.md").read_text()
+    readme = (Path(done.published.location) / "README.md").read_text()
     assert "The target of 1,000 rows was missed." in readme
     assert run_all(job).generated.attempt is None
 

@@ -45,11 +45,11 @@ def test_the_majority_is_the_reference_where_there_is_none(
     )
     ran = run(job, read_prompts(job.recipe), pilot=False, allow_simulated=True)
     assert ran.published is not None
-    assert read_manifest(ran.published.folder)["teacher"]["canned_answers"] == 0
+    assert read_manifest(Path(ran.published.location))["teacher"]["canned_answers"] == 0
     canned = pl.DataFrame({"refusal.canned": [True, None, False, True]})
     assert canned_answers(replace(ran.decided, samples=canned)) == 2
     assert canned_answers(replace(ran.decided, samples=canned.drop("refusal.canned"))) is None
-    rows_read = pl.read_parquet(ran.published.folder / "sft" / "*.parquet")
+    rows_read = pl.read_parquet(Path(ran.published.location) / "sft" / "*.parquet")
     assert rows_read.height == 10, "of eight samples that are right at 0.8 most agree"
     said = rows_read.filter(pl.col("reference_from") == "majority")
     assert said.height == 5

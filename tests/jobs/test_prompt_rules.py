@@ -132,7 +132,7 @@ def test_nothing_is_drawn_for_them_and_what_was_is_not_published(
     ids = set(load_prompts(job).left_out["prompt_id"])
     published = ran.decided.samples.filter(pl.col("fate") == PUBLISHED)
     assert not ids & set(published["prompt_id"])
-    card = (ran.published.folder / "README.md").read_text()
+    card = (Path(ran.published.location) / "README.md").read_text()
     assert "compared with `exam`" in card
     assert "2 `not_decontaminated`" in card
     told = plan(job, load_prompts(job))
@@ -323,7 +323,7 @@ def test_damaged_clusters_are_found_again_if_they_are_dropped(
     told = [story(20), story(20, "again"), story(30)]
     job = make_job(**baker(own, told))
     run_it(job)
-    (file,) = job.pool.folder("clusters").glob("*.parquet")
+    (file,) = Path(job.pool.folder("clusters")).glob("*.parquet")
     file.write_bytes(b"torn")
     more = [*told, story(40)] if grows else told
     other = make_job(**baker(own, more))

@@ -29,7 +29,7 @@ def test_it_has_what_the_version_has(store: str, tmp_path: Path) -> None:
     text, told = pull(store, "data@v0002", str(target))
     assert told["status"] == "pulled"
     assert str(target) in text
-    there = content(open_version("data", store).folder)
+    there = content(Path(open_version("data", store).location))
     del there["_claim.json"]
     assert content(target) == there
     assert pq.read_table(target / "sft").num_rows == 3
@@ -66,7 +66,7 @@ def test_what_is_in_the_way_stays(store: str, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("damage", ["flip", "remove"])
 def test_a_damaged_version_is_not_pulled(store: str, tmp_path: Path, damage: str) -> None:
-    path = open_version("data", store).files()[1]
+    path = Path(open_version("data", store).files()[1])
     if damage == "flip":
         path.write_bytes(bytes([path.read_bytes()[0] ^ 1]) + path.read_bytes()[1:])
     else:

@@ -22,6 +22,7 @@ from schemas.arrow import SAMPLES, TABLES
 from schemas.errors import RecipeError, RunError
 from tests.builders import without_column
 from tests.conftest import MakeJob
+from tests.published import folder_of, problems
 
 pytestmark = pytest.mark.usefixtures("ray_here")
 
@@ -41,7 +42,7 @@ def test_from_prompts_to_a_version_and_again(make_job: MakeJob) -> None:
     assert first.published is not None
     assert (first.published.version, first.published.fresh) == ("v0001", True)
     assert first.decided.unsettled == 0
-    assert Catalog(job.store, "sums").verify("v0001") == []
+    assert problems(Catalog(job.store, "sums"), "v0001") == []
 
     samples = pool_samples(job)
     keys = ["prompt_id", "teacher_id", "sample_index"]
@@ -59,7 +60,7 @@ def test_from_prompts_to_a_version_and_again(make_job: MakeJob) -> None:
 def test_published_answers_are_right(make_job: MakeJob) -> None:
     job = make_job()
     run_all(job)
-    rows = pl.read_parquet(Catalog(job.store, "sums").folder("v0001") / "sft" / "*.parquet")
+    rows = pl.read_parquet(folder_of(Catalog(job.store, "sums"), "v0001") / "sft" / "*.parquet")
     assert rows.height > 12
     for row in rows.iter_rows(named=True):
         left, _, right = row["prompt"].removeprefix("What is ").removesuffix("?").split()
@@ -234,11 +235,11 @@ def as_before_the_column(job: Job, column: str, monkeypatch: pytest.MonkeyPatch)
     rows = pool_samples(job).select(before.names).to_dicts()
     folder = job.pool.folder("samples")
     shutil.rmtree(folder)
-    epoch = json.loads((job.pool.root / "writer.json").read_text())["epoch"]
+    epoch = json.loads((Path(job.pool.root) / "writer.json").read_text())["epoch"]
     with monkeypatch.context() as then:
         then.setitem(TABLES, "samples", before)
         writer = PoolWriter(job.pool, epoch)
-        writer.commit("samples", [write_file(folder / "old.parquet", before, rows)])
+        writer.commit("samples", [write_file(str(Path(folder) / "old.parquet"), before, rows)])
 
 
 def test_two_replicas_and_other_timing_give_the_same_bytes(

@@ -10,6 +10,7 @@ from jobs.prompts import read_prompts
 from jobs.run import run
 from tests.conftest import MakeJob
 from tests.models import make_random_llama
+from tests.published import problems
 
 pytestmark = [
     pytest.mark.engine,
@@ -44,12 +45,12 @@ def test_nothing_is_fitted_to_the_tiny_teacher(make_job: MakeJob, tmp_path: Path
     assert truncated["token_ids"].list.len().unique().to_list() == [48]
     assert ran.decided.unsettled == 0
     assert ran.published is not None
-    rows = pl.read_parquet(ran.published.folder / "sft" / "*.parquet")
+    rows = pl.read_parquet(Path(ran.published.location) / "sft" / "*.parquet")
     assert 0 < rows.height <= 12
     assert (
         rows["messages"].list.last().struct.field("content").to_list() == rows["response"].to_list()
     )
-    assert Catalog(job.store, "sums").verify("v0001") == []
+    assert problems(Catalog(job.store, "sums"), "v0001") == []
 
     again = run(job, prompts, pilot=False, allow_simulated=False)
     assert again.generated.attempt is None

@@ -44,9 +44,9 @@ def test_a_store_that_is_out_is_waited_for(
 
     def go_out() -> None:
         wait_until(has_samples(job, 8), "no samples")
-        job.store.root.rename(away)
+        Path(job.store.url).rename(away)
         time.sleep(OUT_S)
-        away.rename(job.store.root)
+        away.rename(Path(job.store.url))
 
     thread = threading.Thread(target=go_out)
     thread.start()
@@ -64,7 +64,7 @@ def test_patience_has_an_end(make_job: MakeJob, tmp_path: Path) -> None:
     def go_out() -> None:
         wait_until(has_samples(job, 8), "no samples")
         before.update(acknowledged(job))
-        job.store.root.rename(tmp_path / "away")
+        Path(job.store.url).rename(tmp_path / "away")
 
     thread = threading.Thread(target=go_out)
     thread.start()
@@ -72,7 +72,7 @@ def test_patience_has_an_end(make_job: MakeJob, tmp_path: Path) -> None:
         run_generate(job)
     thread.join()
     assert caught.value.exit_code == 75
-    (tmp_path / "away").rename(job.store.root)
+    (tmp_path / "away").rename(Path(job.store.url))
     run_generate(job)
     assert before <= acknowledged(job)
 
@@ -133,7 +133,7 @@ def test_a_damaged_file_is_named_and_can_be_dropped(
     job = make_job()
     run_generate(job)
     undisturbed = digest(job)
-    victim = job.pool.folder(table) / job.pool.files(table)[0].name
+    victim = Path(job.pool.folder(table)) / job.pool.files(table)[0].name
     if damage == "torn":
         victim.write_bytes(victim.read_bytes()[:-100])
     else:
@@ -188,6 +188,6 @@ def test_a_moved_store_is_the_same_store(make_job: MakeJob, tmp_path: Path) -> N
     run_generate(job)
     before = digest(job)
     moved = make_job(store=str(tmp_path / "moved"))
-    shutil.copytree(job.store.root, moved.store.root)
+    shutil.copytree(Path(job.store.url), Path(moved.store.url))
     assert run_generate(moved).attempt is None
     assert digest(moved) == before

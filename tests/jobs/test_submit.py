@@ -16,8 +16,8 @@ import pytest
 
 from infra.catalog import Catalog
 from infra.cluster import LOOPBACK_ONLY
+from infra.folder_store import FolderStore
 from infra.pool import Pool
-from infra.store import FolderStore
 from jobs.build import build
 from jobs.generate import generate
 from jobs.prompts import read_prompts

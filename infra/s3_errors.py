@@ -1,0 +1,57 @@
+"""What an S3 server or boto3 says, as errors that a user understands."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Final
+
+from botocore.exceptions import (
+    BotoCoreError,
+    ClientError,
+    NoCredentialsError,
+    PartialCredentialsError,
+    ProfileNotFound,
+)
+
+from schemas.errors import StoreError, StoreUnavailableError
+
+CREDENTIALS: Final = (
+    "credentials come from the environment, a profile or a role, as for every AWS tool "
+    "(`aws sts get-caller-identity` tells whose they are)"
+)
+REFUSALS: Final = {
+    "NoSuchBucket": "the bucket is not there; make it, or mend `store`",
+    "InvalidAccessKeyId": f"the access key is not known there; {CREDENTIALS}",
+    "SignatureDoesNotMatch": f"the secret key is wrong; {CREDENTIALS}",
+    "ExpiredToken": f"the credentials have expired; {CREDENTIALS}",
+    "AccessDenied": f"these credentials may not do that; {CREDENTIALS}",
+    "403": f"these credentials may not do that; {CREDENTIALS}",
+    "RequestTimeTooSkewed": "the clock of this machine is wrong; set it",
+}
+
+
+def code_of(error: ClientError) -> str:
+    """The server's word for what is wrong."""
+    return str(error.response.get("Error", {}).get("Code", ""))
+
+
+def may_have_happened(error: ClientError) -> bool:
+    """Whether the refused request had been sent before, and that one may have done it."""
+    return bool(error.response.get("ResponseMetadata", {}).get("RetryAttempts", 0))
+
+
+@contextmanager
+def translated(what: str) -> Iterator[None]:
+    """StoreUnavailableError for a server that does not answer, StoreError where it refuses."""
+    try:
+        yield
+    except ClientError as error:
+        status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+        code = code_of(error)
+        if status >= 500 or status == 429 or code in ("SlowDown", "ConditionalRequestConflict"):
+            raise StoreUnavailableError(f"{what}: the server is busy or out: {error}") from error
+        why = REFUSALS.get(code) or REFUSALS.get(str(status), "")
+        raise StoreError(f"{what}: {error}" + (f": {why}" if why else "")) from error
+    except (NoCredentialsError, PartialCredentialsError, ProfileNotFound) as error:
+        raise StoreError(f"{what}: {error}; {CREDENTIALS}") from error
+    except BotoCoreError as error:
+        raise StoreUnavailableError(f"{what}: the server does not answer: {error}") from error

@@ -34,8 +34,8 @@ DELETED_AT_ONCE: Final = 1000
 CONFIG: Final = Config(
     connect_timeout=5,
     read_timeout=60,
-    # Eight tries with growing pauses take half a minute or so: a server that starts again is back.
-    retries={"mode": "standard", "total_max_attempts": 8},
+    # Five tries with growing pauses take 15 s at most: a server that starts again is back.
+    retries={"mode": "standard", "total_max_attempts": 5},
     # Other servers than Amazon's do not know the checksums that are the default.
     request_checksum_calculation="when_required",
     response_checksum_validation="when_required",

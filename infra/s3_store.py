@@ -34,8 +34,9 @@ DELETED_AT_ONCE: Final = 1000
 CONFIG: Final = Config(
     connect_timeout=5,
     read_timeout=60,
-    # Five tries with growing pauses take 15 s at most: a server that starts again is back.
-    retries={"mode": "standard", "total_max_attempts": 5},
+    # With pauses of 0.05 s, 0.1 s, … (times a random number), 6 s in all, 13 at most: a server that
+    # starts again is back by then.
+    retries={"mode": "standard", "total_max_attempts": 9},
     # Other servers than Amazon's do not know the checksums that are the default.
     request_checksum_calculation="when_required",
     response_checksum_validation="when_required",

@@ -24,6 +24,7 @@ RECIPE = "recipes/quickstart.yaml"
 
 
 def stillhouse(*arguments: str) -> dict[str, Any]:
+    """What a command says as JSON."""
     done = subprocess.run(
         [sys.executable, "-m", "jobs.cli", *arguments, "--json"],
         cwd=ROOT,

@@ -49,8 +49,9 @@ def translated(what: str) -> Iterator[None]:
         code = code_of(error)
         if status >= 500 or status == 429 or code in ("SlowDown", "ConditionalRequestConflict"):
             raise StoreUnavailableError(f"{what}: the server is busy or out: {error}") from error
-        why = REFUSALS.get(code) or REFUSALS.get(str(status), "")
-        raise StoreError(f"{what}: {error}" + (f": {why}" if why else "")) from error
+        said = error.response.get("Error", {}).get("Message", "")
+        why = REFUSALS.get(code) or REFUSALS.get(str(status)) or said
+        raise StoreError(f"{what}: {error.operation_name} refused ({code}): {why}") from error
     except (NoCredentialsError, PartialCredentialsError, ProfileNotFound) as error:
         raise StoreError(f"{what}: {error}; {CREDENTIALS}") from error
     except BotoCoreError as error:

@@ -114,3 +114,14 @@ def store(store_url: str) -> Store:
     made = open_store(store_url)
     made.create()
     return made
+
+
+@pytest.fixture
+def own_seaweedfs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[SeaweedFS]:
+    """A server that nobody else needs."""
+    weed = SeaweedFS(tmp_path / "weed")
+    weed.start()
+    for name, value in weed.server.environment.items():
+        monkeypatch.setenv(name, value)
+    yield weed
+    weed.kill()

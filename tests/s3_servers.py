@@ -17,6 +17,15 @@ import boto3
 from botocore.exceptions import BotoCoreError, ClientError
 
 ACCESS_KEY, SECRET_KEY = "key", "secret"
+READER, CONFINED = "reader", "confined"
+CONFINED_TO = "confined"
+"""A bucket."""
+MAY = {
+    ACCESS_KEY: ["Admin", "Read", "Write", "List", "Tagging"],
+    READER: ["Read", "List"],
+    CONFINED: ["Read", "List", f"Write:{CONFINED_TO}/pools/*", f"Write:{CONFINED_TO}/.*"],
+}
+"""Access keys of SeaweedFS, and what each is allowed to."""
 START_S = 30.0
 GRPC = 10_000
 """SeaweedFS adds so much to a port for another one."""
@@ -40,9 +49,9 @@ class S3Server:
             "AWS_EC2_METADATA_DISABLED": "true",
         }
 
-    def make_bucket(self) -> str:
+    def make_bucket(self, name: str = "") -> str:
         """A new one's name. Clients are kept by their bucket, so that no name comes twice."""
-        name = f"bucket-{os.getpid()}-{len(self.made)}-{self.endpoint.rpartition(':')[2]}"
+        name = name or f"bucket-{os.getpid()}-{len(self.made)}-{self.endpoint.rpartition(':')[2]}"
         client = boto3.client(
             "s3",
             endpoint_url=self.endpoint,
@@ -76,11 +85,16 @@ class SeaweedFS:
         self._ports = dict(zip(names, _free_ports(len(names)), strict=True))
         self.server = S3Server(f"http://127.0.0.1:{self._ports['s3']}")
         self._process: subprocess.Popen[bytes] | None = None
-        credentials = [{"accessKey": ACCESS_KEY, "secretKey": SECRET_KEY}]
-        actions = ["Admin", "Read", "Write", "List", "Tagging"]
-        identity = {"name": "tests", "credentials": credentials, "actions": actions}
         folder.mkdir(parents=True, exist_ok=True)
-        (folder / "s3.json").write_text(json.dumps({"identities": [identity]}))
+        identities = [
+            {
+                "name": key,
+                "credentials": [{"accessKey": key, "secretKey": SECRET_KEY}],
+                "actions": actions,
+            }
+            for key, actions in MAY.items()
+        ]
+        (folder / "s3.json").write_text(json.dumps({"identities": identities}))
 
     def start(self) -> None:
         """Returns when it answers."""

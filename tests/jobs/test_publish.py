@@ -1,8 +1,6 @@
 """Publishing, whatever is killed and whoever else publishes: a version is whole or not there."""
 
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from threading import Barrier, Thread
 from typing import Any
 
@@ -134,17 +132,6 @@ def race(jobs: list[Job]) -> list[Published]:
 
     with ThreadPoolExecutor(len(jobs)) as beside:
         return list(beside.map(run, jobs))
-
-
-@pytest.fixture
-def own_seaweedfs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[SeaweedFS]:
-    """A server that nobody else needs."""
-    weed = SeaweedFS(tmp_path / "weed")
-    weed.start()
-    for name, value in weed.server.environment.items():
-        monkeypatch.setenv(name, value)
-    yield weed
-    weed.kill()
 
 
 @pytest.mark.s3

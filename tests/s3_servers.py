@@ -1,6 +1,7 @@
 """S3 servers of this machine's loopback: moto, which imitates one, and SeaweedFS, which is one."""
 
 import json
+import logging
 import os
 import shutil
 import signal
@@ -69,6 +70,7 @@ def moto_server() -> Iterator[S3Server]:
     """moto, in threads of this process."""
     from moto.server import ThreadedMotoServer
 
+    logging.getLogger("werkzeug").setLevel(logging.ERROR)  # it tells of every request
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
     server.start()
     host, port = server.get_host_and_port()

@@ -64,7 +64,7 @@ def play(pool: Pool, seconds: float, scene: Play) -> None:
 def file_of(pool: Pool, *indexes: int) -> DataFile:
     rows = [make_sample(sample_index=index).to_row() for index in indexes]
     name = "-".join(map(str, indexes))
-    return write_file(str(Path(pool.folder("samples")) / f"{name}.parquet"), SAMPLES, rows)
+    return write_file(f"{pool.folder('samples')}/{name}.parquet", SAMPLES, rows)
 
 
 def indexes(pool: Pool) -> list[int]:
@@ -111,7 +111,7 @@ def test_a_delivery_without_files_commits_nothing(pool: Pool) -> None:
 @pytest.mark.parametrize("table", TABLES)
 def test_every_table_is_committed_to(pool: Pool, table: str) -> None:
     async def scene(committer: Committer) -> None:
-        empty = write_file(str(Path(pool.folder(table)) / "empty.parquet"), TABLES[table], [])
+        empty = write_file(f"{pool.folder(table)}/empty.parquet", TABLES[table], [])
         await committer.commit(table, [empty], lambda: None)
 
     play(pool, 0, scene)

@@ -25,9 +25,7 @@ def pool(tmp_path: Path) -> Pool:
     pool.create()
     rows = [[make_sample(f"{p} {i}", sample_index=i) for i in range(ROWS)] for p in range(2)]
     files = [
-        write_file(
-            str(Path(pool.folder("samples")) / f"{p}.parquet"), SAMPLES, [r.to_row() for r in own]
-        )
+        write_file(f"{pool.folder('samples')}/{p}.parquet", SAMPLES, [r.to_row() for r in own])
         for p, own in enumerate(rows)
     ]
     PoolWriter(pool, 1).commit("samples", files)
@@ -37,7 +35,7 @@ def pool(tmp_path: Path) -> Pool:
 def continuation(pool: Pool) -> Continuation:
     found = Continuation("continued", Patience(0))
     places = {
-        Key(p, i): Place(str(Path(pool.folder("samples")) / f"{p}.parquet"), i)
+        Key(p, i): Place(f"{pool.folder('samples')}/{p}.parquet", i)
         for p in range(2)
         for i in range(ROWS)
     }
@@ -74,7 +72,7 @@ def test_what_has_ended_takes_the_place_of_what_it_was(pool: Pool) -> None:
     whole = {f"whole {p} {i}" for p, i in [(0, 0), (0, 1), (0, 2), (1, 3), (9, 9)]}
     assert set(texts(pool)) == left | whole
     assert len(texts(pool)) == len(left | whole)
-    assert found.of(Key(0, 3))[1] == Place(str(Path(pool.folder("samples")) / "0.parquet"), 3)
+    assert found.of(Key(0, 3))[1] == Place(f"{pool.folder('samples')}/0.parquet", 3)
     deliver(pool, found, [Key(0, 3)])
     assert len(found.set_apart) == 1, "a file of which nothing is left is gone"
 

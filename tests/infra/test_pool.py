@@ -18,7 +18,7 @@ from tests.builders import make_sample, without_column
 
 def write_samples(pool: Pool, name: str, *indexes: int) -> DataFile:
     rows = [make_sample(sample_index=index).to_row() for index in indexes]
-    return write_file(str(Path(pool.folder("samples")) / f"{name}.parquet"), SAMPLES, rows)
+    return write_file(f"{pool.folder('samples')}/{name}.parquet", SAMPLES, rows)
 
 
 def add_samples(writer: PoolWriter, name: str, *indexes: int) -> DataFile:
@@ -304,6 +304,6 @@ def test_a_column_of_a_later_version_is_passed_over(tmp_path: Path) -> None:
     writer = PoolWriter(pool, epoch=1)
     later = SAMPLES.append(pa.field("mood", pa.string()))
     row = make_sample().to_row() | {"mood": "good"}
-    file = write_file(str(Path(pool.folder("samples")) / "later.parquet"), later, [row])
+    file = write_file(f"{pool.folder('samples')}/later.parquet", later, [row])
     writer.commit("samples", [file])
     assert pool.scan("samples").collect().columns == ["row", *SAMPLES.names, "path"]

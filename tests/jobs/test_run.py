@@ -239,7 +239,7 @@ def as_before_the_column(job: Job, column: str, monkeypatch: pytest.MonkeyPatch)
     with monkeypatch.context() as then:
         then.setitem(TABLES, "samples", before)
         writer = PoolWriter(job.pool, epoch)
-        writer.commit("samples", [write_file(str(Path(folder) / "old.parquet"), before, rows)])
+        writer.commit("samples", [write_file(f"{folder}/old.parquet", before, rows)])
 
 
 def test_two_replicas_and_other_timing_give_the_same_bytes(

@@ -1,0 +1,41 @@
+"""What a manifest's seal covers."""
+
+from schemas.identity import identity
+from schemas.manifest import Cut, File, Manifest
+
+
+def make_manifest(*files: File) -> Manifest:
+    return Manifest(
+        name="data",
+        version="v0001",
+        content_digest="c",
+        files=files,
+        rows={"sft": 1},
+        prompts=1,
+        funnel={"published": 1},
+        cut=Cut(tables={}, prompts="l", recipe="e", code="c"),
+        recipe={},
+        teacher={},
+        scorers={},
+        unsettled=0,
+        provenance={},
+    )
+
+
+def test_manifests_of_before_stay_intact() -> None:
+    """A field that was added later is no part of the digest where it says nothing."""
+    manifest = make_manifest(File(path="a", bytes=1, sha256="s", rows=1))
+    then = manifest.model_dump(mode="json", exclude={"digest", "target", "prompts_left_out"})
+    for file in then["files"]:
+        del file["version"]
+    assert manifest.sealed().digest == identity("m", then)
+
+
+def test_where_a_file_lies_is_covered() -> None:
+    here, there = (
+        make_manifest(File(path="a", bytes=1, sha256="s", version=version)).sealed()
+        for version in (None, "v0001")
+    )
+    assert here.digest != there.digest
+    assert there.intact
+    assert not there.model_copy(update={"files": here.files}).intact

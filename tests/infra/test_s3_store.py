@@ -3,10 +3,12 @@
 import pickle
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
 from typing import Any
 
+import botocore.auth
 import pytest
 from botocore.exceptions import ClientError
 
@@ -170,6 +172,17 @@ def test_wrong_credentials(
         store.get("a")
     with pytest.raises(StoreError, match=says):
         store.create()
+
+
+@pytest.mark.s3
+def test_a_clock_ahead_by_a_day(seaweedfs: S3Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    use(seaweedfs.endpoint, seaweedfs, monkeypatch)
+    now = botocore.auth.get_current_datetime
+    ahead = timedelta(days=1)
+    monkeypatch.setattr("botocore.auth.get_current_datetime", lambda *how: now(*how) + ahead)
+    with pytest.raises(StoreError, match="the clock of this machine is wrong; set it") as caught:
+        S3Store(f"s3://{seaweedfs.made[0]}/prefix").put_if_absent("a", b"1")
+    assert caught.value.exit_code == 1
 
 
 def test_no_credentials(moto: S3Server, monkeypatch: pytest.MonkeyPatch) -> None:

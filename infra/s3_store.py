@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, Final, cast
 
 import boto3
+from boto3.s3.transfer import TransferConfig
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
@@ -25,6 +26,7 @@ from schemas.errors import StoreError
 PART_BYTES: Final = 32 * 2**20
 """A larger file is sent in parts of this size, of which S3 takes 10,000: files to 312 GB."""
 PARTS_AT_ONCE: Final = 4
+COPY: Final = TransferConfig(multipart_threshold=2 * PART_BYTES, multipart_chunksize=2 * PART_BYTES)
 CONFLICTS: Final = 10
 """So often a write that met another one in flight is tried again (409)."""
 PROBE: Final = ".conditions"
@@ -134,7 +136,7 @@ class S3Store:
         """Copies a file within the bucket, then deletes it under its old name."""
         with translated(self.uri(target)):
             place = {"Bucket": self._bucket, "Key": self._name(source)}
-            self._client.copy(place, self._bucket, self._name(target))
+            self._client.copy(place, self._bucket, self._name(target), Config=COPY)
         self.delete([source])
 
     def delete(self, keys: list[str]) -> None:

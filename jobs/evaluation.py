@@ -2,16 +2,15 @@
 
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
-from pathlib import Path
+from pathlib import PurePath
 
 from filters.scorer import Questions
-from infra.checksum import file_sha256
-from infra.rows import find_files, read_rows
+from infra.rows import file_digests, read_rows
 from jobs.prompts import check_text
 from schemas.errors import RecipeError
 from schemas.recipe import EvaluationSet
 
-Files = tuple[tuple[Path, str], ...]
+Files = tuple[tuple[str, str], ...]
 """And the digest of each."""
 
 
@@ -23,7 +22,7 @@ def evaluation_questions(sets: Sequence[EvaluationSet]) -> Questions:
 
 def _files(path: str) -> Files:
     try:
-        return tuple((file, file_sha256(file)) for file in find_files(path))
+        return tuple(file_digests(path))
     except OSError as error:
         raise RecipeError(f"{path}: cannot be read: {error}") from error
 
@@ -40,7 +39,7 @@ def _read(sets: tuple[tuple[EvaluationSet, Files], ...]) -> Questions:
     return found
 
 
-def _questions(evaluation: EvaluationSet, file: Path) -> Iterator[tuple[str, str]]:
+def _questions(evaluation: EvaluationSet, file: str) -> Iterator[tuple[str, str]]:
     """The set and the text of each question."""
     for row in read_rows(file):
         text = row.values.get(evaluation.field)
@@ -51,4 +50,4 @@ def _questions(evaluation: EvaluationSet, file: Path) -> Iterator[tuple[str, str
                 "(annotate: --evaluation PATH:FIELD)"
             )
         check_text(text, row)
-        yield evaluation.name or file.stem, text
+        yield evaluation.name or PurePath(file).stem, text

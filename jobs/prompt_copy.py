@@ -7,14 +7,13 @@ from dataclasses import replace
 
 import polars as pl
 
-from infra.checksum import file_sha256
 from infra.revision import code_digest
-from infra.rows import find_files
+from infra.rows import file_digests
 from jobs.prompt_rules import by_prompt_rules
 from jobs.prompts import PromptList, read_prompts
 from jobs.recipe import Job
 from schemas.arrow import PROMPTS
-from schemas.errors import RecipeError
+from schemas.errors import RecipeError, StoreError
 from schemas.identity import identity
 
 ORIGIN = "stillhouse.origin"
@@ -70,8 +69,8 @@ def _origin(job: Job) -> str | None:
     paths += [one.path for one in job.recipe.decontaminate]
     rules = [job.recipe.keep] if evaluation or job.rules.prompts else []
     try:
-        files = [[str(file), file_sha256(file)] for path in paths for file in find_files(path)]
-    except (OSError, RecipeError):
+        files = [list(one) for path in paths for one in file_digests(path)]
+    except (OSError, RecipeError, StoreError):
         return None
     return identity(
         "q", [code_digest(), sources, evaluation, rules, job.recipe.teacher.system, files]

@@ -113,9 +113,9 @@ def test_a_worker_has_the_questions_and_not_the_files(make_job: MakeJob, exam: P
 def test_files_are_read_once_and_only_where_they_are_needed(
     make_job: MakeJob, exam: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    read: list[Path] = []
+    read: list[str] = []
 
-    def reading(file: Path) -> Any:
+    def reading(file: str) -> Any:
         read.append(file)
         return read_rows(file)
 

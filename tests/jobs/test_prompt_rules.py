@@ -174,7 +174,7 @@ def test_a_question_that_is_no_unicode_is_named(make_job: MakeJob, own: dict[str
             r"exam\.jsonl:1: has no text in the field 'problem'; it has question",
         ),
         ({"path": "nowhere.jsonl"}, "nowhere.jsonl: no such file"),
-        ({"path": "hf://datasets/x/y"}, "only local files are read so far"),
+        ({"path": "hf://datasets/x/y"}, "files are read from here and from s3"),
     ],
 )
 def test_wrong_evaluation_sets_stop_before_anything_starts(

@@ -36,7 +36,7 @@ class FolderStore:
         try:
             self.root.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise StoreError(f"store {self.root} cannot be made: {error}") from error
+            raise StoreError(f"store {self.root} cannot be written: {error}") from error
         if not os.access(self.root, os.W_OK):
             raise StoreError(f"store {self.root} cannot be written: it is read-only for us")
 

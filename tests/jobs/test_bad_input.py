@@ -93,7 +93,7 @@ def test_prompt_files(lines: list[str], message: str, say: Say, tmp_path: Path) 
         ({"keep": {"good": "1 +"}}, "keep.good"),
         ({"teacher": {"model": "no/such/folder"}}, "teacher.model"),
         ({"teacher": {"model": "sim", "engine": "simulated", "engine_args": {"a": 1}}}, "a"),
-        ({"store": "s3://bucket/x"}, "store"),
+        ({"store": "gs://bucket/x"}, "store"),
         ({"flush": {"seconds": 0}}, "flush.seconds"),
     ],
     ids=lambda value: str(value)[:40],

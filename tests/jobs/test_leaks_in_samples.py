@@ -126,7 +126,7 @@ def test_files_are_read_once_and_only_where_they_are_needed(
     assert job.scorer_ids
     assert job.questions == {"exam": [UNWRITTEN]}
     load_prompts(make_job(**recipe(exam)))
-    assert read == [exam]
+    assert read == [str(exam)]
     plain = make_job()
     load_prompts(plain)
     assert plain.scorer_ids
@@ -134,7 +134,7 @@ def test_files_are_read_once_and_only_where_they_are_needed(
     without = make_job(**recipe(exam, scorers={"*": ["format"]}))
     assert without.scorer_ids
     assert without.questions is None
-    assert read == [exam]
+    assert read == [str(exam)]
     write(exam, UNWRITTEN, WRITTEN)
     assert job.questions == {"exam": [UNWRITTEN]}, "as its identities have it"
     assert make_job(**recipe(exam)).questions == {"exam": [UNWRITTEN, WRITTEN]}

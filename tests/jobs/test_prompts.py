@@ -125,4 +125,4 @@ def test_wrong_files_are_named(tmp_path: Path) -> None:
         with pytest.raises(RecipeError, match=message):
             read(tmp_path / path)
     with pytest.raises(RecipeError, match="files are read from here and from s3"):
-        read("s3://bucket/p.jsonl")
+        read("hf://datasets/org/p.jsonl")

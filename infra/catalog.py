@@ -88,8 +88,9 @@ class Catalog:
         return self.store.uri(self.key(version, path))
 
     def staging(self) -> str:
-        """A new place, as a key, where the files of a version are written before it has a
-        number."""
+        """A new place, as a key, where the files of a version are written before it has a number.
+        StoreError where nothing can be written, or conditions do not hold."""
+        self.store.create()
         return f"{self.root}/staging/{secrets.token_hex(8)}"
 
     def discard(self, place: str) -> None:
@@ -97,7 +98,8 @@ class Catalog:
         self.store.delete([entry.key for entry in self.store.walk(place)])
 
     def claim(self, content_digest: str) -> str:
-        """The next free version number, now for this content."""
+        """The next free version number, now for this content. Raises as `staging`."""
+        self.store.create()
         numbered = self.numbered()
         number = int(numbered[-1][1:]) if numbered else 0
         while True:

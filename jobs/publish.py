@@ -45,7 +45,7 @@ def publish(job: Job, built: Built, *, allow_simulated: bool = False) -> Publish
 
 def assert_publishable(job: Job, *, allow_simulated: bool) -> None:
     """RecipeError for made-up samples, unless they are asked for, and for outputs that nobody
-    writes; StoreError for a store that nothing can be written to."""
+    writes."""
     if unwritten := sorted(set(job.recipe.outputs) - {"sft"}):
         raise RecipeError(
             f"outputs: {', '.join(unwritten)} cannot be written yet; `generate` draws what they "
@@ -56,7 +56,6 @@ def assert_publishable(job: Job, *, allow_simulated: bool) -> None:
             "teacher.engine: the simulated engine makes its samples up, so they are not published; "
             "--allow-simulated publishes them all the same"
         )
-    job.store.create()
 
 
 def _publish(job: Job, built: Built, catalog: Catalog) -> Published:

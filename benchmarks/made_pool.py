@@ -88,7 +88,9 @@ def _write_samples(recipe: str, number: int, prompts: pa.Table) -> tuple[DataFil
     job = load_job(recipe)
     judge, texts = RecipeJudge(job), Texts(seed=number)
     rows = [Prompt.from_row(row) for row in prompts.to_pylist()]
-    groups = [rows[i : i + PROMPTS_PER_ROW_GROUP] for i in range(0, len(rows), PROMPTS_PER_ROW_GROUP)]
+    groups = [
+        rows[i : i + PROMPTS_PER_ROW_GROUP] for i in range(0, len(rows), PROMPTS_PER_ROW_GROUP)
+    ]
     sizes, scores = [], []
 
     def tables() -> Any:

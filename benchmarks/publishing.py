@@ -6,7 +6,8 @@ A pool of made-up samples with real scores is written first; nothing of that is 
 command is run as a user runs it, run again with one changed threshold, and the rows that it wrote
 are read, sorted and written by Polars alone. Memory is that of all processes of a command together,
 proportional (PSS: what processes share, such as Ray's objects, counts once), looked at three times
-a second. With `--folder`, the pool stays there and is used again.
+a second. Processor time says more than wall time where others use the machine too. With `--folder`,
+the pool stays there and is used again.
 """
 
 import argparse
@@ -38,6 +39,7 @@ class Measured(NamedTuple):
     """One command."""
 
     wall_s: float
+    cpu_s: float
     peak_bytes: int
 
 
@@ -45,16 +47,18 @@ def measured(*command: str) -> Measured:
     """Runs a command and looks at the memory of all its processes. CalledProcessError if it
     fails."""
     started, peak = time.monotonic(), 0
+    cpu: dict[int, float] = {}
     with subprocess.Popen(command, stdout=subprocess.DEVNULL) as running:
         while running.poll() is None:
-            peak = max(peak, _memory(running.pid))
+            peak = max(peak, _look(running.pid, cpu))
             time.sleep(EVERY_S)
     if running.returncode:
         raise subprocess.CalledProcessError(running.returncode, command)
-    return Measured(time.monotonic() - started, peak)
+    return Measured(time.monotonic() - started, sum(cpu.values()), peak)
 
 
-def _memory(pid: int) -> int:
+def _look(pid: int, cpu: dict[int, float]) -> int:
+    """Bytes of all processes below this one now; notes the processor time of each."""
     total = 0
     try:
         processes = [psutil.Process(pid), *psutil.Process(pid).children(recursive=True)]
@@ -63,6 +67,7 @@ def _memory(pid: int) -> int:
     for process in processes:
         try:
             total += process.memory_full_info().pss
+            cpu[process.pid] = sum(process.cpu_times()[:2])
         except psutil.NoSuchProcess:
             continue
     return total
@@ -103,10 +108,11 @@ def main() -> None:
         done["a bare scan, sort and write"] = bare(folder)
         done["one changed threshold"] = build(recipe, "--set", CHANGED)
         done["a bare scan, sort and write of that"] = bare(folder)
-        for what, (wall_s, peak) in done.items():
-            print(f"{wall_s:6.1f} s, {peak / 1e9:4.2f} GB at most: {what}")
-        walls = [one.wall_s for one in done.values()]
-        print(f"a bare write takes {walls[1] / walls[0]:.0%} and {walls[3] / walls[2]:.0%} of that")
+        for what, (wall_s, cpu_s, peak) in done.items():
+            print(f"{wall_s:6.1f} s, {cpu_s:5.1f} of a core, at most {peak / 1e9:4.2f} GB: {what}")
+        for field in ("wall_s", "cpu_s"):
+            whole, alone, again, alone_again = (getattr(one, field) for one in done.values())
+            print(f"{field}: alone {alone / whole:.0%}, then {alone_again / again:.0%} of a build")
         _report_version(folder)
 
 

@@ -4,15 +4,17 @@ from collections.abc import Mapping
 from functools import partial
 
 import polars as pl
+import pyarrow as pa
 
 from filters.choose import with_eligible, with_fates
 from filters.groups import with_groups
 from filters.target import cut_at_target
-from infra.pool import reading
+from infra.pool import MEND, reading
 from infra.rewriting import rows_at
 from jobs.prompts import PromptList
 from jobs.recipe import Job
 from jobs.survey import narrow_samples
+from schemas.errors import StoreError
 from schemas.identity import identity_of
 
 TEXTS = ("reasoning", "answer")
@@ -56,11 +58,14 @@ def with_texts(job: Job, samples: pl.DataFrame) -> pl.DataFrame:
 
 def read_texts(job: Job, path: str, rows: pl.Series) -> pl.DataFrame:
     """`path`, `row` and the texts of these rows of a file; row groups without any are not read, and
-    one at a time is in memory whole."""
+    one at a time is in memory whole. StoreError where the file is gone or damaged."""
     numbers = rows.sort()
-    with reading(job.pool):
-        tables = [pl.DataFrame(table) for table in rows_at(path, {*numbers}, TEXTS)]
-    return pl.concat(tables).with_columns(path=pl.lit(path), row=numbers)
+    try:
+        with reading(job.pool):
+            tables = [pl.DataFrame(table) for table in rows_at(path, {*numbers}, TEXTS)]
+            return pl.concat(tables).with_columns(path=pl.lit(path), row=numbers)
+    except pa.ArrowException as error:
+        raise StoreError(f"{path} cannot be read: {error}. {MEND}") from error
 
 
 def _left_out(samples: pl.DataFrame, prompts: PromptList) -> pl.DataFrame:

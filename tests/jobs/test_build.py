@@ -18,7 +18,7 @@ from jobs import decide as deciding
 from jobs import parts
 from jobs.build import Built, build, write_parquet
 from jobs.decide import decide, summary
-from jobs.fates import samples_with_fates
+from jobs.fates import read_texts, samples_with_fates
 from jobs.prompts import read_prompts
 from jobs.recipe import Job
 from schemas.errors import StoreError, StoreUnavailableError
@@ -224,6 +224,15 @@ def test_a_part_that_cannot_be_written_is_named_and_leaves_nothing(
     with pytest.raises(StoreError, match=named):
         built(job)
     assert staged(job) == []
+
+
+def test_a_torn_file_is_said_to_be_one(made: Made) -> None:
+    job = made.pool()
+    path = job.pool.folder("samples") / job.pool.files("samples")[0].name
+    path.write_bytes(path.read_bytes()[:-5])
+    for torn in (path, path.with_name("gone.parquet")):
+        with pytest.raises(StoreError, match="Put it back from a copy"):
+            read_texts(job, str(torn), pl.Series([0, 1]))
 
 
 def spoil(path: Path) -> None:

@@ -3,6 +3,7 @@
 import random
 import re
 from collections.abc import Sequence
+from itertools import accumulate
 
 SYLLABLES = ("pra", "ste", "kli", "tron", *re.findall("..", "bacedifogulamenirosutavewixozu"))
 
@@ -19,11 +20,11 @@ class Texts:
             )
         )
         # Zipf's law, as words of natural texts are distributed.
-        self._weights = [1 / rank for rank in range(2, len(self.words) + 2)]
+        self._weights = list(accumulate(1 / rank for rank in range(2, len(self.words) + 2)))
 
     def text(self, words: int) -> list[str]:
         """So many words."""
-        return self.random.choices(self.words, self._weights, k=words)
+        return self.random.choices(self.words, cum_weights=self._weights, k=words)
 
     def edited(self, text: Sequence[str], edits: int) -> list[str]:
         """The text with so many words, at random places, in exchange for others."""

@@ -17,7 +17,7 @@ from benchmarks.sampling_policies import distance
 from filters.choose import PUBLISHED
 from infra.cluster import ray_cluster
 from infra.meter import Spent, spent_by
-from jobs.build import decide
+from jobs.fates import samples_with_fates
 from jobs.generate import generate
 from jobs.prompts import read_prompts
 from jobs.recipe import Job, load_job
@@ -50,7 +50,9 @@ def compare(store: Path, wanted: int, fixed_paid: float) -> None:
     fixed = job(store / "fixed", wanted, *FIXED)
     adaptive = job(store / f"{wanted}", wanted, f"samples.probe={wanted}", "samples.max=16")
     paid = drawn(adaptive)
-    reference, mine = (decide(one, read_prompts(one.recipe)).samples for one in (fixed, adaptive))
+    reference, mine = (
+        samples_with_fates(one, read_prompts(one.recipe)) for one in (fixed, adaptive)
+    )
     published = [found.filter(pl.col("fate") == PUBLISHED) for found in (reference, mine)]
     rows = [found.height for found in published]
     prompts = [found["prompt_id"].n_unique() for found in published]

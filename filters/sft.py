@@ -8,14 +8,40 @@ from filters.scorer import Scorer
 from schemas.arrow import SFT
 from schemas.reasoning import CLOSE, OPEN
 
+SAMPLE_COLUMNS = (
+    "id",
+    "prompt_id",
+    "sample_index",
+    "domain",
+    "source",
+    "final_answer",
+    "correct",
+    "finish_reason",
+    "prompt_tokens",
+    "reasoning_tokens",
+    "answer_tokens",
+    "teacher_id",
+    "text_digest",
+    "group.majority",
+    "group.votes",
+    "group.vote_share",
+)
+PROMPT_COLUMNS = ("messages", "reference", "license")
+
+
+def sample_columns(scorers: Mapping[str, Scorer]) -> list[str]:
+    """The narrow columns of a sample that `sft_rows` takes."""
+    fields = [f"{name}.{field}" for name, scorer in scorers.items() for field in _fields(scorer)]
+    return [*SAMPLE_COLUMNS, *fields]
+
 
 def sft_rows(chosen: pl.DataFrame, scorers: Mapping[str, Scorer], generator: str) -> pl.DataFrame:
     """One row a chosen sample, in the columns of `schemas.arrow.SFT`, and a `scores` struct.
 
-    `chosen` has the samples' texts, scores, and their prompts' columns. The assistant's message
-    always has both think tags around the reasoning, whichever of them the model had to write:
-    trainers read the reasoning from there. Where a prompt has no reference, the answer that more
-    than half of its samples give stands in for it, and `reference_from` says so.
+    `chosen` has `sample_columns`, the samples' texts, and `PROMPT_COLUMNS` of their prompts. The
+    assistant's message always has both think tags around the reasoning, whichever of them the model
+    had to write: trainers read the reasoning from there. Where a prompt has no reference, the
+    answer that more than half of its samples give stands in for it, and `reference_from` says so.
     """
     majority = (pl.col("group.votes") > 1) & (pl.col("group.vote_share") > 0.5)
     given = pl.when(pl.col("reference").str.strip_chars() != "").then(pl.col("reference"))

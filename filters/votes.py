@@ -20,6 +20,8 @@ TEXT_ALONE: Final = re.compile(r"^\\text\s*\{([^{}]*)\}$")
 PROSE: Final = re.compile(r"(?=.*[^\W\d_]{3})[^\W\d_]+(?:[ -][^\W\d_]+)*\.?")
 LOOSE_SPACE: Final = re.compile(r"(?<![^\W_])\s+|\s+(?![^\W_])")
 """Not between two letters or digits."""
+INTEGER: Final = re.compile(r"0|-?[1-9][0-9]*")
+"""Its own form, and what most answers are: read as others are, 400,000 of them took 11 s."""
 LONGEST: Final = 200
 """Characters of an answer whose form is looked at; a longer one stands for itself."""
 
@@ -28,7 +30,7 @@ def canonical(answer: str) -> str:
     """What answers that say the same have in common: the exact value of a number, what an
     expression is worth at two points, else the text without layout and fonts, and without case if
     it is prose: in a formula braces, commas and capitals tell one answer from another."""
-    if len(answer) > LONGEST:
+    if len(answer) > LONGEST or INTEGER.fullmatch(answer):
         return answer
     text = normal(answer)
     if (number := exact(text)) is not None:

@@ -3,7 +3,7 @@
 A row group at a time, so that memory is that of one, whatever the file holds.
 """
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -22,17 +22,25 @@ def write_without(uri: str, gone: Collection[int], target: str) -> DataFile | No
         return write_tables(target, schema, _row_groups(file, gone, keep=False))
 
 
-def rows_at(uri: str, rows: Collection[int]) -> Iterator[pa.Table]:
-    """Those rows, in the order of the file, a row group's at a time."""
+def rows_at(
+    uri: str, rows: Collection[int], columns: Sequence[str] | None = None
+) -> Iterator[pa.Table]:
+    """Those rows, in the order of the file, a row group's at a time; of all columns, or of some."""
     with open_uri(uri) as source, pq.ParquetFile(source) as file:
-        yield from _row_groups(file, rows, keep=True)
+        yield from _row_groups(file, rows, keep=True, columns=columns)
 
 
-def _row_groups(file: pq.ParquetFile, rows: Collection[int], *, keep: bool) -> Iterator[pa.Table]:
+def _row_groups(
+    file: pq.ParquetFile,
+    rows: Collection[int],
+    *,
+    keep: bool,
+    columns: Sequence[str] | None = None,
+) -> Iterator[pa.Table]:
     first = 0
     for number in range(file.num_row_groups):
         count = file.metadata.row_group(number).num_rows
         mask = [(row in rows) == keep for row in range(first, first + count)]
         first += count
         if any(mask):
-            yield file.read_row_group(number).filter(pa.array(mask))
+            yield file.read_row_group(number, columns).filter(pa.array(mask))

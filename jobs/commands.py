@@ -82,7 +82,8 @@ def _score(arguments: Namespace) -> Result:
 
 
 def _build(arguments: Namespace) -> Result:
-    from jobs.build import build, decide
+    from jobs.build import build
+    from jobs.decide import decide
     from jobs.publish import assert_publishable, publish
     from jobs.tell import dry_build, published
 

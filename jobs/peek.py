@@ -6,7 +6,7 @@ from typing import Any
 import polars as pl
 
 from infra.data_file import scan_file
-from jobs.build import decide
+from jobs.fates import samples_with_fates
 from jobs.prompts import PromptList
 from jobs.recipe import Job
 from jobs.tell import Told
@@ -17,7 +17,7 @@ TEXT_SHOWN = 1200
 
 def peek(job: Job, prompts: PromptList, *, count: int, seed: int | None) -> Told:
     """`count` kept samples and as many rejected ones, with texts, fates and scores."""
-    samples = decide(job, prompts).samples
+    samples = samples_with_fates(job, prompts)
     rng = random.Random(seed)
     kept = pl.col("reason").is_null() & pl.col("judged")
     groups = {

@@ -7,8 +7,9 @@ import polars as pl
 from filters.choose import PUBLISHED
 from infra.catalog import Catalog
 from jobs.budget import cost
-from jobs.build import fated, generator_name
+from jobs.build import generator_name
 from jobs.estimate import estimate, estimate_lines, measured
+from jobs.fates import fated
 from jobs.prompts import PromptList
 from jobs.recipe import Job
 from jobs.survey import Survey, survey

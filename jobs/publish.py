@@ -6,13 +6,11 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-import polars as pl
-
-from filters.choose import PUBLISHED
 from infra.catalog import Catalog
 from jobs.budget import cost
-from jobs.build import Built, canned_answers, generator_name, summary
+from jobs.build import Built, generator_name
 from jobs.card import card
+from jobs.decide import summary
 from jobs.recipe import Job
 from schemas.errors import RecipeError
 from schemas.manifest import File, Manifest
@@ -93,15 +91,14 @@ def _file_entry(readme: bytes) -> File:
 
 def _manifest(job: Job, built: Built, version: str) -> Manifest:
     decided = built.decided
-    published = decided.samples.filter(pl.col("fate") == PUBLISHED)
     return Manifest(
         name=job.recipe.name,
         version=version,
         content_digest=built.content_digest,
         files=built.files,
         rows={"sft": sum(file.rows or 0 for file in built.files)},
-        prompts=published["prompt_id"].n_unique(),
-        funnel=decided.funnel,
+        prompts=decided.prompts_published,
+        funnel=dict(decided.funnel),
         cut=decided.cut,
         recipe=job.resolved,
         teacher=_teacher(job, built),
@@ -115,18 +112,17 @@ def _manifest(job: Job, built: Built, version: str) -> Manifest:
 
 def _teacher(job: Job, built: Built) -> dict[str, Any]:
     teacher = {"id": job.teacher_id, "name": generator_name(job), **job.model}
-    canned = canned_answers(built.decided)
+    canned = built.decided.canned_answers
     return teacher if canned is None else {**teacher, "canned_answers": canned}
 
 
 def _provenance(job: Job, built: Built) -> dict[str, Any]:
     """Facts about the making that are not part of the content."""
-    samples = built.decided.samples
     attempts = job.store.folders(f"pools/{job.recipe.pool}/attempts")
     return {
         "created_at": datetime.now(UTC).isoformat(timespec="seconds"),
         "attempts": attempts,
-        "engine_versions": sorted(samples["engine_version"].unique().to_list()),
+        "engine_versions": list(built.decided.engine_versions),
         "cost": cost(job),
         **{k: v for k, v in summary(built.decided).items() if k.startswith("tokens")},
     }

@@ -3,7 +3,8 @@
 from dataclasses import dataclass, replace
 from math import ceil
 
-from jobs.build import Decided, build, decide
+from jobs.build import build
+from jobs.decide import Decided, decide
 from jobs.generate import Generated, generate
 from jobs.prompts import PromptList
 from jobs.publish import Published, assert_publishable, publish
@@ -48,7 +49,7 @@ def _draw(job: Job, prompts: PromptList, repairs: Repairs) -> Generated:
         decided = decide(job, prompts)
         if decided.prefix is None or decided.prefix.reached or not decided.unsettled:
             break
-        rows, kept_rows, _ = decided.prefix
+        rows, kept_rows = decided.prefix.rows, decided.prefix.kept_rows
         lacking = (job.goal.target - rows) * max(kept_rows, 1) / max(rows, 1)
         goal = replace(goal, target=max(goal.target + 1, kept_rows + ceil(lacking)))
         done += generate(job, prompts, goal=goal)

@@ -6,7 +6,7 @@ from typing import Any
 from infra.catalog import Catalog
 from infra.store import open_store
 from infra.version import open_version
-from jobs.build import Decided, summary
+from jobs.decide import Decided, summary
 from jobs.generate import Generated
 from jobs.publish import Published, manifest_json
 from jobs.recipe import Job
@@ -78,7 +78,7 @@ def _decided_text(decided: Decided, before: Manifest | None = None) -> str:
     )
     if decided.prefix is not None:
         head += f"; target {decided.target}"
-    return f"{head}\n\n{funnel_text(decided.funnel, before.funnel if before else None)}"
+    return f"{head}\n\n{funnel_text(dict(decided.funnel), before.funnel if before else None)}"
 
 
 def dry_build(job: Job, decided: Decided) -> Told:

@@ -29,6 +29,11 @@ def identity(tag: str, value: Any) -> str:
     return _identity(tag, canonical_json(value))
 
 
+def identity_of(tag: str, canonical: str) -> str:
+    """The same of a JSON text that is canonical already."""
+    return _identity(tag, canonical.encode("ascii"))
+
+
 def _identity(tag: str, canonical: bytes) -> str:
     return f"{tag}1_{hashlib.sha256(canonical).hexdigest()[:32]}"
 

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from benchmarks.math_verdicts import typical
-from filters.votes import VOTE_COLUMNS, canonical, with_votes
+from filters.votes import LONGEST, VOTE_COLUMNS, canonical, with_votes
 
 Row = tuple[str, str | None, bool]
 
@@ -119,3 +119,9 @@ def test_what_cannot_be_computed_stands_for_itself(answer: str) -> None:
 def test_what_is_not_equal_is_not_one_vote() -> None:
     for gold, answer, right in typical(2000, seed=5):
         assert (canonical(gold) == canonical(answer)) == right, (gold, answer)
+
+
+@given(st.integers())
+def test_whole_numbers_have_one_form(number: int) -> None:
+    if len(f"{number}.0") <= LONGEST:
+        assert canonical(str(number)) == canonical(f"{number}.0") == str(number)

@@ -10,7 +10,7 @@ from filters.choose import NEAR_DUPLICATE, PUBLISHED
 from filters.near_duplicates import jaccard, shingles
 from filters.scorer import Response
 from filters.signature import SignatureScorer, whole_text
-from jobs.build import decide
+from jobs.fates import samples_with_fates
 from jobs.guarded import guarded
 from jobs.prompts import read_prompts
 from jobs.recipe import Job
@@ -47,7 +47,9 @@ def test_published_samples_are_distinct(make_job: MakeJob) -> None:
     }
     every = make_job(**recipe, choose={"per_prompt": 6})
     assert run(every, read_prompts(every.recipe), pilot=False, allow_simulated=True).published
-    before = decide(every, read_prompts(every.recipe)).samples.filter(pl.col("fate") == PUBLISHED)
+    before = samples_with_fates(every, read_prompts(every.recipe)).filter(
+        pl.col("fate") == PUBLISHED
+    )
     alike = indexes(every, before).filter(pl.col("jaccard") >= SIMILAR)
     assert alike.height > 3, "there is something to leave out"
 
@@ -57,7 +59,7 @@ def test_published_samples_are_distinct(make_job: MakeJob) -> None:
     )
     ran = run(job, read_prompts(job.recipe), pilot=False, allow_simulated=True)
     assert ran.generated.attempt is None, "nothing is drawn or scored for it"
-    after = ran.decided.samples
+    after = samples_with_fates(job, read_prompts(job.recipe))
     published = after.filter(pl.col("fate") == PUBLISHED)
     assert indexes(job, published).filter(pl.col("jaccard") >= SIMILAR).is_empty()
     left_out = after.filter(pl.col("fate") == NEAR_DUPLICATE)

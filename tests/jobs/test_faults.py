@@ -221,7 +221,7 @@ def test_a_killed_driver_is_resumed_by_the_same_command(
     ("patch", "published"),
     [
         pytest.param(
-            f"import jobs.build as b; b._write_part = lambda *_: {KILL}",
+            f"import jobs.build as b; b.write_parquet = lambda *_: {KILL}",
             "v0001",
             marks=pytest.mark.slow,
         ),

@@ -10,7 +10,8 @@ import pytest
 from filters.target import BEYOND_TARGET
 from infra.catalog import Catalog
 from infra.meter import Spent, spent_by
-from jobs.build import decide
+from jobs.decide import decide
+from jobs.fates import samples_with_fates
 from jobs.generate import generate
 from jobs.prompts import read_prompts
 from jobs.recipe import Job
@@ -97,14 +98,16 @@ def test_a_target_is_reached_by_the_shortest_settled_prefix(
     rows = manifest.rows["sft"]
     assert 40 <= rows <= 41, "two rows a prompt"
     assert done.decided.unsettled > 20, "the rest was not drawn"
-    samples = done.decided.samples
+    samples = samples_with_fates(job, read_prompts(job.recipe))
     published = samples.filter(pl.col("fate") == "published")
     beyond = samples.filter(pl.col("fate") == BEYOND_TARGET)
     assert beyond.is_empty() or beyond["prompt_id"].min() > published["prompt_id"].max()  # type: ignore[operator]
     assert run_all(job).generated.attempt is None
 
-    everything = run_all(make_job(prompts=many))
-    by_prompt = everything.decided.samples.filter(pl.col("fate") == "published")
+    everything = make_job(prompts=many)
+    run_all(everything)
+    found = samples_with_fates(everything, read_prompts(everything.recipe))
+    by_prompt = found.filter(pl.col("fate") == "published")
     shortest = by_prompt.sort("prompt_id")["id"].to_list()[:rows]
     assert sorted(published["id"]) == sorted(shortest), "as if all had been drawn"
 
@@ -134,9 +137,9 @@ def test_preference_draws_until_there_is_a_pair(
     job = make_job(prompts=many, outputs=["preference"], samples={"probe": 1, "max": 8})
     prompts = read_prompts(job.recipe)
     generate(job, prompts)
-    decided = decide(job, prompts)
-    assert decided.unsettled == 0
-    for _, group in decided.samples.filter(pl.col("eligible")).group_by("prompt_id"):
+    assert decide(job, prompts).unsettled == 0
+    samples = samples_with_fates(job, prompts)
+    for _, group in samples.filter(pl.col("eligible")).group_by("prompt_id"):
         kept, wrong = group["reason"].is_null().sum(), group["wrong"].sum()
         assert (kept and wrong) or group.height == 8
         if kept and wrong:

@@ -11,6 +11,7 @@ import pytest
 
 import jobs.evaluation
 from infra.rows import read_rows
+from jobs.fates import samples_with_fates
 from jobs.generate import fill_scores
 from jobs.judge import MakeJudge
 from jobs.plan import plan
@@ -62,6 +63,8 @@ def test_a_list_that_grows_leads_to_new_scores_and_no_new_samples(
     first = run(job, load_prompts(job), pilot=False, allow_simulated=True)
     drawn = job.pool.scan("samples").collect()
     assert "not_own" not in first.decided.funnel
+    kept = pl.col("reason").is_null()
+    kept_before = samples_with_fates(job, load_prompts(job)).filter(kept).height
     before = scores(job)
 
     write(exam, UNWRITTEN, WRITTEN)
@@ -70,7 +73,7 @@ def test_a_list_that_grows_leads_to_new_scores_and_no_new_samples(
     told = plan(grown, load_prompts(grown))
     assert told["changed"] == ["scorer leaks: its scores would be computed again, nothing drawn"]
     assert told["samples_unscored"] == drawn.height
-    second = run(grown, load_prompts(grown), pilot=False, allow_simulated=True)
+    run(grown, load_prompts(grown), pilot=False, allow_simulated=True)
     assert grown.pool.scan("samples").collect().height == drawn.height
     assert scores(grown).height == before.height + drawn.height
     new = scores(grown).filter(~pl.col("scorer_id").is_in(before["scorer_id"].implode()))
@@ -82,8 +85,7 @@ def test_a_list_that_grows_leads_to_new_scores_and_no_new_samples(
     assert set(leaked["evidence"]) == {
         "both ways lead to the same place i could also check it from the other side"
     }
-    kept_before = drawn.height - first.decided.samples.filter(pl.col("reason").is_not_null()).height
-    assert second.decided.samples.filter(pl.col("reason").is_null()).height < kept_before
+    assert samples_with_fates(grown, load_prompts(grown)).filter(kept).height < kept_before
     again = fill_scores(grown, load_prompts(grown))
     assert again.attempt is None, "nothing is left to score"
 

@@ -1,14 +1,13 @@
 """Prompts without a reference: what most samples answer stands in for it, and is marked."""
 
 import json
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 import pytest
 
-from jobs.build import canned_answers
+from jobs.decide import canned_answers
 from jobs.prompts import read_prompts
 from jobs.run import run
 from tests.conftest import MakeJob
@@ -47,8 +46,8 @@ def test_the_majority_is_the_reference_where_there_is_none(
     assert ran.published is not None
     assert read_manifest(Path(ran.published.location))["teacher"]["canned_answers"] == 0
     canned = pl.DataFrame({"refusal.canned": [True, None, False, True]})
-    assert canned_answers(replace(ran.decided, samples=canned)) == 2
-    assert canned_answers(replace(ran.decided, samples=canned.drop("refusal.canned"))) is None
+    assert canned_answers(canned) == 2
+    assert canned_answers(canned.drop("refusal.canned")) is None
     rows_read = pl.read_parquet(Path(ran.published.location) / "sft" / "*.parquet")
     assert rows_read.height == 10, "of eight samples that are right at 0.8 most agree"
     said = rows_read.filter(pl.col("reference_from") == "majority")

@@ -9,6 +9,7 @@ import pytest
 
 from filters.choose import PUBLISHED
 from infra.catalog import Catalog
+from jobs.fates import samples_with_fates
 from jobs.generate import generate
 from jobs.plan import plan, plan_text
 from jobs.prompt_copy import keep_prompts, load_prompts
@@ -130,7 +131,7 @@ def test_nothing_is_drawn_for_them_and_what_was_is_not_published(
     assert manifest.prompts_left_out == {LEAKED: 2}
     assert manifest.intact
     ids = set(load_prompts(job).left_out["prompt_id"])
-    published = ran.decided.samples.filter(pl.col("fate") == PUBLISHED)
+    published = samples_with_fates(job, load_prompts(job)).filter(pl.col("fate") == PUBLISHED)
     assert not ids & set(published["prompt_id"])
     card = (Path(ran.published.location) / "README.md").read_text()
     assert "compared with `exam`" in card

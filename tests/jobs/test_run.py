@@ -12,7 +12,9 @@ from filters.choose import PUBLISHED
 from infra.catalog import Catalog
 from infra.pool import PoolWriter
 from infra.spool import write_file
-from jobs.build import build, decide
+from jobs.build import build
+from jobs.decide import decide
+from jobs.fates import samples_with_fates
 from jobs.generate import fill_scores, generate
 from jobs.prompts import read_prompts
 from jobs.publish import publish
@@ -32,6 +34,10 @@ def run_all(job: Job, limit: int | None = None) -> Ran:
     return run(job, prompts, pilot=limit is not None, allow_simulated=True)
 
 
+def fates(job: Job) -> pl.DataFrame:
+    return samples_with_fates(job, read_prompts(job.recipe))
+
+
 def pool_samples(job: Job) -> pl.DataFrame:
     return job.pool.scan("samples").collect()
 
@@ -48,7 +54,7 @@ def test_from_prompts_to_a_version_and_again(make_job: MakeJob) -> None:
     keys = ["prompt_id", "teacher_id", "sample_index"]
     assert samples.select(keys).is_duplicated().sum() == 0
     assert samples.height == first.generated.drawn == sum(first.decided.funnel.values())
-    assert first.decided.samples["fate"].null_count() == 0
+    assert fates(job)["fate"].null_count() == 0
     assert set(samples.group_by("prompt_id").len()["len"]) <= {3, 4, 5, 6}
 
     again = run_all(job)
@@ -73,8 +79,9 @@ def test_published_answers_are_right(make_job: MakeJob) -> None:
 
 def test_the_stopping_rule_holds_for_every_prompt(make_job: MakeJob) -> None:
     counts = {"probe": 3, "max": 6, "enough": 2, "policy": "enough"}
-    decided = run_all(make_job(samples=counts)).decided
-    for _, group in decided.samples.group_by("prompt_id"):
+    job = make_job(samples=counts)
+    run_all(job)
+    for _, group in fates(job).group_by("prompt_id"):
         kept = group.sort("sample_index")["reason"].is_null().to_list()
         assert sum(kept) >= 2 or len(kept) == 6
         assert len(kept) == 3 or sum(kept[:-1]) < 2, "one sample too many was drawn"
@@ -143,8 +150,7 @@ def test_a_corrected_reference_scores_again_and_draws_nothing(
     sums.write_text("\n".join([json.dumps(corrected), *lines[1:]]))
     filled = fill_scores(make_job(), read_prompts(make_job().recipe))
     assert 3 <= filled.scored <= 6
-    decided = decide(make_job(), read_prompts(make_job().recipe))
-    changed = decided.samples.filter(pl.col("math.correct").not_())
+    changed = fates(make_job()).filter(pl.col("math.correct").not_())
     assert changed.height >= 3
     assert pool_samples(make_job()).height == before
 
@@ -183,7 +189,7 @@ def test_early_ends_are_in_the_rows_and_rules_see_them(make_job: MakeJob) -> Non
         keep={"finished": "format.complete", "whole": "not thinking_cut"},
     )
     decided = run_all(job).decided
-    samples = decided.samples
+    samples = fates(job)
     assert set(samples["finish_reason"]) == {"stop", "repetition"}
     looped, cut = pl.col("finish_reason") == "repetition", pl.col("thinking_cut")
     assert samples.filter(looped).height > 0
@@ -206,7 +212,7 @@ def test_a_pool_goes_on_that_was_written_before_a_column_was_added(
     rows = pool_samples(job)
     assert rows["thinking_cut"].null_count() == old < rows.height
     decided = decide(job, read_prompts(job.recipe))
-    assert decided.samples["language.share"].null_count() == 0, "the old ones are scored too"
+    assert fates(job)["language.share"].null_count() == 0, "the old ones are scored too"
     assert decided.unsettled == 0
 
 

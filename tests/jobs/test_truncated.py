@@ -7,7 +7,9 @@ import polars as pl
 import pytest
 
 from infra.meter import spent_by
-from jobs.build import build, decide
+from jobs.build import build
+from jobs.decide import decide
+from jobs.fates import samples_with_fates
 from jobs.generate import generate
 from jobs.plan import plan, plan_text
 from jobs.prompts import read_prompts
@@ -82,7 +84,7 @@ def test_only_what_is_needed_is_gone_on_with(make_job: MakeJob) -> None:
     run_generate(long)
     left = truncated(long).filter(pl.col("max_tokens") == SHORT["max_tokens"])
     assert left.height > 0
-    fates = decide(long, read_prompts(long.recipe)).samples.join(left, on=KEY, how="semi")
+    fates = samples_with_fates(long, read_prompts(long.recipe)).join(left, on=KEY, how="semi")
     assert set(fates["fate"]) == {"surplus"}
 
 

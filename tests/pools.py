@@ -1,0 +1,72 @@
+"""Pools for tests, written without a run."""
+
+import random
+from collections.abc import Sequence
+from pathlib import Path
+
+from infra.data_file import DataFile
+from infra.pool import PoolWriter
+from infra.spool import write_file
+from jobs.judge import RecipeJudge
+from jobs.prompts import read_prompts
+from jobs.recipe import Job
+from schemas.arrow import PROMPTS, SAMPLES, SCORES
+from schemas.prompt import Prompt
+from schemas.reasoning import split_reasoning
+from schemas.sample import Sample
+from tests.builders import make_sample
+
+WORDS = ("sum", "tens", "and", "ones", "both", "added", "again", "so", "it", "is")
+
+
+def write_sums(path: Path, count: int) -> None:
+    """So many questions, with their answers."""
+    path.write_text(
+        "".join(
+            f'{{"question": "What is {i} + {i}?", "answer": "{2 * i}"}}\n' for i in range(count)
+        )
+    )
+
+
+def drawn(job: Job, each: int) -> list[tuple[Prompt, Sample]]:
+    """So many samples of each prompt, of any length; two of three are right."""
+    chance = random.Random(1)
+    rows = read_prompts(job.recipe).frame.to_arrow().cast(PROMPTS).to_pylist()
+    return [
+        (prompt, _sample(job, prompt, index, chance))
+        for prompt in map(Prompt.from_row, rows)
+        for index in range(each)
+    ]
+
+
+def _sample(job: Job, prompt: Prompt, index: int, chance: random.Random) -> Sample:
+    words = chance.choices(WORDS, k=chance.randint(20, 200))
+    answer = prompt.reference if chance.random() < 2 / 3 else "-1"
+    text = f"{' '.join(words)}\n</think>\n\nIt is \\boxed{{{answer}}}"
+    split = split_reasoning(text, thinking_open=True)
+    return make_sample(
+        text,
+        prompt_id=prompt.prompt_id,
+        teacher_id=job.teacher_id,
+        sample_index=index,
+        reasoning=split.reasoning,
+        answer=split.answer,
+        reasoning_tokens=len(words),
+        max_tokens=job.recipe.sampling.max_tokens,
+    )
+
+
+def write_pool(job: Job, files: Sequence[Sequence[tuple[Prompt, Sample]]]) -> list[DataFile]:
+    """A file of samples for each of these, and one of their scores; the former."""
+    job.store.create()
+    writer, judge = PoolWriter(job.pool, epoch=1), RecipeJudge(job)
+    written = []
+    for number, rows in enumerate(files):
+        name = f"{number:04d}.parquet"
+        samples = [sample.to_row() for _, sample in rows]
+        scores = [row.to_row() for row in judge.score(rows, None)]
+        written.append(write_file(f"{job.pool.folder('samples')}/{name}", SAMPLES, samples))
+        scored = write_file(f"{job.pool.folder('scores')}/{name}", SCORES, scores)
+        writer.commit("samples", written[-1:])
+        writer.commit("scores", [scored])
+    return written

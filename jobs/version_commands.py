@@ -7,8 +7,10 @@ from jobs.command import Command, Result
 
 
 def _versions(arguments: Namespace) -> Result:
-    from jobs.tell import versions
+    from jobs.listing import datasets, versions
 
+    if arguments.dataset is None:
+        return Result(*datasets(arguments.store))
     return Result(*versions(arguments.store, arguments.dataset))
 
 
@@ -18,7 +20,7 @@ def _show(arguments: Namespace) -> Result:
 
         pool = arguments.dataset.partition("@")[0]
         return Result(*show_attempt(arguments.store, pool, arguments.attempt or None))
-    from jobs.tell import show
+    from jobs.listing import show
 
     return Result(*show(arguments.store, arguments.dataset))
 
@@ -26,7 +28,13 @@ def _show(arguments: Namespace) -> Result:
 def _verify(arguments: Namespace) -> Result:
     from jobs.verify import verify
 
-    return Result(*verify(arguments.store, arguments.dataset))
+    return Result(*verify(arguments.store, arguments.dataset, arguments.rescore))
+
+
+def _rollback(arguments: Namespace) -> Result:
+    from jobs.rollback import rollback
+
+    return Result(*rollback(arguments.store, arguments.dataset))
 
 
 def _pull(arguments: Namespace) -> Result:
@@ -44,9 +52,9 @@ def _diff(arguments: Namespace) -> Result:
 VERSION_COMMANDS: tuple[Command, ...] = (
     Command(
         "versions",
-        "list the published versions of a dataset",
+        "list the published versions of a dataset, or the datasets of a store",
         (
-            (("dataset",), {"metavar": "NAME", "help": "a dataset"}),
+            (("dataset",), {"metavar": "NAME", "nargs": "?", "help": "default: all datasets"}),
             STORE,
         ),
         _versions,
@@ -71,7 +79,23 @@ VERSION_COMMANDS: tuple[Command, ...] = (
         _show,
         "stillhouse show quickstart --attempt a000001",
     ),
-    Command("verify", "check every byte of a version against its manifest", DATASET, _verify),
+    Command(
+        "verify",
+        "check every byte, row and key of a version against its manifest",
+        (
+            *DATASET,
+            (
+                ("--rescore",),
+                {
+                    "type": float,
+                    "metavar": "SHARE",
+                    "help": "also score this share of the rows again, such as 0.05",
+                },
+            ),
+        ),
+        _verify,
+        "stillhouse verify quickstart@v0001 --rescore 0.05",
+    ),
     Command(
         "diff",
         "what two versions have in common, what came, what went and why, and what it cost",
@@ -82,6 +106,16 @@ VERSION_COMMANDS: tuple[Command, ...] = (
         ),
         _diff,
         "stillhouse diff quickstart@v0001 quickstart",
+    ),
+    Command(
+        "rollback",
+        "publish an older version's content again, as the newest; copies no data",
+        (
+            (("dataset",), {"metavar": "NAME@VERSION", "help": "the version to bring back"}),
+            STORE,
+        ),
+        _rollback,
+        "stillhouse rollback quickstart@v0001",
     ),
     Command(
         "pull",

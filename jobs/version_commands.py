@@ -49,6 +49,12 @@ def _diff(arguments: Namespace) -> Result:
     return Result(*diff(arguments.store, arguments.before, arguments.after))
 
 
+def _gc(arguments: Namespace) -> Result:
+    from jobs.collect import collect
+
+    return Result(*collect(arguments.store, arguments.keep, dry_run=arguments.dry_run))
+
+
 VERSION_COMMANDS: tuple[Command, ...] = (
     Command(
         "versions",
@@ -127,5 +133,27 @@ VERSION_COMMANDS: tuple[Command, ...] = (
         ),
         _pull,
         "stillhouse pull quickstart@v0001 data/quickstart",
+    ),
+    Command(
+        "gc",
+        "mark what nothing names any more, and delete what was marked a day ago or before",
+        (
+            STORE,
+            (
+                ("--keep",),
+                {
+                    "type": int,
+                    "metavar": "N",
+                    "help": "retain the newest N versions of each dataset, and those whose files "
+                    "they name (default: all versions)",
+                },
+            ),
+            (
+                ("--dry-run",),
+                {"action": "store_true", "help": "say what would be done; writes nothing"},
+            ),
+        ),
+        _gc,
+        "stillhouse gc --keep 3 --dry-run",
     ),
 )

@@ -5,6 +5,7 @@ A part at a time, and of it the columns of the keys alone; what is kept of a row
 """
 
 from collections.abc import Callable, Iterator, Sequence
+from itertools import zip_longest
 from typing import Any, Final
 
 import numpy as np
@@ -42,17 +43,15 @@ def _schema_problems(version: Version, output: str, files: Sequence[File]) -> It
     schemas = [_schema(version, file) for file in files]
     for file, schema in zip(files, schemas, strict=True):
         if not schema.equals(schemas[0]):
-            yield f"{file.path}: its columns are not those of {files[0].path}: " + _difference(
-                pl.Schema(schema), pl.Schema(schemas[0])
-            )
+            difference = _difference(_arrow_columns(schema), _arrow_columns(schemas[0]))
+            yield f"{file.path}: its columns are not those of {files[0].path}: {difference}"
     if output == OUTPUT and schemas:
         # As Polars has them: what it writes is `large_string` where the schema says `string`.
-        wanted = pl.Schema(SFT)
-        found = pl.Schema(list(pl.Schema(schemas[0]).items())[: len(wanted)])
-        if list(found.items()) != list(wanted.items()):
-            yield f"{files[0].path}: does not begin with the columns of {OUTPUT}: " + _difference(
-                found, wanted
-            )
+        wanted = _polars_columns(SFT)
+        found = _polars_columns(schemas[0])[: len(wanted)]
+        if found != wanted:
+            difference = _difference(found, wanted)
+            yield f"{files[0].path}: does not begin with the columns of {OUTPUT}: {difference}"
 
 
 def _schema(version: Version, file: File) -> pa.Schema:
@@ -60,19 +59,20 @@ def _schema(version: Version, file: File) -> pa.Schema:
         return pq.read_schema(source).remove_metadata()
 
 
-def _difference(found: pl.Schema, wanted: pl.Schema) -> str:
+def _arrow_columns(schema: pa.Schema) -> list[str]:
+    kinds = (f"{field.type}{'' if field.nullable else ', never null'}" for field in schema)
+    return [f"{name} ({kind})" for name, kind in zip(schema.names, kinds, strict=True)]
+
+
+def _polars_columns(schema: pa.Schema) -> list[str]:
+    return [f"{name} ({kind})" for name, kind in pl.Schema(schema).items()]
+
+
+def _difference(found: list[str], wanted: list[str]) -> str:
     """The first one, by place."""
-    pairs = zip(
-        [*found.items(), *[None] * len(wanted)],
-        [*wanted.items(), *[None] * len(found)],
-        strict=True,
-    )
-    number, (own, other) = next((i, pair) for i, pair in enumerate(pairs, 1) if pair[0] != pair[1])
-    return f"column {number} is {_column(own)}, not {_column(other)}"
-
-
-def _column(column: tuple[str, Any] | None) -> str:
-    return "missing" if column is None else f"{column[0]} ({column[1]})"
+    pairs = enumerate(zip_longest(found, wanted, fillvalue="missing"), 1)
+    number, (own, other) = next(pair for pair in pairs if pair[1][0] != pair[1][1])
+    return f"column {number} is {own}, not {other}"
 
 
 class _Keys:

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from infra.store import open_store
+from infra.store import Store
 from jobs.garbage import UNNAMED, Garbage, survey
 from jobs.marks import FOLDER, MARKS, Mark, marked, read_marks, store_time, write_marks
 from jobs.sweep import Sweep, Swept
@@ -19,7 +19,7 @@ FOREIGN_NAMED: Final = 20
 
 
 def collect(
-    store: str, keep: int | None = None, *, dry_run: bool = False, wait_s: float = DAY_S
+    store: Store, keep: int | None = None, *, dry_run: bool = False, wait_s: float = DAY_S
 ) -> Told:
     """Marks what is garbage, and deletes what was marked `wait_s` before and was not touched since.
 
@@ -29,16 +29,15 @@ def collect(
     """
     if keep is not None and keep < 1:
         raise RecipeError(f"--keep {keep}: must be at least 1; the newest version always stays")
-    place = open_store(store)
-    found = survey(place, keep)
+    found = survey(store, keep)
     if dry_run:
-        before = read_marks(place.get(MARKS))
+        before = read_marks(store.get(MARKS))
         # The store tells the time when it writes a file. It is not earlier than its newest file.
-        now = max([found.newest, *(entry.modified for entry in place.walk(FOLDER))])
+        now = max([found.newest, *(entry.modified for entry in store.walk(FOLDER))])
     else:
-        now = store_time(place)
-        before = write_marks(place, found.garbage, now)
-    sweep = Sweep(place, keep, before, now, wait_s)
+        now = store_time(store)
+        before = write_marks(store, found.garbage, now)
+    sweep = Sweep(store, keep, before, now, wait_s)
     if dry_run:
         swept = Swept([one for one in found.garbage if sweep.is_due(one)])
     else:

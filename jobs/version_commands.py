@@ -50,9 +50,11 @@ def _diff(arguments: Namespace) -> Result:
 
 
 def _gc(arguments: Namespace) -> Result:
+    from infra.store import open_store
     from jobs.collect import collect
 
-    return Result(*collect(arguments.store, arguments.keep, dry_run=arguments.dry_run))
+    store = open_store(arguments.store)
+    return Result(*collect(store, arguments.keep, dry_run=arguments.dry_run))
 
 
 VERSION_COMMANDS: tuple[Command, ...] = (

@@ -76,6 +76,27 @@ def _leaks(manifest: Manifest) -> str:
     )
 
 
+def _load(manifest: Manifest) -> str:
+    """How to read it. The paths in the front matter are those of a folder that was pulled, also
+    where files lie with an older version: `../v0001/…` would be found in the store, if that is a
+    folder, and nowhere else."""
+    older = sorted({file.version for file in manifest.files if file.version})
+    folder, first = "path/to/this/folder", ""
+    if older:
+        folder = f"data/{manifest.name}"
+        first = (
+            f"This version brings back an older one. Its data files lie with {', '.join(older)}, "
+            "not in this folder; bring them together first:\n\n"
+            f"```\nstillhouse pull {manifest.name}@{manifest.version} {folder}\n```\n\n"
+        )
+    return f"""{first}```python
+from datasets import load_dataset
+
+rows = load_dataset("{folder}", split="train")
+rows[0]["messages"]
+```"""
+
+
 def _body(manifest: Manifest) -> str:
     samples = sum(manifest.funnel.values())
     sampling = ", ".join(f"{k} {v}" for k, v in manifest.recipe["sampling"].items() if v != ())
@@ -91,12 +112,7 @@ def _body(manifest: Manifest) -> str:
 
 ## Load
 
-```python
-from datasets import load_dataset
-
-rows = load_dataset("path/to/this/folder", split="train")
-rows[0]["messages"]
-```
+{_load(manifest)}
 
 `messages` holds the thinking between `<think>` and `</think>` in the assistant's content.
 **DeepSeek-R1's own chat template deletes everything before `</think>`**: train with a template

@@ -4,11 +4,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from infra.catalog import Catalog
-from infra.store import open_store
-from infra.version import open_version
 from jobs.decide import Decided, summary
 from jobs.generate import Generated
-from jobs.publish import Published, manifest_json
+from jobs.publish import Published
 from jobs.recipe import Job
 from jobs.run import Ran
 from schemas.manifest import Manifest
@@ -121,45 +119,3 @@ def ran(job: Job, done: Ran) -> Told:
     nothing = done.generated.attempt is None and data.get("status") == "unchanged"
     text = f"{first}\n\n{second}" + ("\n\nnothing to do" if nothing else "")
     return text, {**data, "stage": "run", "generated": generation}
-
-
-def versions(store: str, name: str) -> Told:
-    """All versions of a dataset, oldest first."""
-    catalog = Catalog(open_store(store), name)
-    manifests = [catalog.manifest(version) for version in catalog.versions()]
-    rows = [
-        (
-            manifest.version,
-            f"{sum(manifest.rows.values()):,}",
-            f"{manifest.prompts:,}",
-            str(manifest.provenance["created_at"]),
-            manifest.content_digest[:12],
-        )
-        for manifest in manifests
-    ]
-    data = {"name": name, "versions": [_brief(manifest) for manifest in manifests]}
-    if not rows:
-        return f"{name} has no published version in {open_store(store).url}", data
-    return table(rows, ("version", "rows", "prompts", "created", "content")), data
-
-
-def _brief(manifest: Manifest) -> dict[str, Any]:
-    keep = {"version", "rows", "prompts", "content_digest", "provenance"}
-    return {k: v for k, v in manifest_json(manifest).items() if k in keep}
-
-
-def show(store: str, dataset: str) -> Told:
-    """One version."""
-    version = open_version(dataset, store)
-    manifest = version.manifest
-    files = [
-        (f.path, f"{f.bytes:,}", "" if f.rows is None else f"{f.rows:,}") for f in manifest.files
-    ]
-    text = (
-        f"{version.name}  {version.location}\n"
-        f"teacher   {manifest.teacher['name']}  ({manifest.teacher['id']})\n"
-        f"created   {manifest.provenance['created_at']} by {manifest.provenance['attempts']}\n"
-        f"content   {manifest.content_digest}\n\n"
-        f"{funnel_text(manifest.funnel)}\n\n{table(files, ('file', 'bytes', 'rows'))}"
-    )
-    return text, manifest_json(manifest)

@@ -7,8 +7,10 @@ from jobs.command import Command, Result
 
 
 def _versions(arguments: Namespace) -> Result:
-    from jobs.tell import versions
+    from jobs.listing import datasets, versions
 
+    if arguments.dataset is None:
+        return Result(*datasets(arguments.store))
     return Result(*versions(arguments.store, arguments.dataset))
 
 
@@ -18,7 +20,7 @@ def _show(arguments: Namespace) -> Result:
 
         pool = arguments.dataset.partition("@")[0]
         return Result(*show_attempt(arguments.store, pool, arguments.attempt or None))
-    from jobs.tell import show
+    from jobs.listing import show
 
     return Result(*show(arguments.store, arguments.dataset))
 
@@ -26,7 +28,13 @@ def _show(arguments: Namespace) -> Result:
 def _verify(arguments: Namespace) -> Result:
     from jobs.verify import verify
 
-    return Result(*verify(arguments.store, arguments.dataset))
+    return Result(*verify(arguments.store, arguments.dataset, arguments.rescore))
+
+
+def _rollback(arguments: Namespace) -> Result:
+    from jobs.rollback import rollback
+
+    return Result(*rollback(arguments.store, arguments.dataset))
 
 
 def _pull(arguments: Namespace) -> Result:
@@ -41,12 +49,20 @@ def _diff(arguments: Namespace) -> Result:
     return Result(*diff(arguments.store, arguments.before, arguments.after))
 
 
+def _gc(arguments: Namespace) -> Result:
+    from infra.store import open_store
+    from jobs.collect import collect
+
+    store = open_store(arguments.store)
+    return Result(*collect(store, arguments.keep, dry_run=arguments.dry_run))
+
+
 VERSION_COMMANDS: tuple[Command, ...] = (
     Command(
         "versions",
-        "list the published versions of a dataset",
+        "list the published versions of a dataset, or the datasets of a store",
         (
-            (("dataset",), {"metavar": "NAME", "help": "a dataset"}),
+            (("dataset",), {"metavar": "NAME", "nargs": "?", "help": "default: all datasets"}),
             STORE,
         ),
         _versions,
@@ -71,7 +87,23 @@ VERSION_COMMANDS: tuple[Command, ...] = (
         _show,
         "stillhouse show quickstart --attempt a000001",
     ),
-    Command("verify", "check every byte of a version against its manifest", DATASET, _verify),
+    Command(
+        "verify",
+        "check every byte, row and key of a version against its manifest",
+        (
+            *DATASET,
+            (
+                ("--rescore",),
+                {
+                    "type": float,
+                    "metavar": "SHARE",
+                    "help": "also score this share of the rows again, such as 0.05",
+                },
+            ),
+        ),
+        _verify,
+        "stillhouse verify quickstart@v0001 --rescore 0.05",
+    ),
     Command(
         "diff",
         "what two versions have in common, what came, what went and why, and what it cost",
@@ -84,6 +116,16 @@ VERSION_COMMANDS: tuple[Command, ...] = (
         "stillhouse diff quickstart@v0001 quickstart",
     ),
     Command(
+        "rollback",
+        "publish an older version's content again, as the newest; copies no data",
+        (
+            (("dataset",), {"metavar": "NAME@VERSION", "help": "the version to bring back"}),
+            STORE,
+        ),
+        _rollback,
+        "stillhouse rollback quickstart@v0001",
+    ),
+    Command(
         "pull",
         "copy a version to a folder of its own, every byte checked",
         (
@@ -93,5 +135,27 @@ VERSION_COMMANDS: tuple[Command, ...] = (
         ),
         _pull,
         "stillhouse pull quickstart@v0001 data/quickstart",
+    ),
+    Command(
+        "gc",
+        "mark what nothing names any more, and delete what was marked a day ago or before",
+        (
+            STORE,
+            (
+                ("--keep",),
+                {
+                    "type": int,
+                    "metavar": "N",
+                    "help": "retain the newest N versions of each dataset, and those whose files "
+                    "they name (default: all versions)",
+                },
+            ),
+            (
+                ("--dry-run",),
+                {"action": "store_true", "help": "say what would be done; writes nothing"},
+            ),
+        ),
+        _gc,
+        "stillhouse gc --keep 3 --dry-run",
     ),
 )

@@ -1,6 +1,7 @@
 """Versions for tests, published without a run."""
 
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,26 +11,63 @@ import pyarrow.parquet as pq
 from infra.catalog import Catalog
 from infra.checksum import file_sha256
 from infra.folder_store import FolderStore
+from infra.store import Store
 from infra.version import Version
 from jobs.verify import problems_of
+from schemas.arrow import SFT
 from schemas.manifest import Cut, File, Manifest, content_digest
+from schemas.recipe import Recipe
+
+MADE_UP = {
+    "sample_index": 0,
+    "domain": "math",
+    "prompt": "q",
+    "messages": [{"role": "user", "content": "q"}, {"role": "assistant", "content": "a"}],
+    "response": "a",
+    "generator": "m",
+    "teacher_id": "t",
+    "text_digest": "x",
+}
 
 
 def two_versions(tmp_path: Path) -> FolderStore:
     """A store with two versions of `data`, the second of two parts."""
     store = FolderStore(tmp_path / "store")
     store.create()
-    catalog = Catalog(store, "data")
-    publish(catalog, tmp_path, pa.table({"x": [1]}))
-    publish(catalog, tmp_path, pa.table({"x": [1, 2]}), pa.table({"x": [3]}))
+    publish_two(store, tmp_path)
     return store
 
 
+def publish_two(store: Store, tmp_path: Path) -> Catalog:
+    """The same in a store that is there."""
+    catalog = Catalog(store, "data")
+    publish(catalog, tmp_path, pa.table({"x": [1]}))
+    publish(catalog, tmp_path, pa.table({"x": [1, 2]}), pa.table({"x": [3]}))
+    return catalog
+
+
+def recipe_of(name: str, **fields: Any) -> dict[str, Any]:
+    """A resolved recipe, as a manifest has it."""
+    given = {
+        "name": name,
+        "store": "store",
+        "prompts": [{"path": "p.jsonl"}],
+        "teacher": {"model": "m/m"},
+    }
+    return Recipe.model_validate({**given, **fields}).model_dump(mode="json")
+
+
 def publish(catalog: Catalog, tmp_path: Path, *parts: pa.Table, **facts: Any) -> Manifest:
-    """The next version, with these parts of `sft`; `facts` are fields of its manifest."""
+    """The next version, with these parts of `sft`; `facts` are fields of its manifest. Columns of
+    the output that a part does not have are made up."""
+    return publish_as_is(catalog, tmp_path, *completed(parts), **facts)
+
+
+def publish_as_is(catalog: Catalog, tmp_path: Path, *parts: pa.Table, **facts: Any) -> Manifest:
+    """The same with nothing made up."""
     files, staged = [], {}
     for number, part in enumerate(parts):
-        path = tmp_path / f"staged-{number}.parquet"
+        path = tmp_path / f"sft-{number:05d}.parquet"
         pq.write_table(part, path)
         digest = file_sha256(path)
         name = f"sft/train-{number:05d}-of-{len(parts):05d}-{digest[:8]}.parquet"
@@ -43,16 +81,17 @@ def publish(catalog: Catalog, tmp_path: Path, *parts: pa.Table, **facts: Any) ->
             shutil.copy(path, target)
         catalog.add_file(version, f"{staging}/{path.name}", name)
     rows = sum(part.num_rows for part in parts)
+    prompts = {name for part in parts if "prompt_id" in part.column_names for name in _ids(part)}
     given: dict[str, Any] = {
         "name": catalog.name,
         "version": version,
         "content_digest": content_digest(tuple(files)),
         "files": tuple(files),
         "rows": {"sft": rows},
-        "prompts": 1,
+        "prompts": len(prompts),
         "funnel": {"published": rows},
         "cut": Cut(tables={}, prompts="l", recipe="e", code="c"),
-        "recipe": {},
+        "recipe": recipe_of(catalog.name),
         "teacher": {"id": "t", "name": "m"},
         "scorers": {},
         "unsettled": 0,
@@ -61,6 +100,33 @@ def publish(catalog: Catalog, tmp_path: Path, *parts: pa.Table, **facts: Any) ->
     manifest = Manifest(**{**given, **facts})
     catalog.commit(manifest)
     return manifest
+
+
+def _ids(part: pa.Table) -> list[str]:
+    ids: list[str] = part["prompt_id"].to_pylist()
+    return ids
+
+
+def completed(parts: Sequence[pa.Table]) -> list[pa.Table]:
+    """Tables with all columns of `sft`, as far as need be made up; their others stand behind."""
+    tables, start = [], 0
+    for part in parts:
+        numbers = range(start, start + part.num_rows)
+        made_up = {
+            "id": [f"y{number:06d}" for number in numbers],
+            "prompt_id": [f"p{number:06d}" for number in numbers],
+        }
+        columns = {}
+        for field in SFT:
+            if field.name in part.column_names:
+                columns[field.name] = part[field.name].cast(field.type)
+            else:
+                values = made_up.get(field.name, [MADE_UP.get(field.name)] * part.num_rows)
+                columns[field.name] = pa.array(values, field.type)
+        more = {name: part[name] for name in part.column_names if name not in columns}
+        tables.append(pa.table({**columns, **more}))
+        start += part.num_rows
+    return tables
 
 
 def folder_of(catalog: Catalog, version: str) -> Path:

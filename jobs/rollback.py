@@ -1,0 +1,84 @@
+"""Rollback: an older version's content as the newest version, without copying a byte of data."""
+
+import hashlib
+from datetime import UTC, datetime
+
+from infra.catalog import Catalog
+from infra.version import LATEST, Version, open_version
+from jobs.card import card
+from jobs.publish import README
+from jobs.tell import Told
+from schemas.errors import RecipeError, VersionError
+from schemas.manifest import File, Manifest
+
+
+def rollback(store: str, dataset: str) -> Told:
+    """Publishes the content of `<dataset>@<version>` again, if it is not the newest version's.
+
+    The new version's manifest points at the files where they lie. VersionError where there is no
+    such version, or a data file of it is missing or was cut; RecipeError where none is named.
+    """
+    name, _, wanted = dataset.partition("@")
+    if wanted in ("", LATEST):
+        raise RecipeError(
+            f"{dataset}: name the version to bring back, such as {name}@v0001; "
+            f"`stillhouse versions {name}` lists them"
+        )
+    old = _whole(store, dataset)
+    catalog, digest = old.catalog, old.manifest.content_digest
+    if (same := _newest_with(catalog, digest)) is not None:
+        return _told(old, same, fresh=False)
+    version = catalog.claim(digest)
+    try:
+        # Once more: `gc` leaves alone what a claim names, but may have been faster than the claim.
+        manifest = _manifest(_whole(store, dataset).manifest, version)
+    except VersionError:
+        catalog.withdraw(version)
+        raise
+    readme = card(manifest).encode()
+    catalog.store.put_if_absent(catalog.key(version, README), readme)
+    manifest = manifest.model_copy(update={"files": (*manifest.files, _entry(readme))})
+    if (same := _newest_with(catalog, digest)) is not None:
+        catalog.withdraw(version)  # somebody was faster with the same
+        return _told(old, same, fresh=False)
+    catalog.commit(manifest)
+    return _told(old, version, fresh=True)
+
+
+def _whole(store: str, dataset: str) -> Version:
+    """The version, whose data files are all there. VersionError if they are not."""
+    version = open_version(dataset, store)
+    for output in version.manifest.rows:
+        version.files(output)
+    return version
+
+
+def _newest_with(catalog: Catalog, digest: str) -> str | None:
+    newest = catalog.latest()
+    return newest.version if newest is not None and newest.content_digest == digest else None
+
+
+def _manifest(old: Manifest, version: str) -> Manifest:
+    """The old one's, but for its number, its card, and where its data lies."""
+    data = [file for file in old.files if file.rows is not None]
+    pointers = [file.model_copy(update={"version": file.version or old.version}) for file in data]
+    now = datetime.now(UTC).isoformat(timespec="seconds")
+    made = {**old.provenance, "created_at": now, "brings_back": old.version}
+    return old.model_copy(update={"version": version, "files": tuple(pointers), "provenance": made})
+
+
+def _entry(readme: bytes) -> File:
+    return File(path=README, bytes=len(readme), sha256=hashlib.sha256(readme).hexdigest())
+
+
+def _told(old: Version, version: str, *, fresh: bool) -> Told:
+    name = f"{old.manifest.name}@{version}"
+    data = {
+        "status": "published" if fresh else "unchanged",
+        "version": version,
+        "brings_back": old.manifest.version,
+        "content_digest": old.manifest.content_digest,
+    }
+    if not fresh:
+        return f"unchanged: {name} already has the content of {old.name}", data
+    return f"published {name}, which brings back {old.name}", data

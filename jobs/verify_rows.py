@@ -1,0 +1,153 @@
+"""The rows of a version against its manifest and its output's schema: columns, keys, order.
+
+A part at a time, and of it the columns of the keys alone; what is kept of a row are three hashes of
+8 bytes. A hash that comes twice is looked up, so that none of them is taken for a key.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from itertools import zip_longest
+from typing import Any, Final
+
+import numpy as np
+import polars as pl
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from infra.store import open_uri
+from infra.version import Version
+from schemas.arrow import SFT
+from schemas.manifest import File
+
+OUTPUT: Final = "sft"
+KEY: Final = ["prompt_id", "teacher_id", "sample_index"]
+ORDER: Final = ["prompt_id", "sample_index"]
+COLUMNS: Final = ["id", *KEY]
+NAMED: Final = 3
+"""Of many that are alike, so many are named."""
+Show = Callable[[str], None]
+
+
+def problems_of_rows(version: Version, show: Show) -> Iterator[str]:
+    """What is wrong with the rows of a version whose files are what its manifest says."""
+    for output in version.manifest.rows:
+        files = [file for file in version.manifest.files if file.path.startswith(f"{output}/")]
+        files.sort(key=lambda file: file.path)
+        wrong = list(_schema_problems(version, output, files))
+        yield from wrong
+        if output == OUTPUT and files and not wrong:
+            yield from _Keys(version, files, show).problems()
+
+
+def _schema_problems(version: Version, output: str, files: Sequence[File]) -> Iterator[str]:
+    """One and the same schema in all parts, and it is the output's."""
+    schemas = [_schema(version, file) for file in files]
+    for file, schema in zip(files, schemas, strict=True):
+        if not schema.equals(schemas[0]):
+            difference = _difference(_arrow_columns(schema), _arrow_columns(schemas[0]))
+            yield f"{file.path}: its columns are not those of {files[0].path}: {difference}"
+    if output == OUTPUT and schemas:
+        # As Polars has them: what it writes is `large_string` where the schema says `string`.
+        wanted = _polars_columns(SFT)
+        found = _polars_columns(schemas[0])[: len(wanted)]
+        if found != wanted:
+            difference = _difference(found, wanted)
+            yield f"{files[0].path}: does not begin with the columns of {OUTPUT}: {difference}"
+
+
+def _schema(version: Version, file: File) -> pa.Schema:
+    with open_uri(version.uri(file)) as source:
+        return pq.read_schema(source).remove_metadata()
+
+
+def _arrow_columns(schema: pa.Schema) -> list[str]:
+    kinds = (f"{field.type}{'' if field.nullable else ', never null'}" for field in schema)
+    return [f"{name} ({kind})" for name, kind in zip(schema.names, kinds, strict=True)]
+
+
+def _polars_columns(schema: pa.Schema) -> list[str]:
+    return [f"{name} ({kind})" for name, kind in pl.Schema(schema).items()]
+
+
+def _difference(found: list[str], wanted: list[str]) -> str:
+    """The first one, by place."""
+    pairs = enumerate(zip_longest(found, wanted, fillvalue="missing"), 1)
+    number, (own, other) = next(pair for pair in pairs if pair[1][0] != pair[1][1])
+    return f"column {number} is {own}, not {other}"
+
+
+class _Keys:
+    """The keys of all parts of an output."""
+
+    def __init__(self, version: Version, files: Sequence[File], show: Show) -> None:
+        self._version = version
+        self._files = files
+        self._show = show
+        self._ids: list[Any] = []
+        self._keys: list[Any] = []
+        self._prompts: list[Any] = []
+        self._last: pl.DataFrame | None = None
+
+    def problems(self) -> Iterator[str]:
+        """What is wrong with them."""
+        for number, file in enumerate(self._files, 1):
+            part = self._read(file)
+            yield from self._nulls(file, part)
+            yield from self._disorder(file, part)
+            self._ids.append(part["id"].hash().to_numpy())
+            self._keys.append(part.select(KEY).hash_rows().to_numpy())
+            self._prompts.append(part["prompt_id"].unique().hash().to_numpy())
+            self._show(f"rows of {number:,} of {len(self._files):,} parts")
+        yield from self._twice(["id"], self._ids)
+        yield from self._twice(KEY, self._keys)
+        prompts = len(np.unique(np.concatenate(self._prompts)))
+        if prompts != self._version.manifest.prompts:
+            yield (
+                f"manifest.json: says that there are rows of {self._version.manifest.prompts:,} "
+                f"prompts; they are of {prompts:,}"
+            )
+
+    def _read(self, file: File) -> pl.DataFrame:
+        with open_uri(self._version.uri(file)) as source:
+            return pl.DataFrame(pl.from_arrow(pq.read_table(source, columns=COLUMNS)))
+
+    def _nulls(self, file: File, part: pl.DataFrame) -> Iterator[str]:
+        for name, count in part.null_count().row(0, named=True).items():
+            if count:
+                yield f"{file.path}: {count:,} rows have no {name}"
+
+    def _disorder(self, file: File, part: pl.DataFrame) -> Iterator[str]:
+        """The first row that should stand before the one above it, which may be in the part
+        before."""
+        own = part.select(ORDER)
+        first = 0 if self._last is None else 1
+        every = own if self._last is None else pl.concat([self._last, own])
+        prompt, index = (pl.col(name) for name in ORDER)
+        above = prompt.shift(1)
+        back = (prompt < above) | ((prompt == above) & (index < index.shift(1)))
+        rows = every.with_row_index("row").filter(back)
+        if rows.height:
+            row, prompt_id, sample_index = rows.row(0)
+            yield (
+                f"{file.path}: {rows.height:,} rows are not in the order of prompt_id and "
+                f"sample_index; the first is row {row - first} ({prompt_id}, {sample_index})"
+            )
+        self._last = own.tail(1)
+
+    def _twice(self, names: list[str], hashes: list[Any]) -> Iterator[str]:
+        every = np.concatenate(hashes)
+        every.sort()
+        again = np.unique(every[1:][every[1:] == every[:-1]])
+        if not len(again):
+            return
+        suspects = pl.concat(
+            self._read(file).select(names).filter(pl.Series(np.isin(own, again)))
+            for file, own in zip(self._files, hashes, strict=True)
+        )
+        found = suspects.group_by(names, maintain_order=True).len().filter(pl.col("len") > 1)
+        if found.height:
+            some = ["/".join(map(str, row[:-1])) for row in found.head(NAMED).iter_rows()]
+            more = ", …" if found.height > NAMED else ""
+            yield (
+                f"{OUTPUT}: {found.height:,} values of {', '.join(names)} come more than once: "
+                f"{', '.join(some)}{more}"
+            )

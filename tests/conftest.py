@@ -95,7 +95,12 @@ def seaweedfs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
     weed.kill()
 
 
-@pytest.fixture(params=["folder", "moto", pytest.param("seaweedfs", marks=pytest.mark.s3)])
+SEAWEEDFS = pytest.param("seaweedfs", marks=pytest.mark.s3)
+on_real_stores = pytest.mark.parametrize("store_url", ["folder", SEAWEEDFS], indirect=True)
+"""For long tests; moto would add nothing but time."""
+
+
+@pytest.fixture(params=["folder", "moto", SEAWEEDFS])
 def store_url(
     request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> str:

@@ -17,7 +17,7 @@ from jobs.publish import Published, publish
 from jobs.recipe import Job
 from jobs.verify import problems_of
 from schemas.errors import StoreUnavailableError
-from tests.conftest import MakeJob
+from tests.conftest import MakeJob, on_real_stores
 from tests.dying_store import DyingStore, Killed
 from tests.s3_servers import SeaweedFS
 
@@ -61,6 +61,7 @@ def readable(store: Store) -> Version:
     return version
 
 
+@on_real_stores
 def test_killed_at_every_single_write(filled: Store, make_job: MakeJob) -> None:
     def job(number: int) -> Job:
         return make_job(store=filled.url, choose={"per_prompt": 1 + number % 2})
@@ -94,6 +95,7 @@ def test_killed_at_every_single_write(filled: Store, make_job: MakeJob) -> None:
         assert list(problems_of(Version(catalog.manifest(version), catalog))) == []
 
 
+@on_real_stores
 def test_eight_publishers_of_different_contents(filled: Store, make_job: MakeJob) -> None:
     orders = ["reasoning_tokens", "-reasoning_tokens", "answer_tokens", "-answer_tokens"]
     fields: list[dict[str, Any]] = [
@@ -110,6 +112,7 @@ def test_eight_publishers_of_different_contents(filled: Store, make_job: MakeJob
     assert catalog.versions()[-1].encode() in hint
 
 
+@on_real_stores
 def test_eight_publishers_of_the_same_content(filled: Store, make_job: MakeJob) -> None:
     published = race([make_job(store=filled.url) for _ in range(8)])
     assert any(done.fresh for done in published)

@@ -173,7 +173,7 @@ def driver(
     recipe.write_text(yaml.safe_dump(job.resolved))
     code = RUN.format(patch=patch or "pass")
     arguments = [sys.executable, "-c", code, command, str(recipe)]
-    if command == "run":
+    if command in ("run", "build"):
         arguments.append("--allow-simulated")
     env = os.environ | (environment or {})
     return subprocess.Popen(arguments, cwd=ROOT, env=env, stderr=subprocess.PIPE, text=True)

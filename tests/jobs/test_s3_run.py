@@ -8,6 +8,8 @@ import pytest
 
 from infra.catalog import Catalog
 from infra.store import open_store
+from jobs.build import build
+from jobs.prompts import read_prompts
 from jobs.recipe import Job
 from tests.conftest import MakeJob
 from tests.jobs.faults import (
@@ -20,6 +22,8 @@ from tests.jobs.faults import (
     slow_job,
     wait_until,
 )
+from tests.pools import drawn, write_pool
+from tests.published import problems
 from tests.s3_servers import CONFINED, CONFINED_TO, READER, SeaweedFS
 
 pytestmark = [pytest.mark.s3, pytest.mark.usefixtures("ray_here")]
@@ -87,3 +91,34 @@ def test_what_may_not_be_written(
     assert samples(job).equals(drawn), "nothing was drawn again"
     assert Catalog(job.store, "sums").manifest("v0001").content_digest == undisturbed
     assert [e["event"] for e in events(job)].count("replica_started") == 1
+
+
+def test_tasks_write_parts_to_a_bucket(
+    own_seaweedfs: SeaweedFS,
+    make_job: MakeJob,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """And the parts are those of a folder, which were written in one process."""
+
+    def filled(store: str) -> Job:
+        job = make_job(store=store, scorers={"math": ["exact_match"], "*": ["format"]})
+        write_pool(job, [drawn(job, 3)])
+        return job
+
+    here, there = (
+        filled(str(tmp_path / "here")),
+        filled(f"s3://{own_seaweedfs.server.make_bucket()}"),
+    )
+    monkeypatch.setattr("jobs.parts.TOKENS_PER_PART", 1000)
+    monkeypatch.setattr("jobs.build.PARTS_HERE", 99)
+    wanted = build(here, read_prompts(here.recipe))
+    assert len(wanted.files) > 1
+    run = driver(there, tmp_path, "import jobs.parts as p; p.TOKENS_PER_PART = 1000", "build")
+    code, said = ended(run)
+    assert code == 0, said
+    assert f"parts written: 1 of {len(wanted.files)}" in said
+    manifest = Catalog(there.store, "sums").manifest("v0001")
+    assert manifest.content_digest == wanted.content_digest
+    assert problems(Catalog(there.store, "sums"), "v0001") == []
+    assert list(there.store.walk("datasets/sums/staging")) == []

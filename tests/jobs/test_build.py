@@ -212,6 +212,19 @@ def test_a_row_that_is_new_moves_only_the_page_that_it_is_in(tmp_path: Path) -> 
     assert sum(window in new for window in windows) > 30
 
 
+def test_chunks_in_memory_leave_no_trace(tmp_path: Path) -> None:
+    chance = random.Random(1)
+    # Of shorter texts, content alone says where pages end.
+    texts = [chance.randbytes(chance.randint(300_000, 900_000)).hex() for _ in range(20)]
+    whole = pl.DataFrame({"text": texts})
+    pieces = pl.concat([whole[:7], whole[7:10], whole[10:]], rechunk=False)
+    assert pieces.n_chunks() == 3
+    paths = [tmp_path / "whole.parquet", tmp_path / "pieces.parquet"]
+    for path, rows in zip(paths, (whole, pieces), strict=True):
+        write_parquet(path, [building._arrow(rows)])
+    assert paths[0].read_bytes() == paths[1].read_bytes()
+
+
 @pytest.mark.usefixtures("ray_here")
 @pytest.mark.parametrize("here", [True, False])
 def test_a_part_that_cannot_be_written_is_named_and_leaves_nothing(

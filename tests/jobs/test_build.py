@@ -215,10 +215,10 @@ def test_a_row_that_is_new_moves_only_the_page_that_it_is_in(tmp_path: Path) -> 
 def test_chunks_in_memory_leave_no_trace(tmp_path: Path) -> None:
     chance = random.Random(1)
     # Of shorter texts, content alone says where pages end.
-    texts = [chance.randbytes(chance.randint(300_000, 900_000)).hex() for _ in range(20)]
-    whole = pl.DataFrame({"text": texts})
-    pieces = pl.concat([whole[:7], whole[7:10], whole[10:]], rechunk=False)
-    assert pieces.n_chunks() == 3
+    texts = [chance.randbytes(chance.randint(30_000, 90_000)).hex() for _ in range(20)]
+    whole = pl.DataFrame({"texts": [[text, ""] for text in texts]})
+    pieces = pl.concat([whole[i : i + 3] for i in range(0, 20, 3)], rechunk=False)
+    assert pieces.n_chunks() == 7
     paths = [tmp_path / "whole.parquet", tmp_path / "pieces.parquet"]
     for path, rows in zip(paths, (whole, pieces), strict=True):
         write_parquet(path, [building._arrow(rows)])

@@ -174,6 +174,20 @@ def test_shards_come_to_what_the_whole_comes_to(
         assert sum(file.rows or 0 for file in built(job).files) == published.height
 
 
+def test_shards_without_samples_are_shards_all_the_same(
+    made: Made, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job = made.job()
+    prompts = read_prompts(job.recipe)
+    assert summary(decide(job, prompts))["unsettled"] == PROMPTS, "there is no pool yet"
+    write_pool(job, [drawn(job, EACH)[: 10 * EACH]])
+    monkeypatch.setattr(deciding, "PROMPTS_PER_SHARD", 6)
+    monkeypatch.setattr(deciding, "SHARDS_HERE", 99)
+    decided = decide(job, prompts)
+    assert (decided.unsettled, sum(decided.funnel.values())) == (PROMPTS - 10, 10 * EACH)
+    assert sum(file.rows or 0 for file in built(job).files) == decided.funnel[PUBLISHED]
+
+
 def test_only_narrow_columns_have_statistics(made: Made) -> None:
     found = built(made.pool())
     path = found.staged[found.files[0].path]

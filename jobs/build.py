@@ -133,7 +133,8 @@ def write_part(
 
 
 def _arrow(rows: pl.DataFrame) -> pa.Table:
-    # In one chunk: where chunks end, pages may end, and so they would tell what was read at once.
+    # In one chunk: lists of texts of 100 kB have pages that end where chunks end, which would tell
+    # what was read at once.
     return rows.rechunk().to_arrow(compat_level=pl.CompatLevel.oldest())
 
 

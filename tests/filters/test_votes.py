@@ -125,3 +125,4 @@ def test_what_is_not_equal_is_not_one_vote() -> None:
 def test_whole_numbers_have_one_form(number: int) -> None:
     if len(f"{number}.0") <= LONGEST:
         assert canonical(str(number)) == canonical(f"{number}.0") == str(number)
+    assert canonical(f"00{abs(number)}"[-LONGEST:]) == str(abs(number))

@@ -180,6 +180,20 @@ def test_shards_come_to_what_the_whole_comes_to(
         assert sum(file.rows or 0 for file in built(job).files) == published.height
 
 
+def test_shards_without_samples_are_shards_all_the_same(
+    made: Made, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job = made.job()
+    prompts = read_prompts(job.recipe)
+    assert summary(decide(job, prompts))["unsettled"] == PROMPTS, "there is no pool yet"
+    write_pool(job, [drawn(job, EACH)[: 10 * EACH]])
+    monkeypatch.setattr(deciding, "PROMPTS_PER_SHARD", 6)
+    monkeypatch.setattr(deciding, "SHARDS_HERE", 99)
+    decided = decide(job, prompts)
+    assert (decided.unsettled, sum(decided.funnel.values())) == (PROMPTS - 10, 10 * EACH)
+    assert sum(file.rows or 0 for file in built(job).files) == decided.funnel[PUBLISHED]
+
+
 def test_only_narrow_columns_have_statistics(made: Made) -> None:
     job = made.pool()
     found = built(job)
@@ -217,6 +231,19 @@ def test_a_row_that_is_new_moves_only_the_page_that_it_is_in(tmp_path: Path) -> 
     old, new = before.read_bytes(), after.read_bytes()
     windows = [old[i : i + 256] for i in range(0, len(old) - 256, len(old) // 50)]
     assert sum(window in new for window in windows) > 30
+
+
+def test_chunks_in_memory_leave_no_trace(tmp_path: Path) -> None:
+    chance = random.Random(1)
+    # Of shorter texts, content alone says where pages end.
+    texts = [chance.randbytes(chance.randint(30_000, 90_000)).hex() for _ in range(20)]
+    whole = pl.DataFrame({"texts": [[text, ""] for text in texts]})
+    pieces = pl.concat([whole[i : i + 3] for i in range(0, 20, 3)], rechunk=False)
+    assert pieces.n_chunks() == 7
+    paths = [tmp_path / "whole.parquet", tmp_path / "pieces.parquet"]
+    for path, rows in zip(paths, (whole, pieces), strict=True):
+        write_parquet(path, [building._arrow(rows)])
+    assert paths[0].read_bytes() == paths[1].read_bytes()
 
 
 @pytest.mark.usefixtures("ray_here")

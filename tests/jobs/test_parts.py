@@ -102,6 +102,15 @@ def test_row_groups_are_full_and_not_too_large_however_rows_come(
             assert size + text_bytes(after[0]) > 100, "the next one would not have fitted"
 
 
+def test_a_row_that_just_fits_is_in_the_group() -> None:
+    rows = rows_of([48, 48, 48])
+    sizes = [text_bytes(row) for row in rows.to_dicts()]
+    for most, heights in ((sum(sizes[:2]), [2, 1]), (sum(sizes[:2]) - 1, [1, 1, 1])):
+        with pytest.MonkeyPatch.context() as then:
+            then.setattr(parts, "BYTES_PER_GROUP", most)
+            assert [group.height for group in row_groups([rows])] == heights
+
+
 @given(st.lists(st.integers(0, 25), max_size=20))
 def test_batches_are_all_rows_in_their_order(tokens: list[int]) -> None:
     chosen = pl.DataFrame(

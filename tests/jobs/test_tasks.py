@@ -59,12 +59,17 @@ def test_items_come_back_in_their_order_and_tables_go_on(here: int, make_job: Ma
 
 
 @pytest.mark.usefixtures("ray_here")
-def test_an_item_whose_worker_dies_is_done_again(make_job: MakeTestJob, tmp_path: Path) -> None:
+def test_an_item_whose_worker_dies_is_done_again(
+    make_job: MakeTestJob, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
     numbers = [Number(f"number {i}", i, tmp_path) for i in range(3)]
     with Tasks(make_job()) as tasks:
         done = tasks.run(dying, numbers, doing="done", here=0)
     assert [told for told, _ in done] == [0, 1, 2]
     assert (tmp_path / "number 1").exists(), "it did die"
+    said = capfd.readouterr()
+    assert said.out == "", "which is for data"
+    assert "worker died" in said.err
 
 
 @pytest.mark.usefixtures("ray_here")

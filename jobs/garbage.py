@@ -5,7 +5,7 @@ garbage; other files are foreign, and listed.
 import json
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -108,17 +108,24 @@ def retained(store: Store, keep: int | None) -> list[Kept]:
 
 
 def _kept(catalog: Catalog, keep: int | None) -> Kept:
-    try:
-        every = {version: catalog.manifest(version) for version in catalog.versions()}
-    except VersionError as error:
-        raise VersionError(
-            f"{error}. What it names is not known, so that nothing is collected: put the manifest "
-            "back from a copy, or take the version out of the store"
-        ) from error
+    every = dict(_manifests(catalog))
     newest = dict(list(every.items())[-keep:]) if keep else every
     named = Kept(catalog, newest, {}).named
     stay = {v: manifest for v, manifest in every.items() if v in newest or v in named}
     return Kept(catalog, stay, {v: m for v, m in every.items() if v not in stay})
+
+
+def _manifests(catalog: Catalog) -> Iterator[tuple[str, Manifest]]:
+    for version in catalog.versions():
+        try:
+            yield version, catalog.manifest(version)
+        except VersionError as error:
+            if not catalog.store.size(catalog.key(version, MANIFEST)):
+                continue  # another `gc` has just deleted it
+            raise VersionError(
+                f"{error}. What it names is not known, so that nothing is collected: put the "
+                "manifest back from a copy, or take the version out of the store"
+            ) from error
 
 
 def cuts_of(kept: Sequence[Kept], pool: str) -> list[Cut]:

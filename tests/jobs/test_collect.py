@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import polars as pl
+import pyarrow as pa
 import pytest
 
 from infra.catalog import Catalog
@@ -26,7 +27,8 @@ from schemas.arrow import TABLES
 from schemas.errors import BusyError, RecipeError, StoreError, VersionError
 from tests.conftest import MakeJob
 from tests.jobs.garbage_world import STAGED, World, hooked, write_samples
-from tests.published import problems, publish_two
+from tests.published import problems, publish_two, recipe_of
+from tests.published import publish as publish_rows
 
 
 @pytest.fixture
@@ -208,9 +210,11 @@ def test_who_claimed_a_number_and_comes_late_is_refused(world: World) -> None:
         world.catalog.commit(manifest.model_copy(update={"version": world.claimed}))
     assert world.catalog.versions() == ["v0001", "v0002"]
     assert world.publish(3).version == "v0004", "the number is used up"
-    world.put(f"datasets/data/versions/{world.claimed}/sft/train-00000-of-00001-0a0b0c0d.parquet")
-    told(world.store, wait_s=0)
-    assert set(states(told(world.store, wait_s=0)).values()) == {"deleted"}
+    late = f"datasets/data/versions/{world.claimed}/sft/train-00000-of-00001-0a0b0c0d.parquet"
+    world.put(late)
+    for _ in range(2):
+        told(world.store, wait_s=0)
+    assert late not in world.names()
     assert_retained(world)
 
 
@@ -265,6 +269,19 @@ def test_what_versions_were_made_of_goes_with_them(local: World) -> None:
     assert not local.store.size("pools/p/samples/a000001-r0-000001.parquet")
     assert_retained(local)
     assert local.store.get("datasets/data/versions/v0001/sft/more.parquet"), "it is foreign"
+
+
+def test_what_a_version_of_another_dataset_was_made_of_stays(local: World) -> None:
+    """Datasets may share a pool."""
+    cut = local.catalog.manifest("v0001").cut
+    part = pa.table({"x": [1]})
+    recipe = recipe_of("other", pool="p")
+    publish_rows(Catalog(local.store, "other"), local.tmp_path, part, cut=cut, recipe=recipe)
+    told(local.store, 1)
+    told(local.store, 1, wait_s=0)
+    assert local.catalog.versions() == ["v0002"]
+    assert local.store.size("pools/p/samples/a000001-r0-000001.parquet")
+    assert local.pool.scan("samples", cut.tables["samples"]).collect().height == 1
 
 
 def test_without_keep_marked_versions_stay(local: World) -> None:

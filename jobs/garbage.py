@@ -5,7 +5,7 @@ garbage; other files are foreign, and listed.
 import json
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -14,7 +14,7 @@ from infra.folder_store import TEMPORARY
 from infra.pool import Pool
 from infra.store import Entry, Store
 from schemas.arrow import TABLES
-from schemas.errors import StoreError, VersionError
+from schemas.errors import StoreError, StoreUnavailableError, VersionError
 from schemas.manifest import Cut, Manifest
 
 STAGING, CLAIMED, OLD, UNNAMED, STRAY = "staging", "claim", "version", "pool file", "temporary file"
@@ -30,6 +30,7 @@ TEMPORARY_NAME: Final = re.compile(re.escape(TEMPORARY) + r".+-\d+-[0-9a-f]{8}")
 LOCK: Final = re.compile(re.escape(TEMPORARY) + r".+\.lock")
 LEFT_ALONE: Final = ("writer.json", "attempts", "prompt_lists")
 """Of a pool."""
+LOOKS: Final = 10
 
 
 @dataclass(frozen=True)
@@ -79,9 +80,9 @@ class Found:
     """When the newest of all files was modified: it is not earlier than that, by the store's
     clock."""
 
-    def saw(self, entries: Iterable[Entry]) -> Iterable[Entry]:
+    def saw(self, every: Iterable[Entry]) -> Iterable[Entry]:
         """The entries, looked at on their way."""
-        for entry in entries:
+        for entry in every:
             self.newest = max(self.newest, entry.modified)
             yield entry
 
@@ -107,30 +108,49 @@ def retained(store: Store, keep: int | None) -> list[Kept]:
 
 
 def _kept(catalog: Catalog, keep: int | None) -> Kept:
-    try:
-        every = {version: catalog.manifest(version) for version in catalog.versions()}
-    except VersionError as error:
-        raise VersionError(
-            f"{error}. What it names is not known, so that nothing is collected: put the manifest "
-            "back from a copy, or take the version out of the store"
-        ) from error
+    every = dict(_manifests(catalog))
     newest = dict(list(every.items())[-keep:]) if keep else every
     named = Kept(catalog, newest, {}).named
     stay = {v: manifest for v, manifest in every.items() if v in newest or v in named}
     return Kept(catalog, stay, {v: m for v, m in every.items() if v not in stay})
 
 
+def _manifests(catalog: Catalog) -> Iterator[tuple[str, Manifest]]:
+    for version in catalog.versions():
+        try:
+            yield version, catalog.manifest(version)
+        except VersionError as error:
+            if not catalog.store.size(catalog.key(version, MANIFEST)):
+                continue  # another `gc` has just deleted it
+            raise VersionError(
+                f"{error}. What it names is not known, so that nothing is collected: put the "
+                "manifest back from a copy, or take the version out of the store"
+            ) from error
+
+
 def cuts_of(kept: Sequence[Kept], pool: str) -> list[Cut]:
     """What retained versions, of any dataset, were made of in a pool."""
     manifests = (manifest for one in kept for manifest in one.retained.values())
-    return [manifest.cut for manifest in manifests if manifest.recipe["pool"] == pool]
+    return [
+        manifest.cut for manifest in manifests if manifest.recipe.get("pool", manifest.name) == pool
+    ]
+
+
+def entries(store: Store, key: str) -> list[Entry]:
+    """All files below `key`. StoreUnavailableError where there is no end of changes."""
+    for _ in range(LOOKS):
+        try:
+            return list(store.walk(key))
+        except FileNotFoundError:
+            continue  # a folder that somebody has emptied went while it was looked at
+    raise StoreUnavailableError(f"{store.uri(key)} changes all the time; try again later")
 
 
 def _survey_dataset(kept: Kept, found: Found) -> None:
     catalog = kept.catalog
     places: dict[str, list[Entry]] = defaultdict(list)
     numbers: dict[str, dict[str, Entry]] = defaultdict(dict)
-    for entry in found.saw(catalog.store.walk(catalog.root)):
+    for entry in found.saw(entries(catalog.store, catalog.root)):
         top, _, below = entry.key.removeprefix(f"{catalog.root}/").partition("/")
         folder, _, path = below.partition("/")
         if LOCK.fullmatch(entry.key.rpartition("/")[2]) or entry.key == f"{catalog.root}/{HINT}":
@@ -141,8 +161,8 @@ def _survey_dataset(kept: Kept, found: Found) -> None:
             numbers[folder][path] = entry
         else:
             _add_file(entry, found)
-    for place, entries in places.items():
-        found.garbage.append(Garbage(place, STAGING, tuple(entries)))
+    for place, there in places.items():
+        found.garbage.append(Garbage(place, STAGING, tuple(there)))
     for version, files in numbers.items():
         _survey_number(kept, version, files, found)
 
@@ -223,7 +243,7 @@ def survey_pool(store: Store, name: str, cuts: Sequence[Cut], found: Found) -> N
     root = f"pools/{name}"
     files: dict[str, list[Entry]] = defaultdict(list)
     others = []
-    for entry in found.saw(store.walk(root)):
+    for entry in found.saw(entries(store, root)):
         top, _, path = entry.key.removeprefix(f"{root}/").partition("/")
         if LOCK.fullmatch(entry.key.rpartition("/")[2]) or top in LEFT_ALONE:
             continue
@@ -240,8 +260,8 @@ def survey_pool(store: Store, name: str, cuts: Sequence[Cut], found: Found) -> N
             found.left_alone[root] = f"its table {table} has files and no log"
             return
         named[table] = names
-    for table, entries in files.items():
-        for entry in entries:
+    for table, there in files.items():
+        for entry in there:
             file = entry.key.rpartition("/")[2]
             if file in named[table]:
                 continue

@@ -63,6 +63,8 @@ class Rescored:
     """Of all, by scorer and field."""
     impossible: dict[str, str] = field(default_factory=dict)
     """Scorers that cannot be asked here, and why."""
+    skipped: list[str] = field(default_factory=list)
+    """Fields that are not compared."""
     other: dict[str, tuple[str, str]] = field(default_factory=dict)
     """Scorers that are others now: their identities, in the manifest and now."""
 
@@ -81,6 +83,8 @@ class Rescored:
             yield f"{name} was not asked: {why}"
         for name, (then, now) in sorted(self.other.items()):
             yield f"{name} is another scorer now: {now}; in the manifest it is {then}"
+        if self.skipped:
+            yield f"not compared, since rows lack what they depend on: {', '.join(self.skipped)}"
         if self.unanswered:
             yield f"{self.unanswered:,} rows without an answer: their samples are not in them whole"
 
@@ -124,9 +128,7 @@ def _scorers(version: Version, done: Rescored) -> Iterator[tuple[str, Scorer]]:
             continue
         if now != then:
             done.other[name] = (then, now)
-        if skipped := NOT_FROM_ROWS.get(name):
-            fields = ", ".join(f"{name}.{one}" for one in skipped)
-            done.impossible[fields] = "the rows do not have all that it depends on"
+        done.skipped += [f"{name}.{one}" for one in NOT_FROM_ROWS.get(name, ())]
         yield name, scorer
 
 

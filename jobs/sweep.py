@@ -22,7 +22,6 @@ from infra.pool import Pool, PoolWriter
 from infra.store import Store
 from jobs.garbage import (
     CLAIMED,
-    OF_VERSION,
     OLD,
     STAGING,
     Found,
@@ -30,13 +29,13 @@ from jobs.garbage import (
     Kept,
     collected,
     cuts_of,
+    entries,
     is_collected,
-    is_ours,
     retained,
     survey_pool,
 )
 from jobs.marks import Mark
-from schemas.errors import BusyError
+from schemas.errors import BusyError, StoreUnavailableError
 
 AT_ONCE = 500
 """Files of a pool; the lease is looked at between."""
@@ -102,7 +101,7 @@ class Sweep:
         if one.kind == OLD:
             why = self._sweep_version(self._kept[root], version, one)
         elif one.kind == CLAIMED:
-            why = self._sweep_claimed(self._kept[root].catalog, version)
+            why = self._sweep_claimed(self._kept[root].catalog, version, one)
         else:
             why = self._sweep_files(one)
         if why is None:
@@ -113,10 +112,10 @@ class Sweep:
     def _sweep_files(self, one: Garbage) -> str | None:
         """Deletes them, unless there are more by now; null, or why not."""
         if one.kind == STAGING:
-            there = Garbage(one.key, STAGING, tuple(self._store.walk(one.key)) or one.files)
+            there = Garbage(one.key, STAGING, tuple(entries(self._store, one.key)) or one.files)
             if not self._marks[one.key].holds(there):
                 return "somebody writes there"
-        self._store.delete([file.key for file in one.files])
+        self._delete([file.key for file in one.files])
         return None
 
     def _sweep_version(self, kept: Kept, version: str, one: Garbage) -> str | None:
@@ -126,12 +125,12 @@ class Sweep:
         manifest, claim = (catalog.key(version, path) for path in (MANIFEST, CLAIM))
         if (newer := self._named_by(catalog, version, digest)) is not None:
             return f"{newer} names it"
-        self._store.delete([manifest])
+        self._delete([manifest])
         del self._names[manifest]
         if (newer := self._named_by(catalog, version, digest)) is not None:
             return f"{newer} names its files by now; its manifest is gone"
-        self._store.delete([file.key for file in one.files if file.key not in (manifest, claim)])
-        self._store.delete([claim])
+        self._delete([file.key for file in one.files if file.key not in (manifest, claim)])
+        self._delete([claim])
         return None
 
     def _named_by(self, catalog: Catalog, version: str, digest: str | None) -> str | None:
@@ -156,7 +155,7 @@ class Sweep:
             self._names[manifest] = {file.version for file in files if file.version}
         return version in self._names[manifest]
 
-    def _sweep_claimed(self, catalog: Catalog, version: str) -> str | None:
+    def _sweep_claimed(self, catalog: Catalog, version: str, one: Garbage) -> str | None:
         claim, manifest = (catalog.key(version, path) for path in (CLAIM, MANIFEST))
         content = self._store.get(claim)
         if (newer := self._named_by(catalog, version, claimant(content))) is not None:
@@ -167,12 +166,21 @@ class Sweep:
             return "its claim was withdrawn"
         if not self._store.put_if_absent(manifest, b"") and self._store.size(manifest):
             return "it was committed by now"
-        folder = catalog.key(version, "")
-        paths = [e.key.removeprefix(folder) for e in self._store.walk(folder.rstrip("/"))]
-        spent = (CLAIM, MANIFEST)
-        ours = [path for path in paths if is_ours(path, OF_VERSION) and path not in spent]
-        self._store.delete([folder + path for path in ours])
+        # Only what was seen: what comes now is its claimant's, and the next one's to find.
+        self._delete([file.key for file in one.files if file.key not in (claim, manifest)])
         return None
+
+    def _delete(self, keys: list[str]) -> None:
+        """Deletes files, also where another `gc` does the same: the folders that it has emptied go
+        while ours are looked at."""
+        while keys:
+            try:
+                return self._store.delete(keys)
+            except StoreUnavailableError:
+                left = [key for key in keys if self._store.size(key) is not None]
+                if len(left) == len(keys):
+                    raise
+                keys = left
 
     def _sweep_pool(self, name: str) -> None:
         """BusyError where somebody else writes to it."""
@@ -187,7 +195,7 @@ class Sweep:
             for start in range(0, len(due), AT_ONCE):
                 lease.check()
                 some = due[start : start + AT_ONCE]
-                self._store.delete([one.key for one in some])
+                self._delete([one.key for one in some])
                 self.swept.garbage += some
         finally:
             lease.release()

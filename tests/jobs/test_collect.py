@@ -7,9 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import polars as pl
+import pyarrow as pa
 import pytest
 
 from infra.catalog import Catalog
+from infra.folder_store import FolderStore
 from infra.lease import WriterLease
 from infra.pool import PoolWriter
 from infra.store import Entry, Store
@@ -25,11 +27,20 @@ from schemas.arrow import TABLES
 from schemas.errors import BusyError, RecipeError, StoreError, VersionError
 from tests.conftest import MakeJob
 from tests.jobs.garbage_world import STAGED, World, hooked, write_samples
-from tests.published import problems, publish_two
+from tests.published import problems, publish_two, recipe_of
+from tests.published import publish as publish_rows
 
 
 @pytest.fixture
 def world(store: Store, tmp_path: Path) -> World:
+    return World(store, tmp_path)
+
+
+@pytest.fixture
+def local(tmp_path: Path) -> World:
+    """The same in a folder: for what is the same in all stores."""
+    store = FolderStore(tmp_path / "store")
+    store.create()
     return World(store, tmp_path)
 
 
@@ -99,11 +110,11 @@ def test_a_day_is_one_of_the_store(world: World, monkeypatch: pytest.MonkeyPatch
     assert set(states(told(later(world.store, DAY_S + 100))).values()) == {"deleted"}
 
 
-def test_a_mark_from_the_future_is_made_anew(world: World) -> None:
+def test_a_mark_from_the_future_is_made_anew(local: World) -> None:
     """As when the store's clock was wrong, and was set."""
-    told(later(world.store, 90 * DAY_S))
-    told(world.store)
-    assert set(states(told(later(world.store, DAY_S + 100))).values()) == {"deleted"}
+    told(later(local.store, 90 * DAY_S))
+    told(local.store)
+    assert set(states(told(later(local.store, DAY_S + 100))).values()) == {"deleted"}
 
 
 def test_what_grows_is_alive(world: World) -> None:
@@ -119,20 +130,20 @@ def test_what_grows_is_alive(world: World) -> None:
     assert (found[place], found[claim]) == ("deleted", "deleted")
 
 
-def test_what_grows_while_it_is_about_to_go_is_alive(world: World) -> None:
-    told(world.store)
+def test_what_grows_while_it_is_about_to_go_is_alive(local: World) -> None:
+    told(local.store)
     place = STAGED.rpartition("/")[0]
 
     def write(key: str) -> None:
-        if key == place and world.store.size(f"{place}/sft-00001.parquet") is None:
+        if key == place and local.store.size(f"{place}/sft-00001.parquet") is None:
             if len(seen) == 1:
-                world.put(f"{place}/sft-00001.parquet")
+                local.put(f"{place}/sft-00001.parquet")
             seen.append(key)
 
     seen: list[str] = [""]
-    found = told(hooked(world.store, walk=write), wait_s=0)
+    found = told(hooked(local.store, walk=write), wait_s=0)
     assert found["left_alone"][place] == "somebody writes there"
-    assert world.store.size(STAGED)
+    assert local.store.size(STAGED)
 
 
 def test_a_young_file_waits_and_one_that_is_committed_stays(world: World) -> None:
@@ -177,18 +188,18 @@ def test_a_writer_that_was_away_cannot_commit_what_is_gone(world: World) -> None
 
 
 def test_a_lease_that_is_lost_ends_the_sweep_of_a_pool(
-    world: World, monkeypatch: pytest.MonkeyPatch
+    local: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    told(world.store)
+    told(local.store)
     monkeypatch.setattr("jobs.sweep.AT_ONCE", 1)
 
     def take_over(key: str) -> None:
         if key.startswith("pools/"):
             raise BusyError("another one")
 
-    found = told(hooked(world.store, delete=take_over), wait_s=0)
+    found = told(hooked(local.store, delete=take_over), wait_s=0)
     assert found["left_alone"] == {"pools/p": "another one"}
-    assert_retained(world)
+    assert_retained(local)
 
 
 def test_who_claimed_a_number_and_comes_late_is_refused(world: World) -> None:
@@ -199,9 +210,11 @@ def test_who_claimed_a_number_and_comes_late_is_refused(world: World) -> None:
         world.catalog.commit(manifest.model_copy(update={"version": world.claimed}))
     assert world.catalog.versions() == ["v0001", "v0002"]
     assert world.publish(3).version == "v0004", "the number is used up"
-    world.put(f"datasets/data/versions/{world.claimed}/sft/train-00000-of-00001-0a0b0c0d.parquet")
-    told(world.store, wait_s=0)
-    assert set(states(told(world.store, wait_s=0)).values()) == {"deleted"}
+    late = f"datasets/data/versions/{world.claimed}/sft/train-00000-of-00001-0a0b0c0d.parquet"
+    world.put(late)
+    for _ in range(2):
+        told(world.store, wait_s=0)
+    assert late not in world.names()
     assert_retained(world)
 
 
@@ -240,6 +253,7 @@ def test_old_versions_go_and_those_that_are_named_stay(world: World) -> None:
     assert told(world.store, 1)["garbage"]
     found = told(world.store, 1, wait_s=0)
     assert states(found)["datasets/data/versions/v0002"] == "deleted"
+    assert "datasets/data/versions/v0001" not in states(found)
     assert world.catalog.versions() == ["v0001", "v0004"]
     assert not list(world.store.walk("datasets/data/versions/v0002"))
     assert_retained(world)
@@ -248,20 +262,33 @@ def test_old_versions_go_and_those_that_are_named_stay(world: World) -> None:
     assert world.names() == before
 
 
-def test_what_versions_were_made_of_goes_with_them(world: World) -> None:
-    told(world.store, 1)
-    told(world.store, 1, wait_s=0)
-    assert world.catalog.versions() == ["v0002"]
-    assert not world.store.size("pools/p/samples/a000001-r0-000001.parquet")
-    assert_retained(world)
-    assert world.store.get("datasets/data/versions/v0001/sft/more.parquet"), "it is foreign"
+def test_what_versions_were_made_of_goes_with_them(local: World) -> None:
+    told(local.store, 1)
+    told(local.store, 1, wait_s=0)
+    assert local.catalog.versions() == ["v0002"]
+    assert not local.store.size("pools/p/samples/a000001-r0-000001.parquet")
+    assert_retained(local)
+    assert local.store.get("datasets/data/versions/v0001/sft/more.parquet"), "it is foreign"
 
 
-def test_without_keep_marked_versions_stay(world: World) -> None:
-    told(world.store, 1)
-    told(world.store, wait_s=0)
-    assert world.catalog.versions() == ["v0001", "v0002"]
-    assert_retained(world)
+def test_what_a_version_of_another_dataset_was_made_of_stays(local: World) -> None:
+    """Datasets may share a pool."""
+    cut = local.catalog.manifest("v0001").cut
+    part = pa.table({"x": [1]})
+    recipe = recipe_of("other", pool="p")
+    publish_rows(Catalog(local.store, "other"), local.tmp_path, part, cut=cut, recipe=recipe)
+    told(local.store, 1)
+    told(local.store, 1, wait_s=0)
+    assert local.catalog.versions() == ["v0002"]
+    assert local.store.size("pools/p/samples/a000001-r0-000001.parquet")
+    assert local.pool.scan("samples", cut.tables["samples"]).collect().height == 1
+
+
+def test_without_keep_marked_versions_stay(local: World) -> None:
+    told(local.store, 1)
+    told(local.store, wait_s=0)
+    assert local.catalog.versions() == ["v0001", "v0002"]
+    assert_retained(local)
 
 
 def test_what_a_claim_names_stays(world: World) -> None:
@@ -292,11 +319,11 @@ def test_a_rollback_that_is_faster_keeps_the_files(world: World) -> None:
     assert problems(world.catalog, "v0004") == []
 
 
-def test_a_rollback_that_is_slower_is_refused(world: World) -> None:
-    told(world.store, 1)
-    told(world.store, 1, wait_s=0)
+def test_a_rollback_that_is_slower_is_refused(local: World) -> None:
+    told(local.store, 1)
+    told(local.store, 1, wait_s=0)
     with pytest.raises(VersionError, match="no version 'v0001'"):
-        rollback(world.store.url, "data@v0001")
+        rollback(local.store.url, "data@v0001")
 
 
 def test_killed_anywhere_the_next_one_goes_on(world: World) -> None:
@@ -324,8 +351,9 @@ def test_killed_anywhere_the_next_one_goes_on(world: World) -> None:
             continue
         break
     assert deletions > 3
-    while states(found):
+    for _ in range(3):
         found = told(world.store, 1, wait_s=0)
+    assert states(found) == {}
     assert world.catalog.versions() == ["v0002", "v0005"]
     assert not any("a000001-r0-000003" in key for key in world.names())
     assert_retained(world)
@@ -354,23 +382,23 @@ def test_two_at_the_same_time(world: World) -> None:
 
 
 @pytest.mark.parametrize("content", [b"{", b'{"format": 99}', b""])
-def test_a_manifest_that_says_nothing_stops_it(content: bytes, world: World) -> None:
-    told(world.store)
-    key = world.catalog.key("v0001", "manifest.json")
-    world.store.delete([key])
-    world.put(key, content)
-    before = world.everything()
+def test_a_manifest_that_says_nothing_stops_it(content: bytes, local: World) -> None:
+    told(local.store)
+    key = local.catalog.key("v0001", "manifest.json")
+    local.store.delete([key])
+    local.put(key, content)
+    before = local.everything()
     with pytest.raises(VersionError, match="data@v0001"):
-        told(world.store, wait_s=0)
-    assert world.everything() == before
+        told(local.store, wait_s=0)
+    assert local.everything() == before
 
 
-def test_an_edited_manifest_stops_it(world: World) -> None:
-    key = world.catalog.key("v0001", "manifest.json")
-    content = world.store.get(key) or b""
-    world.store.replace_if(key, content.replace(b'"p"', b'"q"'), expected=content)
+def test_an_edited_manifest_stops_it(local: World) -> None:
+    key = local.catalog.key("v0001", "manifest.json")
+    content = local.store.get(key) or b""
+    local.store.replace_if(key, content.replace(b'"p"', b'"q"'), expected=content)
     with pytest.raises(VersionError, match=r"changed after its commit.*nothing is collected"):
-        told(world.store, wait_s=0)
+        told(local.store, wait_s=0)
 
 
 def test_a_table_without_its_log_is_left_alone(world: World) -> None:
@@ -391,12 +419,12 @@ def test_a_table_without_its_log_is_left_alone(world: World) -> None:
     ("content", "message"),
     [(b"{", "is damaged.*delete it"), (b'{"format": 2}', "newer"), (b"[]", "is damaged")],
 )
-def test_marks_that_nobody_can_read(content: bytes, message: str, world: World) -> None:
-    world.put(MARKS, content)
-    before = world.names()
+def test_marks_that_nobody_can_read(content: bytes, message: str, local: World) -> None:
+    local.put(MARKS, content)
+    before = local.names()
     with pytest.raises(StoreError, match=message):
-        told(world.store, wait_s=0)
-    assert world.names() == before
+        told(local.store, wait_s=0)
+    assert local.names() == before
 
 
 def test_a_dry_run_writes_nothing(world: World) -> None:
@@ -421,11 +449,11 @@ def test_a_dry_run_writes_nothing(world: World) -> None:
     assert set(states(told(world.store, 1, dry_run=True)).values()) == {"waits"}
 
 
-def test_by_the_command_line(world: World, capsys: pytest.CaptureFixture[str]) -> None:
-    store = ["--store", world.store.url]
+def test_by_the_command_line(local: World, capsys: pytest.CaptureFixture[str]) -> None:
+    store = ["--store", local.store.url]
     assert main(["gc", *store, "--keep", "0"]) == 2
     with pytest.raises(RecipeError, match="at least 1"):
-        collect(world.store, 0)
+        collect(local.store, 0)
     assert "newest version always stays" in capsys.readouterr().err
     assert main(["gc", *store, "--dry-run", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["dry_run"] is True
@@ -436,8 +464,8 @@ def test_by_the_command_line(world: World, capsys: pytest.CaptureFixture[str]) -
     assert "a day later" in said
     assert main(["gc", *store, "--json"]) == 0
     assert {one["state"] for one in json.loads(capsys.readouterr().out)["garbage"]} == {"waits"}
-    world.store.delete([world.catalog.key("v0001", "manifest.json")])
-    world.put(world.catalog.key("v0001", "manifest.json"), b"{")
+    local.store.delete([local.catalog.key("v0001", "manifest.json")])
+    local.put(local.catalog.key("v0001", "manifest.json"), b"{")
     assert main(["gc", *store]) == 1
 
 

@@ -66,7 +66,7 @@ def test_scores_are_what_they_were(job: Job, capsys: pytest.CaptureFixture[str])
     assert (code, told["problems"]) == (0, [])
     assert told["rescored"]["rows"] == rows.height
     assert f"{rows.height} rows were scored again" in text
-    assert "format.missing_open, format.longest_paragraph was not asked" in text
+    assert "rows lack what they depend on: format.missing_open, format.longest_paragraph" in text
     assert main(["verify", "sums", "--store", store, "--rescore", "0.5", "--json"]) == 0
     half = json.loads(capsys.readouterr().out)["rescored"]["rows"]
     assert 0 < half < rows.height

@@ -70,7 +70,7 @@ class Catalog:
         """The manifest as it is stored. VersionError if there is no such version."""
         known = VERSION.fullmatch(version)
         content = self.store.get(self.key(version, MANIFEST)) if known else None
-        if content is None:
+        if not content:  # an empty one takes a number that was never committed (decision 0020)
             committed = ", ".join(self.versions()) or "none"
             raise VersionError(f"{self.name} has no version {version!r}; committed: {committed}")
         return content
@@ -86,6 +86,10 @@ class Catalog:
     def uri(self, version: str, path: str) -> str:
         """Where a version's file lies, for any process."""
         return self.store.uri(self.key(version, path))
+
+    def location(self, version: str) -> str:
+        """Where a version's folder lies, for any process."""
+        return self.uri(version, MANIFEST).rpartition("/")[0]
 
     def staging(self) -> str:
         """A new place, as a key, where the files of a version are written before it has a number.
@@ -109,8 +113,12 @@ class Catalog:
                 return version
 
     def withdraw(self, version: str) -> None:
-        """Gives up a claim, with what was written for it."""
-        self.discard(f"{self.root}/versions/{version}")
+        """Gives up a claim, with what was written for it. The claim goes last: then the number is
+        free, and what lies there is another one's."""
+        claim = self.key(version, CLAIM)
+        written = [entry.key for entry in self.store.walk(self.key(version, "").rstrip("/"))]
+        self.store.delete([key for key in written if key != claim])
+        self.store.delete([claim])
 
     def add_file(self, version: str, staged: str, path: str) -> None:
         """Moves a staged file into a claimed version."""

@@ -8,7 +8,7 @@ import fcntl
 import os
 import secrets
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from filecmp import cmp
 from pathlib import Path
 from typing import BinaryIO, Final
@@ -87,7 +87,6 @@ class FolderStore:
         StoreError if another file has the name by then."""
         with self._writing(key):
             path = self._temporary(key)
-            path.touch()
         try:
             yield path
             with self._writing(key):
@@ -137,12 +136,11 @@ class FolderStore:
 
     def walk(self, key: str) -> Iterator[Entry]:
         """All files below `key`, sorted by key; also what a process that died was writing."""
-        for path in sorted(self.path(key).rglob("*")):
-            try:
+        # Unlike `rglob`, it does not mind what goes while it looks: others delete and write too.
+        folders = os.walk(self.path(key))
+        for path in sorted(Path(folder) / name for folder, _, names in folders for name in names):
+            with suppress(FileNotFoundError):
                 facts = path.stat()
-            except FileNotFoundError:
-                continue  # a temporary file that is gone by now
-            if path.is_file():
                 yield Entry(str(path.relative_to(self.root)), facts.st_size, facts.st_mtime)
 
     def storage_options(self) -> None:
@@ -150,8 +148,14 @@ class FolderStore:
         return None
 
     def _temporary(self, key: str) -> Path:
-        path = self._with_folder(key)
-        return path.with_name(f"{TEMPORARY}{path.name}-{os.getpid()}-{secrets.token_hex(4)}")
+        """A file beside the one that it is to become, which keeps their folder from being removed
+        as an empty one."""
+        while True:
+            path = self._with_folder(key)
+            name = f"{TEMPORARY}{path.name}-{os.getpid()}-{secrets.token_hex(4)}"
+            with suppress(FileNotFoundError):  # removed since it was made
+                path.with_name(name).touch(exist_ok=False)
+                return path.with_name(name)
 
     def _write_temporary(self, key: str, content: bytes) -> Path:
         temporary = self._temporary(key)
@@ -179,9 +183,10 @@ class FolderStore:
         return path
 
     def _remove_empty(self, folder: Path) -> None:
-        while folder != self.root and folder.is_dir() and not any(folder.iterdir()):
-            folder.rmdir()
-            folder = folder.parent
+        with suppress(OSError):  # somebody has written there, or was faster
+            while folder != self.root:
+                folder.rmdir()
+                folder = folder.parent
 
     @contextmanager
     def _writing(self, key: str) -> Iterator[None]:

@@ -33,7 +33,7 @@ class Version:
     @property
     def location(self) -> str:
         """Where its manifest, and what was written for it, lies: a folder, or `s3://…`."""
-        return self.catalog.uri(self.manifest.version, "manifest.json").rpartition("/")[0]
+        return self.catalog.location(self.manifest.version)
 
     def uri(self, file: File) -> str:
         """Where a file of it lies."""

@@ -14,7 +14,7 @@ from infra.folder_store import TEMPORARY
 from infra.pool import Pool
 from infra.store import Entry, Store
 from schemas.arrow import TABLES
-from schemas.errors import StoreError, StoreUnavailableError, VersionError
+from schemas.errors import StoreError, VersionError
 from schemas.manifest import Cut, Manifest
 
 STAGING, CLAIMED, OLD, UNNAMED, STRAY = "staging", "claim", "version", "pool file", "temporary file"
@@ -30,7 +30,6 @@ TEMPORARY_NAME: Final = re.compile(re.escape(TEMPORARY) + r".+-\d+-[0-9a-f]{8}")
 LOCK: Final = re.compile(re.escape(TEMPORARY) + r".+\.lock")
 LEFT_ALONE: Final = ("writer.json", "attempts", "prompt_lists")
 """Of a pool."""
-LOOKS: Final = 10
 
 
 @dataclass(frozen=True)
@@ -136,21 +135,11 @@ def cuts_of(kept: Sequence[Kept], pool: str) -> list[Cut]:
     ]
 
 
-def entries(store: Store, key: str) -> list[Entry]:
-    """All files below `key`. StoreUnavailableError where there is no end of changes."""
-    for _ in range(LOOKS):
-        try:
-            return list(store.walk(key))
-        except FileNotFoundError:
-            continue  # a folder that somebody has emptied went while it was looked at
-    raise StoreUnavailableError(f"{store.uri(key)} changes all the time; try again later")
-
-
 def _survey_dataset(kept: Kept, found: Found) -> None:
     catalog = kept.catalog
     places: dict[str, list[Entry]] = defaultdict(list)
     numbers: dict[str, dict[str, Entry]] = defaultdict(dict)
-    for entry in found.saw(entries(catalog.store, catalog.root)):
+    for entry in found.saw(catalog.store.walk(catalog.root)):
         top, _, below = entry.key.removeprefix(f"{catalog.root}/").partition("/")
         folder, _, path = below.partition("/")
         if LOCK.fullmatch(entry.key.rpartition("/")[2]) or entry.key == f"{catalog.root}/{HINT}":
@@ -243,7 +232,7 @@ def survey_pool(store: Store, name: str, cuts: Sequence[Cut], found: Found) -> N
     root = f"pools/{name}"
     files: dict[str, list[Entry]] = defaultdict(list)
     others = []
-    for entry in found.saw(entries(store, root)):
+    for entry in found.saw(store.walk(root)):
         top, _, path = entry.key.removeprefix(f"{root}/").partition("/")
         if LOCK.fullmatch(entry.key.rpartition("/")[2]) or top in LEFT_ALONE:
             continue

@@ -57,36 +57,34 @@ def assert_publishable(job: Job, *, allow_simulated: bool) -> None:
 
 
 def _publish(job: Job, built: Built, catalog: Catalog) -> Published:
-    if (same := _same_content(catalog, built)) is not None:
+    if (same := newest_with(catalog, built.content_digest)) is not None:
         return same
     version = catalog.claim(built.content_digest)
     for path, staged in built.staged.items():
         catalog.add_file(version, staged, path)
-    manifest = _manifest(job, built, version)
-    readme = card(manifest).encode()
-    catalog.store.put_if_absent(catalog.key(version, README), readme)
-    manifest = manifest.model_copy(update={"files": (*manifest.files, _file_entry(readme))})
-    if (same := _same_content(catalog, built)) is not None:
-        catalog.withdraw(version)  # somebody was faster with the same
-        return same
-    catalog.commit(manifest)
-    return Published(version, _location(catalog, version), fresh=True)
+    return commit(catalog, _manifest(job, built, version))
 
 
-def _same_content(catalog: Catalog, built: Built) -> Published | None:
-    """The newest version, if there is nothing new in what was built."""
-    last = catalog.latest()
-    if last is None or last.content_digest != built.content_digest:
+def newest_with(catalog: Catalog, content_digest: str) -> Published | None:
+    """The newest version, if it has this content."""
+    newest = catalog.latest()
+    if newest is None or newest.content_digest != content_digest:
         return None
-    return Published(last.version, _location(catalog, last.version), fresh=False)
+    return Published(newest.version, catalog.location(newest.version), fresh=False)
 
 
-def _location(catalog: Catalog, version: str) -> str:
-    return catalog.uri(version, README).rpartition("/")[0]
-
-
-def _file_entry(readme: bytes) -> File:
-    return File(path=README, bytes=len(readme), sha256=hashlib.sha256(readme).hexdigest())
+def commit(catalog: Catalog, manifest: Manifest) -> Published:
+    """Adds the card to a claimed version and makes it exist; withdraws it where somebody was faster
+    with the same content."""
+    readme = card(manifest).encode()
+    catalog.store.put_if_absent(catalog.key(manifest.version, README), readme)
+    digest = hashlib.sha256(readme).hexdigest()
+    entry = File(path=README, bytes=len(readme), sha256=digest)
+    if (same := newest_with(catalog, manifest.content_digest)) is not None:
+        catalog.withdraw(manifest.version)
+        return same
+    catalog.commit(manifest.model_copy(update={"files": (*manifest.files, entry)}))
+    return Published(manifest.version, catalog.location(manifest.version), fresh=True)
 
 
 def _manifest(job: Job, built: Built, version: str) -> Manifest:

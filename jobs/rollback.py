@@ -1,15 +1,12 @@
 """Rollback: an older version's content as the newest version, without copying a byte of data."""
 
-import hashlib
 from datetime import UTC, datetime
 
-from infra.catalog import Catalog
 from infra.version import LATEST, Version, open_version
-from jobs.card import card
-from jobs.publish import README
+from jobs.publish import Published, commit, newest_with
 from jobs.tell import Told
 from schemas.errors import RecipeError, VersionError
-from schemas.manifest import File, Manifest
+from schemas.manifest import Manifest
 
 
 def rollback(store: str, dataset: str) -> Told:
@@ -26,8 +23,8 @@ def rollback(store: str, dataset: str) -> Told:
         )
     old = _whole(store, dataset)
     catalog, digest = old.catalog, old.manifest.content_digest
-    if (same := _newest_with(catalog, digest)) is not None:
-        return _told(old, same, fresh=False)
+    if (same := newest_with(catalog, digest)) is not None:
+        return _told(old, same)
     version = catalog.claim(digest)
     try:
         # Once more: `gc` leaves alone what a claim names, but may have been faster than the claim.
@@ -35,14 +32,7 @@ def rollback(store: str, dataset: str) -> Told:
     except VersionError:
         catalog.withdraw(version)
         raise
-    readme = card(manifest).encode()
-    catalog.store.put_if_absent(catalog.key(version, README), readme)
-    manifest = manifest.model_copy(update={"files": (*manifest.files, _entry(readme))})
-    if (same := _newest_with(catalog, digest)) is not None:
-        catalog.withdraw(version)  # somebody was faster with the same
-        return _told(old, same, fresh=False)
-    catalog.commit(manifest)
-    return _told(old, version, fresh=True)
+    return _told(old, commit(catalog, manifest))
 
 
 def _whole(store: str, dataset: str) -> Version:
@@ -51,11 +41,6 @@ def _whole(store: str, dataset: str) -> Version:
     for output in version.manifest.rows:
         version.files(output)
     return version
-
-
-def _newest_with(catalog: Catalog, digest: str) -> str | None:
-    newest = catalog.latest()
-    return newest.version if newest is not None and newest.content_digest == digest else None
 
 
 def _manifest(old: Manifest, version: str) -> Manifest:
@@ -67,18 +52,14 @@ def _manifest(old: Manifest, version: str) -> Manifest:
     return old.model_copy(update={"version": version, "files": tuple(pointers), "provenance": made})
 
 
-def _entry(readme: bytes) -> File:
-    return File(path=README, bytes=len(readme), sha256=hashlib.sha256(readme).hexdigest())
-
-
-def _told(old: Version, version: str, *, fresh: bool) -> Told:
-    name = f"{old.manifest.name}@{version}"
+def _told(old: Version, done: Published) -> Told:
+    name = f"{old.manifest.name}@{done.version}"
     data = {
-        "status": "published" if fresh else "unchanged",
-        "version": version,
+        "status": "published" if done.fresh else "unchanged",
+        "version": done.version,
         "brings_back": old.manifest.version,
         "content_digest": old.manifest.content_digest,
     }
-    if not fresh:
+    if not done.fresh:
         return f"unchanged: {name} already has the content of {old.name}", data
     return f"published {name}, which brings back {old.name}", data

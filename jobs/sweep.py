@@ -29,13 +29,12 @@ from jobs.garbage import (
     Kept,
     collected,
     cuts_of,
-    entries,
     is_collected,
     retained,
     survey_pool,
 )
 from jobs.marks import Mark
-from schemas.errors import BusyError, StoreUnavailableError
+from schemas.errors import BusyError
 
 AT_ONCE = 500
 """Files of a pool; the lease is looked at between."""
@@ -112,10 +111,10 @@ class Sweep:
     def _sweep_files(self, one: Garbage) -> str | None:
         """Deletes them, unless there are more by now; null, or why not."""
         if one.kind == STAGING:
-            there = Garbage(one.key, STAGING, tuple(entries(self._store, one.key)) or one.files)
+            there = Garbage(one.key, STAGING, tuple(self._store.walk(one.key)) or one.files)
             if not self._marks[one.key].holds(there):
                 return "somebody writes there"
-        self._delete([file.key for file in one.files])
+        self._store.delete([file.key for file in one.files])
         return None
 
     def _sweep_version(self, kept: Kept, version: str, one: Garbage) -> str | None:
@@ -125,12 +124,12 @@ class Sweep:
         manifest, claim = (catalog.key(version, path) for path in (MANIFEST, CLAIM))
         if (newer := self._named_by(catalog, version, digest)) is not None:
             return f"{newer} names it"
-        self._delete([manifest])
+        self._store.delete([manifest])
         del self._names[manifest]
         if (newer := self._named_by(catalog, version, digest)) is not None:
             return f"{newer} names its files by now; its manifest is gone"
-        self._delete([file.key for file in one.files if file.key not in (manifest, claim)])
-        self._delete([claim])
+        self._store.delete([file.key for file in one.files if file.key not in (manifest, claim)])
+        self._store.delete([claim])
         return None
 
     def _named_by(self, catalog: Catalog, version: str, digest: str | None) -> str | None:
@@ -167,20 +166,8 @@ class Sweep:
         if not self._store.put_if_absent(manifest, b"") and self._store.size(manifest):
             return "it was committed by now"
         # Only what was seen: what comes now is its claimant's, and the next one's to find.
-        self._delete([file.key for file in one.files if file.key not in (claim, manifest)])
+        self._store.delete([file.key for file in one.files if file.key not in (claim, manifest)])
         return None
-
-    def _delete(self, keys: list[str]) -> None:
-        """Deletes files, also where another `gc` does the same: the folders that it has emptied go
-        while ours are looked at."""
-        while keys:
-            try:
-                return self._store.delete(keys)
-            except StoreUnavailableError:
-                left = [key for key in keys if self._store.size(key) is not None]
-                if len(left) == len(keys):
-                    raise
-                keys = left
 
     def _sweep_pool(self, name: str) -> None:
         """BusyError where somebody else writes to it."""
@@ -195,7 +182,7 @@ class Sweep:
             for start in range(0, len(due), AT_ONCE):
                 lease.check()
                 some = due[start : start + AT_ONCE]
-                self._delete([one.key for one in some])
+                self._store.delete([one.key for one in some])
                 self.swept.garbage += some
         finally:
             lease.release()

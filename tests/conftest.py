@@ -96,7 +96,7 @@ def seaweedfs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
 
 
 SEAWEEDFS = pytest.param("seaweedfs", marks=pytest.mark.s3)
-on_real_stores = pytest.mark.parametrize("store_url", ["folder", SEAWEEDFS], indirect=True)
+REAL_STORES = ["folder", SEAWEEDFS]
 """For long tests; moto would add nothing but time."""
 
 
@@ -105,6 +105,13 @@ def store_url(
     request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> str:
     """A store that nothing is in: in a folder, and on each S3 server."""
+    return empty_store(request, tmp_path, monkeypatch)
+
+
+def empty_store(
+    request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> str:
+    """The address of one of the kind that the request is for."""
     if request.param == "folder":
         return str(tmp_path / "store")
     server: S3Server = request.getfixturevalue(request.param)

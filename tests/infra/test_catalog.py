@@ -12,6 +12,7 @@ from infra.store import Store
 from schemas.errors import VersionError
 from schemas.manifest import Manifest
 from tests import published
+from tests.dying_store import DyingStore, Killed
 from tests.published import problems
 
 
@@ -65,6 +66,26 @@ def test_a_claim_that_is_given_up_is_nothing(catalog: Catalog, tmp_path: Path) -
     catalog.withdraw(version)
     assert list(catalog.store.walk(f"datasets/data/versions/{version}")) == []
     assert catalog.versions() == ["v0001"]
+
+
+def test_a_number_is_free_when_nothing_is_left_there(catalog: Catalog) -> None:
+    """Else what a withdrawing publisher still deletes could be that of the next one."""
+    moment = 0
+    while True:
+        moment += 1
+        version = catalog.claim("too late")
+        for name in ("README.md", "sft/part.parquet", "zzz"):
+            catalog.store.put_if_absent(catalog.key(version, name), b"1")
+        dying = DyingStore(catalog.store, moment)
+        try:
+            Catalog(dying, "data").withdraw(version)
+        except Killed:
+            left = [entry.key for entry in catalog.store.walk("datasets/data/versions")]
+            assert not left or catalog.key(version, "_claim.json") in left
+            Catalog(catalog.store, "data").withdraw(version)
+            continue
+        break
+    assert moment > 2
 
 
 def test_a_version_is_committed_once(catalog: Catalog, tmp_path: Path) -> None:
@@ -170,6 +191,16 @@ def test_an_edited_claim_shows(catalog: Catalog, tmp_path: Path) -> None:
     version = publish(catalog, tmp_path).version
     overwrite(catalog.store, catalog.key(version, "_claim.json"), b"{}")
     assert problems(catalog, version) == ["_claim.json: is not the claim of this content"]
+
+
+def test_an_empty_manifest_is_no_version(catalog: Catalog, tmp_path: Path) -> None:
+    """It takes a number that was claimed and given up, so that nobody commits to it."""
+    publish(catalog, tmp_path)
+    version = catalog.claim("slow")
+    catalog.store.put_if_absent(catalog.key(version, "manifest.json"), b"")
+    assert catalog.versions() == ["v0001"]
+    with pytest.raises(VersionError, match=r"no version 'v0002'; committed: v0001"):
+        catalog.manifest(version)
 
 
 @pytest.mark.parametrize("version", ["v0007", "7", "../v0001", "", "v1/../../x"])

@@ -3,6 +3,7 @@
 import multiprocessing as mp
 import os
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -120,6 +121,20 @@ def test_an_address_is_enough_for_another_process(store: Store) -> None:
     other, key = locate(uri)
     assert other.get(key) == b"1"
     assert uri.startswith(store.url)
+
+
+def test_folders_that_come_and_go(store: Store) -> None:
+    """Several write and delete files of one folder, which is empty now and then."""
+
+    def write(number: int) -> None:
+        for turn in range(20 if isinstance(store, FolderStore) else 4):
+            assert store.put_if_absent(f"a/b/{number}-{turn}", b"1")
+            assert all(entry.bytes == 1 for entry in store.walk("a") if entry.key[4] != ".")
+            store.delete([f"a/b/{number}-{turn}"])
+
+    with ThreadPoolExecutor(4) as beside:
+        list(beside.map(write, range(4)))
+    assert list(store.walk("a")) == []
 
 
 def count_up(url: str, times: int) -> None:

@@ -17,11 +17,18 @@ from jobs.publish import Published, publish
 from jobs.recipe import Job
 from jobs.verify import problems_of
 from schemas.errors import StoreUnavailableError
-from tests.conftest import MakeJob, on_real_stores
+from tests.conftest import REAL_STORES, MakeJob, empty_store
 from tests.dying_store import DyingStore, Killed
 from tests.s3_servers import SeaweedFS
 
 POOL: list[FolderStore] = []
+
+
+@pytest.fixture(params=REAL_STORES)
+def store_url(
+    request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> str:
+    return empty_store(request, tmp_path, monkeypatch)
 
 
 @pytest.fixture
@@ -61,7 +68,6 @@ def readable(store: Store) -> Version:
     return version
 
 
-@on_real_stores
 def test_killed_at_every_single_write(filled: Store, make_job: MakeJob) -> None:
     def job(number: int) -> Job:
         return make_job(store=filled.url, choose={"per_prompt": 1 + number % 2})
@@ -95,7 +101,6 @@ def test_killed_at_every_single_write(filled: Store, make_job: MakeJob) -> None:
         assert list(problems_of(Version(catalog.manifest(version), catalog))) == []
 
 
-@on_real_stores
 def test_eight_publishers_of_different_contents(filled: Store, make_job: MakeJob) -> None:
     orders = ["reasoning_tokens", "-reasoning_tokens", "answer_tokens", "-answer_tokens"]
     fields: list[dict[str, Any]] = [
@@ -112,7 +117,6 @@ def test_eight_publishers_of_different_contents(filled: Store, make_job: MakeJob
     assert catalog.versions()[-1].encode() in hint
 
 
-@on_real_stores
 def test_eight_publishers_of_the_same_content(filled: Store, make_job: MakeJob) -> None:
     published = race([make_job(store=filled.url) for _ in range(8)])
     assert any(done.fresh for done in published)

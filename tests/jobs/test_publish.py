@@ -1,6 +1,7 @@
 """Publishing, whatever is killed and whoever else publishes: a version is whole or not there."""
 
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from threading import Barrier, Thread
 from typing import Any
 

@@ -167,9 +167,15 @@ class Pool:
         except TableNotFoundError:
             return None
         except (DeltaError, OSError) as error:
+            self.assert_answers()
             raise StoreError(f"table {self.folder(name)} cannot be read: {error}") from error
         self._check_format(table, name)
         return table
+
+    def assert_answers(self) -> None:
+        """StoreUnavailableError where the store is out, StoreError where it refuses: then what
+        could not be read is not to blame."""
+        self._store.size(f"{self._key}/writer.json")
 
     def _check_format(self, table: DeltaTable, name: str) -> None:
         found = int(table.metadata().configuration.get("stillhouse.format", "0"))
@@ -271,12 +277,14 @@ class PoolWriter:
 
 @contextmanager
 def reading(pool: Pool) -> Iterator[None]:
-    """Turns what Polars says of a file that it cannot read into a StoreError."""
+    """Turns what Polars says of a file that it cannot read into a StoreError, which is a
+    StoreUnavailableError where the store is out."""
     import polars as pl
 
     try:
         yield
     except (pl.exceptions.PolarsError, OSError) as error:
+        pool.assert_answers()
         raise StoreError(f"a file of pool {pool.root} cannot be read: {error}. {MEND}") from error
 
 

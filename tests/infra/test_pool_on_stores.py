@@ -8,13 +8,14 @@ from deltalake import DeltaTable
 from infra.compaction import merge
 from infra.data_file import DataFile
 from infra.messages import Place
-from infra.pool import Pool, PoolWriter
+from infra.pool import Pool, PoolWriter, reading
 from infra.prompts import read_prompt
 from infra.spool import write_file
 from infra.store import Store, locate
 from schemas.arrow import PROMPTS, SAMPLES
-from schemas.errors import BusyError, StoreError
+from schemas.errors import BusyError, StoreError, StoreUnavailableError
 from tests.builders import make_prompt, make_sample
+from tests.s3_servers import SeaweedFS
 
 
 @pytest.fixture
@@ -80,6 +81,22 @@ def test_damage_is_named(pool: Pool) -> None:
     assert pool.damaged("samples") == [lost, torn]
     with pytest.raises(StoreError, match=r"missing or torn.*lost.parquet"):
         pool.scan("samples")
+
+
+@pytest.mark.s3
+def test_a_server_that_is_out_is_not_taken_for_damage(own_seaweedfs: SeaweedFS) -> None:
+    pool = Pool(f"s3://{own_seaweedfs.server.make_bucket()}/pools/p")
+    writer = PoolWriter(pool, epoch=1)
+    writer.commit("samples", [write(pool, "one", 0)])
+    scan = pool.scan("samples").select("sample_index")
+    own_seaweedfs.kill()
+    with pytest.raises(StoreUnavailableError, match="does not answer"), reading(pool):
+        scan.collect()
+    with pytest.raises(StoreUnavailableError) as caught:
+        pool.versions()
+    assert caught.value.exit_code == 75
+    own_seaweedfs.start()
+    assert indexes(pool) == [0]
 
 
 def test_credentials_that_change_are_taken_over(

@@ -132,7 +132,8 @@ class FolderStore:
         path = self.path(key)
         with _reading(key):
             names = [p.name for p in path.iterdir() if p.is_file()] if path.is_dir() else []
-        return [f"{key}/{name}" for name in sorted(names) if not name.startswith(TEMPORARY)]
+        own = sorted(name for name in names if not name.startswith(TEMPORARY))
+        return [f"{key}/{name}" if key else name for name in own]
 
     def walk(self, key: str) -> Iterator[Entry]:
         """All files below `key`, sorted by key; also what a process that died was writing."""

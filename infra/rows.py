@@ -57,12 +57,12 @@ def _here(path: str) -> list[str]:
 
 def _in_bucket(path: str) -> list[str]:
     store, key = locate(path.rstrip("/"))
-    if store.size(key) is not None:
+    if key and store.size(key) is not None:
         return [store.uri(key)]
     wild = WILD.search(key)
     if wild is None:
-        below = store.walk(key) if key else ()
-        return [store.uri(e.key) for e in below if PurePath(e.key).suffix in SUFFIXES]
+        below = (entry.key for entry in store.walk(key))
+        return [store.uri(name) for name in below if PurePath(name).suffix in SUFFIXES]
     folder, matches = key[: wild.start()].rpartition("/")[0], re.compile(_expression(key))
     return [store.uri(e.key) for e in store.walk(folder) if matches.fullmatch(e.key)]
 

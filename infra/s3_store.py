@@ -152,18 +152,18 @@ class S3Store:
 
     def folders(self, key: str) -> list[str]:
         """Names of the folders right below `key`, sorted."""
-        pages = self._pages(f"{self.uri(key)}/", Delimiter="/")
+        pages = self._pages(self._below(key), Delimiter="/")
         found = [one["Prefix"] for page in pages for one in page.get("CommonPrefixes", [])]
         return sorted(name.rstrip("/").rpartition("/")[2] for name in found)
 
     def files(self, key: str) -> list[str]:
         """Keys of the files right below `key`, sorted."""
-        pages = self._pages(f"{self.uri(key)}/", Delimiter="/")
+        pages = self._pages(self._below(key), Delimiter="/")
         return [entry.key for page in pages for entry in self._entries(page)]
 
     def walk(self, key: str) -> Iterator[Entry]:
         """All files below `key`, sorted by key."""
-        for page in self._pages(f"{self.uri(key)}/"):
+        for page in self._pages(self._below(key)):
             yield from self._entries(page)
 
     def storage_options(self) -> dict[str, str]:
@@ -184,6 +184,9 @@ class S3Store:
             "aws_conditional_put": "etag",
         }
         return {name: value for name, value in options.items() if value}
+
+    def _below(self, key: str) -> str:
+        return f"{self.uri(key)}/" if key else f"{S3}{self._bucket}/{self._prefix}"
 
     def _name(self, key: str) -> str:
         return self.uri(key).removeprefix(f"{S3}{self._bucket}/")

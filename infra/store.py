@@ -10,6 +10,9 @@ from functools import lru_cache
 from pathlib import Path
 from typing import BinaryIO, Final, NamedTuple, Protocol
 
+from schemas.errors import RecipeError
+from schemas.recipe import ADDRESS, BUCKET
+
 S3: Final = "s3://"
 
 
@@ -79,11 +82,11 @@ class Store(Protocol):
         ...
 
     def files(self, key: str) -> list[str]:
-        """Keys of the files right below `key`, sorted."""
+        """Keys of the files right below `key`, sorted; of the store itself, where that is empty."""
         ...
 
     def walk(self, key: str) -> Iterator[Entry]:
-        """All files below `key`, sorted by key."""
+        """All files below `key`, or in the store, where that is empty, sorted by key."""
         ...
 
     def storage_options(self) -> dict[str, str] | None:
@@ -93,9 +96,12 @@ class Store(Protocol):
 
 
 def open_store(url: str | Path) -> Store:
-    """The store at `s3://bucket/prefix` or in a folder. StoreError for another address."""
-    if str(url).startswith(S3):
-        return _s3(str(url).rstrip("/"))
+    """The store at `s3://bucket/prefix` or in a folder. RecipeError for another address."""
+    address = str(url)
+    if "://" in address:
+        if not BUCKET.fullmatch(address):
+            raise RecipeError(f"store {address}: {ADDRESS}")
+        return _s3(address.rstrip("/"))
     from infra.folder_store import FolderStore
 
     return FolderStore(url)

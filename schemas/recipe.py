@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 
 NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,62}")
 BUCKET = re.compile(r"s3://[a-z0-9][a-z0-9.-]{2,62}(/[A-Za-z0-9!_.*'()-]+)*/?$")
+ADDRESS = "must be a folder or s3://bucket/prefix, with letters, digits and !_.*'()- alone"
 """With the characters that S3 calls safe: delta-rs does not find its checkpoints below others."""
 Count = Annotated[int, Field(ge=1)]
 
@@ -302,10 +303,8 @@ class Recipe(Part):
     @field_validator("store")
     @classmethod
     def _address(cls, store: str) -> str:
-        if "://" in store and not BUCKET.match(store):
-            raise ValueError(
-                "must be a folder or s3://bucket/prefix, with letters, digits and !_.*'()- alone"
-            )
+        if "://" in store and not BUCKET.fullmatch(store):
+            raise ValueError(ADDRESS)
         if "%" in store:
             raise ValueError("must not contain '%': Delta tables below it could not be opened")
         return store

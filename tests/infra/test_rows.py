@@ -7,8 +7,9 @@ import polars as pl
 import pytest
 
 from infra.rows import find_files, read_rows
-from infra.store import Store
+from infra.store import Store, open_store
 from schemas.errors import RecipeError, StoreError
+from tests.s3_servers import S3Server
 
 ROWS = [{"question": f"Frage {i}: größer?", "answer": str(i)} for i in range(3000)]
 FILES = ("a.jsonl", "b/a.csv", "b/c/d.parquet", "b/c/e.json", "b/x1.jsonl", "b/x2.jsonl", "bx.csv")
@@ -66,6 +67,21 @@ def test_patterns_name_the_same_files(url: str, tmp_path: Path) -> None:
         there = [f.removeprefix(f"{url}/") for f in find_files(f"{url}/{pattern}")]
         assert there == here, pattern
         assert here, pattern
+
+
+@pytest.mark.s3
+def test_a_whole_bucket_and_its_top(seaweedfs: S3Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in seaweedfs.environment.items():
+        monkeypatch.setenv(name, value)
+    bucket = f"s3://{seaweedfs.make_bucket()}"
+    store = open_store(bucket)
+    for key in ("a.jsonl", "b/c.csv", "notes.txt"):
+        store.put_if_absent(key, b"")
+    assert (
+        find_files(bucket) == find_files(f"{bucket}/") == [f"{bucket}/a.jsonl", f"{bucket}/b/c.csv"]
+    )
+    assert find_files(f"{bucket}/*.jsonl") == [f"{bucket}/a.jsonl"]
+    assert find_files(f"{bucket}/**/*.csv") == [f"{bucket}/b/c.csv"]
 
 
 def test_rows_are_the_same(url: str) -> None:

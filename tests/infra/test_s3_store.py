@@ -14,7 +14,7 @@ from botocore.exceptions import ClientError
 
 from infra.s3_store import CONFLICTS, S3Store
 from infra.store import open_store
-from schemas.errors import StoreError, StoreUnavailableError
+from schemas.errors import RecipeError, StoreError, StoreUnavailableError
 from tests.s3_servers import S3Server
 
 URL = "s3://bucket/prefix"
@@ -196,6 +196,15 @@ def test_no_credentials(moto: S3Server, monkeypatch: pytest.MonkeyPatch) -> None
         store.get("a")
     with pytest.raises(StoreError, match="no credentials"):
         store.storage_options()
+
+
+@pytest.mark.parametrize(
+    "url", ["gs://bucket/x", "s3://", "s3://B_/x", "s3://bucket/a b", "s3:/x://y"]
+)
+def test_other_addresses_are_refused(url: str) -> None:
+    with pytest.raises(RecipeError, match="must be a folder or s3://bucket/prefix") as caught:
+        open_store(url)
+    assert caught.value.exit_code == 2
 
 
 def test_an_unknown_profile(moto: S3Server, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -99,6 +99,10 @@ def test_listings(store: Store) -> None:
     assert [entry.key for entry in store.walk("a")] == ["a/b/1", "a/b/2", "a/c/d/3", "a/e"]
     assert [entry.bytes for entry in store.walk("a/b")] == [5, 5]
     assert store.get(keys[-1]) == keys[-1].encode()
+    assert set(store.folders("")) == {"a", "ab", "a%20 b+c=é"}
+    store.put_if_absent("top", b"")
+    assert "top" in store.files("")
+    assert {*keys, "top"} <= {entry.key for entry in store.walk("")}
     store.delete([entry.key for entry in store.walk("a")])
     assert list(store.walk("a")) == []
     assert [entry.key for entry in store.walk("ab")] == ["ab/4"]

@@ -16,7 +16,7 @@ import yaml
 
 from benchmarks.made_texts import Texts
 from infra.data_file import DataFile
-from infra.pool import PoolWriter
+from infra.pool_writer import PoolWriter
 from infra.spool import write_table, write_tables
 from jobs.judge import RecipeJudge
 from jobs.prompt_copy import keep_prompts, load_prompts

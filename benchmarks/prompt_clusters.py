@@ -20,7 +20,8 @@ from filters.duplicates import duplicates, kinds, same_texts
 from filters.near_duplicates import shingles
 from filters.packed import packed
 from infra.cluster import ray_cluster
-from infra.pool import Pool, PoolWriter
+from infra.pool import Pool
+from infra.pool_writer import PoolWriter
 from infra.spool import write_table
 from jobs.cluster_shuffle import shuffled, signed
 from jobs.clusters import TABLE, Stored, clusters, near_duplicate_flags

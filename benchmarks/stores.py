@@ -15,7 +15,8 @@ from itertools import count
 from pathlib import Path
 
 from infra.data_file import DataFile
-from infra.pool import Pool, PoolWriter
+from infra.pool import Pool
+from infra.pool_writer import PoolWriter
 from infra.spool import write_file
 from infra.store import Store, open_store
 from schemas.arrow import SAMPLES

@@ -54,8 +54,8 @@ def read_begun(place: Place) -> Begun | None:
 
 
 def read_truncated(place: Place) -> Begun:
-    """A row of the samples table as what was begun. OSError where it cannot be read: a sample that
-    is drawn anew would more likely be a short one."""
+    """A row of the samples table as what was begun. StoreUnavailableError or OSError where it
+    cannot be read: a sample that is drawn anew would more likely be a short one."""
     return _at(place)
 
 

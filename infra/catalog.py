@@ -9,12 +9,13 @@ import json
 import re
 import secrets
 from collections.abc import Sequence
+from contextlib import suppress
 
 from pydantic import ValidationError
 
 from infra.store import Store
 from schemas.arrow import FORMAT
-from schemas.errors import VersionError
+from schemas.errors import StoreError, VersionError
 from schemas.manifest import File, Manifest
 
 VERSION = re.compile(r"v(\d{4,})")
@@ -94,16 +95,17 @@ class Catalog:
     def staging(self) -> str:
         """A new place, as a key, where the files of a version are written before it has a number.
         StoreError where nothing can be written, or conditions do not hold."""
-        self.store.create()
+        self.store.probe()
         return f"{self.root}/staging/{secrets.token_hex(8)}"
 
     def discard(self, place: str) -> None:
-        """Deletes everything below a key."""
-        self.store.delete([entry.key for entry in self.store.walk(place)])
+        """Deletes what was staged, as far as the store lets us; `gc` takes the rest."""
+        with suppress(StoreError):
+            self.store.delete([entry.key for entry in self.store.walk(place)])
 
     def claim(self, content_digest: str) -> str:
         """The next free version number, now for this content. Raises as `staging`."""
-        self.store.create()
+        self.store.probe()
         numbered = self.numbered()
         number = int(numbered[-1][1:]) if numbered else 0
         while True:
@@ -121,8 +123,14 @@ class Catalog:
         self.store.delete([claim])
 
     def add_file(self, version: str, staged: str, path: str) -> None:
-        """Moves a staged file into a claimed version."""
-        self.store.move(staged, self.key(version, path))
+        """Moves a staged file into a claimed version. VersionError where it is gone."""
+        try:
+            self.store.move(staged, self.key(version, path))
+        except FileNotFoundError as error:
+            raise VersionError(
+                f"{self.name}: the staged file {error} is gone, perhaps collected by `gc` as that "
+                "of a dead build; build again"
+            ) from error
 
     def commit(self, manifest: Manifest) -> None:
         """Makes the version exist; VersionError if its number was committed before."""

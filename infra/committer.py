@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 from infra.data_file import DataFile
 from infra.patience import Patience
-from infra.pool import PoolWriter
+from infra.pool_writer import PoolWriter
 from schemas.arrow import TABLES
 
 

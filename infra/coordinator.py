@@ -33,7 +33,8 @@ from infra.messages import (
     Work,
 )
 from infra.patience import Patience
-from infra.pool import Pool, PoolWriter
+from infra.pool import Pool
+from infra.pool_writer import PoolWriter
 from infra.revision import assert_same_code
 from infra.roster import Roster
 from infra.scheduler import Key, Scheduler

@@ -37,6 +37,13 @@ class FolderStore:
             self.root.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise StoreError(f"store {self.root} cannot be written: {error}") from error
+        self.probe()
+
+    def probe(self) -> None:
+        """Makes sure that the root can be written. StoreError if not, StoreUnavailableError where
+        it is missing."""
+        if not self.root.is_dir():
+            raise StoreUnavailableError(f"the store {self.root} is not there")
         if not os.access(self.root, os.W_OK):
             raise StoreError(f"store {self.root} cannot be written: it is read-only for us")
 
@@ -107,7 +114,10 @@ class FolderStore:
         return True
 
     def move(self, source: str, target: str) -> None:
-        """Gives a file another name, in place of what has it."""
+        """Gives a file another name, in place of what has it. FileNotFoundError if there is
+        none."""
+        if self.size(source) is None:
+            raise FileNotFoundError(self.uri(source))
         with self._writing(target):
             path = self._with_folder(target)
             self.path(source).replace(path)

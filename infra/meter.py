@@ -98,7 +98,11 @@ class Meter:
         content = json.dumps(self._about | asdict(self.spent(now)), sort_keys=True).encode()
         try:
             if not self._store.replace_if(self._key, content, expected=self._saved):
-                raise StoreError(f"{self._key}: somebody else writes the meter of this attempt")
+                # An earlier save of ours, of which we did not hear that it went through: the lease
+                # says that nobody else writes it.
+                self._saved = self._store.get(self._key)
+                if not self._store.replace_if(self._key, content, expected=self._saved):
+                    return
         except StoreUnavailableError:
             return
         self._saved, self._saved_at = content, now

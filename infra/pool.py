@@ -1,34 +1,28 @@
-"""The pool: four Delta tables that only the holder of the newest epoch may add to.
+"""The pool: four Delta tables, as they are and as they were.
 
 Workers write Parquet files into a table's folder; a file exists once its commit is in the log.
-Every commit carries the writer's epoch as an application transaction, so that Delta's own conflict
-check refuses a writer that has been succeeded.
 """
 
-import json
-import time
+import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, TypeVar
-from urllib.parse import unquote
 
 import pyarrow as pa
 import pyarrow.parquet as pq
-from deltalake import CommitProperties, DeltaTable, Schema, Transaction
+from deltalake import DeltaTable
 from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundError
-from deltalake.transaction import AddAction, RemoveAction
 
 from infra.data_file import DataFile, scan_file
-from infra.store import locate, open_uri, storage_options
+from infra.store import S3, locate, open_uri, storage_options
 from schemas.arrow import FORMAT, TABLES
 from schemas.errors import BusyError, StoreError, StoreUnavailableError
 
 if TYPE_CHECKING:  # a third of a second, which the coordinator need not wait for
     import polars as pl
 
-WRITER: Final = "stillhouse-writer"
 LOG_CONFIGURATION: Final = {
     # A log of 278 commits takes 50 ms to open from the default's last of every 100, and 8 ms after
     # a checkpoint; a start opens some twenty.
@@ -38,6 +32,7 @@ LOG_CONFIGURATION: Final = {
 }
 REFUSED: Final = ("403 Forbidden", "AccessDenied", "NoSuchBucket")
 """A server's words for what waiting does not mend."""
+ESCAPE: Final = re.compile(r"\x1b\[[0-9;]*m")
 Result = TypeVar("Result")
 MEND: Final = (
     "Put it back from a copy, or let `run --drop-damaged` forget it: what was in it is made again"
@@ -150,11 +145,13 @@ class Pool:
         try:
             return act()
         except CommitFailedError as error:
-            raise BusyError(f"pool {self.name}: another writer has taken over ({error})") from error
+            raise BusyError(
+                f"pool {self.name}: another writer has taken over ({_plain(error)})"
+            ) from error
         except (DeltaError, OSError) as error:
             refused = any(word in str(error) for word in REFUSED)
             kind = StoreError if refused else StoreUnavailableError
-            raise kind(f"{self.folder(name)} cannot be written now: {error}") from error
+            raise kind(f"{self.folder(name)} cannot be written now: {_plain(error)}") from error
 
     def table(self, name: str, version: int | None = None) -> DeltaTable:
         """A table as it is now, or was. Raises what delta-rs raises."""
@@ -164,11 +161,18 @@ class Pool:
     def _open(self, name: str, version: int | None = None) -> DeltaTable | None:
         try:
             table = self.table(name, version)
-        except TableNotFoundError:
-            return None
+        except TableNotFoundError as error:
+            if version is None:
+                return None
+            raise StoreError(
+                f"table {self.folder(name)} does not know its version {version} any more; put its "
+                "log back from a copy"
+            ) from error
         except (DeltaError, OSError) as error:
             self.assert_answers()
-            raise StoreError(f"table {self.folder(name)} cannot be read: {error}") from error
+            raise StoreError(
+                f"table {self.folder(name)} cannot be read: {_plain(error)}"
+            ) from error
         self._check_format(table, name)
         return table
 
@@ -186,95 +190,6 @@ class Pool:
             )
 
 
-class PoolWriter:
-    """Commits files to a pool on behalf of one epoch; BusyError once a newer epoch has written."""
-
-    def __init__(self, pool: Pool, epoch: int) -> None:
-        self.pool = pool
-        self.epoch = epoch
-        pool.create()
-        self._options = storage_options(pool.root)
-        self._tables = self._opened()
-        for name in TABLES:
-            self._fence(name)
-            self._add_columns(name)
-
-    def _opened(self) -> dict[str, DeltaTable]:
-        pool = self.pool
-        return {name: pool.writing(name, partial(pool.table, name)) for name in TABLES}
-
-    def _fence(self, name: str) -> None:
-        """An empty commit of this epoch: from here on an older writer's commits are refused."""
-        for _ in range(10):
-            try:
-                self.commit(name, [])
-                return
-            except BusyError:
-                self._refresh(name)  # the predecessor committed in between; a newer epoch is final
-        raise BusyError(f"pool {self.pool.name}: another writer keeps committing to {name}")
-
-    def _add_columns(self, name: str) -> None:
-        """Has the log of a table name the columns that it was not created with, for readers that go
-        by the log."""
-        self._refresh(name)
-        table = self._tables[name]
-        there = {field.name for field in table.schema().fields}
-        fields = [f for f in Schema.from_arrow(TABLES[name]).fields if f.name not in there]
-        if fields:
-            self.pool.writing(
-                name,
-                lambda: table.alter.add_columns(fields, commit_properties=self._properties()),
-            )
-
-    def _properties(self) -> CommitProperties:
-        return CommitProperties(app_transactions=[Transaction(WRITER, self.epoch)])
-
-    def commit(
-        self, name: str, files: Sequence[DataFile], replaced: Sequence[DataFile] = ()
-    ) -> None:
-        """Adds files to a table, and removes those that they replace, in one commit.
-
-        BusyError where this epoch was succeeded. StoreUnavailableError where the store did not
-        answer: it may or may not have happened, and the same call again makes it so.
-        """
-        self._refresh(name)
-        table = self._tables[name]
-        there = self._names(name) if replaced else set()
-        if gone := [file.name for file in replaced if file.name not in there]:
-            if all(file.name in there for file in files):
-                return  # an earlier call that seemed to fail did it
-            raise StoreError(f"{self.pool.folder(name)}: {gone} were replaced by others meanwhile")
-        now = int(time.time() * 1000)
-        actions: list[AddAction | RemoveAction] = [_add_action(file, now) for file in files]
-        actions += [RemoveAction(file.name, False, now, file.bytes) for file in replaced]
-        self.pool.writing(
-            name,
-            lambda: table.create_write_transaction(
-                actions,
-                mode="append",
-                schema=table.schema(),
-                commit_properties=self._properties(),
-            ),
-        )
-
-    def _names(self, name: str) -> set[str]:
-        uris = self.pool.writing(name, self._tables[name].file_uris)
-        return {unquote(uri).rpartition("/")[2] for uri in uris}
-
-    def _refresh(self, name: str) -> None:
-        """Reads what was committed meanwhile; BusyError if a newer epoch was."""
-        if (options := storage_options(self.pool.root)) != self._options:
-            # Credentials last an hour or so, and a table keeps those that it was opened with.
-            self._options, self._tables = options, self._opened()
-        table = self._tables[name]
-        self.pool.writing(name, table.update_incremental)
-        newest = self.pool.writing(name, partial(table.transaction_version, WRITER)) or 0
-        if newest > self.epoch:
-            raise BusyError(
-                f"pool {self.pool.name}: epoch {newest} has taken over from {self.epoch}"
-            )
-
-
 @contextmanager
 def reading(pool: Pool) -> Iterator[None]:
     """Turns what Polars says of a file that it cannot read into a StoreError, which is a
@@ -285,7 +200,22 @@ def reading(pool: Pool) -> Iterator[None]:
         yield
     except (pl.exceptions.PolarsError, OSError) as error:
         pool.assert_answers()
-        raise StoreError(f"a file of pool {pool.root} cannot be read: {error}. {MEND}") from error
+        if pool.root.startswith(S3) and _is_network(error):
+            raise StoreUnavailableError(
+                f"pool {pool.root} could not be read: {_plain(error)}"
+            ) from error
+        raise StoreError(
+            f"a file of pool {pool.root} cannot be read: {_plain(error)}. {MEND}"
+        ) from error
+
+
+def _is_network(error: Exception) -> bool:
+    return isinstance(error, OSError) and not isinstance(error, FileNotFoundError)
+
+
+def _plain(error: Exception) -> str:
+    """In one line, without colours."""
+    return " ".join(ESCAPE.sub("", str(error)).replace("↳", "").split())
 
 
 def _damage(folder: str, damaged: Sequence[DataFile]) -> str:
@@ -294,15 +224,4 @@ def _damage(folder: str, damaged: Sequence[DataFile]) -> str:
     return (
         f"{len(damaged)} files of {folder} are missing or torn, with {rows:,} rows: {names}"
         f"{', …' if len(damaged) > 3 else ''}. {MEND}"
-    )
-
-
-def _add_action(file: DataFile, now_ms: int) -> AddAction:
-    return AddAction(
-        path=file.name,
-        size=file.bytes,
-        partition_values={},
-        modification_time=now_ms,
-        data_change=True,
-        stats=json.dumps({"numRecords": file.rows}),
     )

@@ -12,13 +12,11 @@ from typing import Any, BinaryIO, Final, NamedTuple
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from infra.checksum import sha256
+from infra.checksum import CHUNK_BYTES, sha256
 from infra.store import S3, locate, open_uri
 from schemas.errors import RecipeError
 
 SUFFIXES = (".jsonl", ".json", ".csv", ".parquet")
-READ_BYTES: Final = 8 * 2**20
-"""Of a bucket, a request each."""
 WILD: Final = re.compile(r"[*?\[]")
 PATTERN: Final = re.compile(r"\*\*/|\*\*|\*|\?|\[[^]]+\]|[^*?\[]+|\[")
 """Pieces of a glob."""
@@ -63,7 +61,11 @@ def _in_bucket(path: str) -> list[str]:
     if wild is None:
         below = (entry.key for entry in store.walk(key))
         return [store.uri(name) for name in below if PurePath(name).suffix in SUFFIXES]
-    folder, matches = key[: wild.start()].rpartition("/")[0], re.compile(_expression(key))
+    try:
+        matches = re.compile(_expression(key))
+    except re.error as error:
+        raise RecipeError(f"{path}: is no pattern: {error}") from error
+    folder = key[: wild.start()].rpartition("/")[0]
     return [store.uri(e.key) for e in store.walk(folder) if matches.fullmatch(e.key)]
 
 
@@ -104,7 +106,7 @@ def read_rows(file: str) -> Iterator[Row]:
 def _text(source: BinaryIO, newline: str | None = None) -> io.TextIOWrapper:
     buffered: Any = source
     if isinstance(source, io.RawIOBase):
-        buffered = io.BufferedReader(source, READ_BYTES)
+        buffered = io.BufferedReader(source, CHUNK_BYTES)
     return io.TextIOWrapper(buffered, encoding="utf-8", newline=newline)
 
 

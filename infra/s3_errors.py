@@ -7,10 +7,14 @@ from typing import Final
 from botocore.exceptions import (
     BotoCoreError,
     ClientError,
+    HTTPClientError,
+    IncompleteReadError,
     NoCredentialsError,
     PartialCredentialsError,
     ProfileNotFound,
+    SSLError,
 )
+from botocore.exceptions import ConnectionError as NoConnectionError
 
 from schemas.errors import StoreError, StoreUnavailableError
 
@@ -18,6 +22,7 @@ CREDENTIALS: Final = (
     "credentials come from the environment, a profile or a role, as for every AWS tool "
     "(`aws sts get-caller-identity` tells whose they are)"
 )
+OUT: Final = (HTTPClientError, NoConnectionError, IncompleteReadError)
 REFUSALS: Final = {
     "NoSuchBucket": "the bucket is not there; make it, or mend `store`",
     "InvalidAccessKeyId": f"the access key is not known there; {CREDENTIALS}",
@@ -41,7 +46,8 @@ def may_have_happened(error: ClientError) -> bool:
 
 @contextmanager
 def translated(what: str) -> Iterator[None]:
-    """StoreUnavailableError for a server that does not answer, StoreError where it refuses."""
+    """StoreUnavailableError for a server that does not answer, StoreError where it refuses, or what
+    boto3 is told to use makes no sense."""
     try:
         yield
     except ClientError as error:
@@ -54,5 +60,9 @@ def translated(what: str) -> Iterator[None]:
         raise StoreError(f"{what}: {error.operation_name} refused ({code}): {why}") from error
     except (NoCredentialsError, PartialCredentialsError, ProfileNotFound) as error:
         raise StoreError(f"{what}: {error}; {CREDENTIALS}") from error
-    except BotoCoreError as error:
+    except SSLError as error:
+        raise StoreError(f"{what}: the server's certificate is not trusted: {error}") from error
+    except OUT as error:
         raise StoreUnavailableError(f"{what}: the server does not answer: {error}") from error
+    except (BotoCoreError, ValueError) as error:  # the latter for an endpoint that is no URL
+        raise StoreError(f"{what}: {error}; {CREDENTIALS}") from error

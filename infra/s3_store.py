@@ -5,7 +5,6 @@ server than Amazon's is named by `AWS_ENDPOINT_URL` or the profile's `endpoint_u
 servers do was measured (docs/decisions/0019).
 """
 
-import io
 import tempfile
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -16,9 +15,16 @@ from typing import Any, BinaryIO, Final, cast
 import boto3
 from boto3.s3.transfer import TransferConfig
 from botocore.config import Config
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import (
+    BotoCoreError,
+    ClientError,
+    IncompleteReadError,
+    ReadTimeoutError,
+    ResponseStreamingError,
+)
 
 from infra.checksum import file_sha256, sha256
+from infra.ranges import Ranges
 from infra.s3_errors import code_of, may_have_happened, translated
 from infra.store import S3, Entry
 from schemas.errors import StoreError
@@ -30,12 +36,15 @@ COPY: Final = TransferConfig(multipart_threshold=2 * PART_BYTES, multipart_chunk
 CONFLICTS: Final = 10
 """So often a write that met another one in flight is tried again (409)."""
 PROBE: Final = ".conditions"
+BODIES: Final = 5
+"""So often the body of an answer is asked for that breaks off."""
+BROKEN_OFF: Final = (ResponseStreamingError, IncompleteReadError, ReadTimeoutError)
 DELETED_AT_ONCE: Final = 1000
 """By the protocol."""
 
 CONFIG: Final = Config(
     connect_timeout=5,
-    read_timeout=60,
+    read_timeout=30,
     # With pauses of 0.05 s, 0.1 s, … (times a random number), 6 s in all, 13 at most: a server that
     # starts again is back by then.
     retries={"mode": "standard", "total_max_attempts": 9},
@@ -60,6 +69,10 @@ class S3Store:
         return S3Store, (self.url,)
 
     def create(self) -> None:
+        """As `probe`: nobody but its owner makes a bucket."""
+        self.probe()
+
+    def probe(self) -> None:
         """Makes sure that the bucket is there and can be written, and that its server refuses a
         write whose condition does not hold: without that, two writers would overwrite each
         other. StoreError if not."""
@@ -80,7 +93,7 @@ class S3Store:
 
     def uri(self, key: str) -> str:
         """`s3://bucket/prefix/key`. StoreError for a key that a folder would not have."""
-        if any(part in ("", ".", "..") for part in key.split("/")):
+        if not key or any(part in (".", "..") for part in key.split("/")):
             raise StoreError(f"{key!r} leads out of the store {self.url}")
         return f"{S3}{self._bucket}/{self._prefix}{key}"
 
@@ -95,7 +108,7 @@ class S3Store:
         size = self.size(key)
         if size is None:
             raise FileNotFoundError(self.uri(key))
-        return cast("BinaryIO", _Ranges(lambda first, last: self._range(key, first, last), size))
+        return cast("BinaryIO", Ranges(lambda first, last: self._range(key, first, last), size))
 
     def size(self, key: str) -> int | None:
         """In bytes, or null if there is no such file."""
@@ -133,10 +146,16 @@ class S3Store:
         return self._conditional(key, lambda: self._put(key, content, {"IfMatch": etag}), content)
 
     def move(self, source: str, target: str) -> None:
-        """Copies a file within the bucket, then deletes it under its old name."""
+        """Copies a file within the bucket, then deletes it under its old name. FileNotFoundError if
+        there is none."""
         with translated(self.uri(target)):
             place = {"Bucket": self._bucket, "Key": self._name(source)}
-            self._client.copy(place, self._bucket, self._name(target), Config=COPY)
+            try:
+                self._client.copy(place, self._bucket, self._name(target), Config=COPY)
+            except ClientError as error:
+                if code_of(error) in ("404", "NoSuchKey"):
+                    raise FileNotFoundError(self.uri(source)) from error
+                raise
         self.delete([source])
 
     def delete(self, keys: list[str]) -> None:
@@ -195,8 +214,7 @@ class S3Store:
         """Content and ETag."""
         with translated(self.uri(key)):
             try:
-                found = self._client.get_object(Bucket=self._bucket, Key=self._name(key))
-                return found["Body"].read(), found["ETag"]
+                return self._read(key)
             except ClientError as error:
                 if code_of(error) == "NoSuchKey":
                     return None
@@ -204,11 +222,19 @@ class S3Store:
 
     def _range(self, key: str, first: int, last: int) -> bytes:
         with translated(self.uri(key)):
-            found = self._client.get_object(
-                Bucket=self._bucket, Key=self._name(key), Range=f"bytes={first}-{last}"
-            )
-            content: bytes = found["Body"].read()
-            return content
+            return self._read(key, Range=f"bytes={first}-{last}")[0]
+
+    def _read(self, key: str, **part: str) -> tuple[bytes, str]:
+        """Content and ETag. botocore tries requests again, but not their answers' bodies."""
+        tries = 0
+        while True:
+            tries += 1
+            found = self._client.get_object(Bucket=self._bucket, Key=self._name(key), **part)
+            try:
+                return found["Body"].read(), found["ETag"]
+            except BROKEN_OFF:
+                if tries == BODIES:
+                    raise
 
     def _put(self, key: str, content: bytes, condition: dict[str, str]) -> None:
         self._client.put_object(Bucket=self._bucket, Key=self._name(key), Body=content, **condition)
@@ -236,9 +262,15 @@ class S3Store:
             self._client.complete_multipart_upload(
                 **upload, MultipartUpload={"Parts": parts}, IfNoneMatch="*"
             )
-        except (ClientError, BotoCoreError, OSError):
+        except (ClientError, BotoCoreError, OSError) as error:
             self._forget(upload)
-            raise
+            if not self._was_sent(key, path, error):
+                raise
+
+    def _was_sent(self, key: str, path: Path, error: Exception) -> bool:
+        """Whether an upload that is not there any more was completed, and we did not hear it."""
+        gone = isinstance(error, ClientError) and code_of(error) == "NoSuchUpload"
+        return gone and self._same(key, path)
 
     def _forget(self, upload: dict[str, str]) -> None:
         """Ends an upload, so that its parts do not cost for ever; where even that fails, a rule of
@@ -288,35 +320,3 @@ class S3Store:
             if key.endswith("/"):
                 continue  # what consoles, and SeaweedFS for a while, have for an empty folder
             yield Entry(key, one["Size"], one["LastModified"].timestamp())
-
-
-class _Ranges(io.RawIOBase):
-    """A file whose parts are fetched when they are read."""
-
-    def __init__(self, fetch: Callable[[int, int], bytes], size: int) -> None:
-        self._fetch = fetch
-        self._size = size
-        self._position = 0
-
-    def readable(self) -> bool:
-        return True
-
-    def seekable(self) -> bool:
-        return True
-
-    def tell(self) -> int:
-        return self._position
-
-    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        start = {io.SEEK_SET: 0, io.SEEK_CUR: self._position, io.SEEK_END: self._size}[whence]
-        self._position = max(0, start + offset)
-        return self._position
-
-    def readinto(self, buffer: Any) -> int:
-        wanted = min(len(buffer), self._size - self._position)
-        if wanted <= 0:
-            return 0
-        content = self._fetch(self._position, self._position + wanted - 1)
-        buffer[: len(content)] = content
-        self._position += len(content)
-        return len(content)

@@ -38,6 +38,10 @@ class Store(Protocol):
         hold. StoreError if not."""
         ...
 
+    def probe(self) -> None:
+        """Makes sure of that alone. StoreError if not, StoreUnavailableError where it is out."""
+        ...
+
     def uri(self, key: str) -> str:
         """Where `key` lies, for this and any other process. StoreError if that is outside."""
         ...
@@ -69,7 +73,8 @@ class Store(Protocol):
         ...
 
     def move(self, source: str, target: str) -> None:
-        """Gives a file another name, in place of what has it."""
+        """Gives a file another name, in place of what has it. FileNotFoundError if there is
+        none."""
         ...
 
     def delete(self, keys: list[str]) -> None:
@@ -117,9 +122,9 @@ def _s3(url: str) -> Store:
 
 def locate(uri: str) -> tuple[Store, str]:
     """The file that `Store.uri` told of: a store that has it, and its key there."""
-    folder, _, name = uri.rpartition("/")
     if not uri.startswith(S3):
-        return open_store(folder or "/"), name
+        path = Path(uri).absolute()
+        return open_store(path.parent), path.name
     bucket, _, key = uri.removeprefix(S3).partition("/")
     return open_store(f"{S3}{bucket}"), key
 

@@ -234,7 +234,9 @@ def survey_pool(store: Store, name: str, cuts: Sequence[Cut], found: Found) -> N
     others = []
     for entry in found.saw(store.walk(root)):
         top, _, path = entry.key.removeprefix(f"{root}/").partition("/")
-        if LOCK.fullmatch(entry.key.rpartition("/")[2]) or top in LEFT_ALONE:
+        if LOCK.fullmatch(entry.key.rpartition("/")[2]) or (
+            top in LEFT_ALONE and not TEMPORARY_NAME.fullmatch(entry.key.rpartition("/")[2])
+        ):
             continue
         if top in TABLES and path and "/" not in path:
             files[top].append(entry)

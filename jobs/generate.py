@@ -149,8 +149,10 @@ def _attempt(job: Job, goal: Goal) -> Iterator["Attempt"]:
             events.add("attempt_ended", reason=f"{type(error).__name__}: {error}")
             raise
         finally:
-            events.flush()
-            lease.release()
+            try:
+                events.flush()
+            finally:
+                lease.release()
 
 
 def _acquire(job: Job) -> WriterLease:

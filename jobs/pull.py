@@ -6,15 +6,13 @@ import tempfile
 from pathlib import Path
 
 from infra.catalog import MANIFEST
+from infra.checksum import CHUNK_BYTES
 from infra.store import open_uri
 from infra.version import Version, open_version
 from jobs.progress import ProgressDisplay
 from jobs.tell import Told
 from schemas.errors import VersionError
 from schemas.manifest import File
-
-CHUNK_BYTES = 8 * 2**20
-"""Of a bucket, a request each."""
 
 
 def pull(store: str, dataset: str, target: str) -> Told:

@@ -15,10 +15,12 @@ So the day is for readers: of an older version of a table, or of a version.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Final
 
 from infra.catalog import CLAIM, MANIFEST, Catalog, claimant
 from infra.lease import WriterLease
-from infra.pool import Pool, PoolWriter
+from infra.pool import Pool
+from infra.pool_writer import PoolWriter
 from infra.store import Store
 from jobs.garbage import (
     CLAIMED,
@@ -52,6 +54,11 @@ class Swept:
     def keys(self) -> set[str]:
         """Of the garbage; to be asked at the end."""
         return {one.key for one in self.garbage}
+
+
+SILENT_S: Final = 120.0
+"""A writer that does not beat for so long is gone: nothing is in a hurry here, and a beat may hang
+for the time that a server is given to answer."""
 
 
 class Sweep:
@@ -165,13 +172,16 @@ class Sweep:
             return "its claim was withdrawn"
         if not self._store.put_if_absent(manifest, b"") and self._store.size(manifest):
             return "it was committed by now"
+        if not is_collected(self._store.get(claim)):
+            self._store.delete([manifest])  # withdrawn meanwhile: the number is not ours to take
+            return "its claim was withdrawn"
         # Only what was seen: what comes now is its claimant's, and the next one's to find.
         self._store.delete([file.key for file in one.files if file.key not in (claim, manifest)])
         return None
 
     def _sweep_pool(self, name: str) -> None:
         """BusyError where somebody else writes to it."""
-        lease = WriterLease.acquire(self._store, name, "gc")
+        lease = WriterLease.acquire(self._store, name, "gc", silent_s=SILENT_S)
         try:
             found = self._survey_pool(name)
             if not found.left_alone:

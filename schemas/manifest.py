@@ -2,10 +2,13 @@
 
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from schemas.arrow import FORMAT
 from schemas.identity import identity
+
+RELATIVE = r"^([\w%+=@~-][\w.%+=@~-]*/)*[\w%+=@~-][\w.%+=@~-]*$"
+"""A manifest from elsewhere must not have files written outside of a folder."""
 
 
 class File(BaseModel):
@@ -13,13 +16,13 @@ class File(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    path: str
-    """Relative to the version's folder."""
+    path: str = Field(pattern=RELATIVE)
+    """Relative to the version's folder, and in it."""
     bytes: int
     sha256: str
     rows: int | None = None
     """Of a data file."""
-    version: str | None = None
+    version: str | None = Field(None, pattern=r"^v\d{4,}$")
     """Whose folder it lies in, if not its own: an older one's, which this version brings back."""
 
 

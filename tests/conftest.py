@@ -117,7 +117,7 @@ def empty_store(
     server: S3Server = request.getfixturevalue(request.param)
     for name, value in server.environment.items():
         monkeypatch.setenv(name, value)
-    return f"s3://{server.make_bucket()}/some/prefix"
+    return f"s3://{server.make_place()}"
 
 
 @pytest.fixture

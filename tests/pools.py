@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from infra.data_file import DataFile
-from infra.pool import PoolWriter
+from infra.pool_writer import PoolWriter
 from infra.spool import write_file
 from jobs.judge import RecipeJudge
 from jobs.prompts import read_prompts

@@ -38,6 +38,8 @@ class S3Server:
 
     endpoint: str
     made: list[str] = field(default_factory=list)
+    shared: str = ""
+    places: int = 0
 
     @property
     def environment(self) -> Mapping[str, str]:
@@ -49,6 +51,14 @@ class S3Server:
             "AWS_REGION": "us-east-1",
             "AWS_EC2_METADATA_DISABLED": "true",
         }
+
+    def make_place(self) -> str:
+        """A bucket and a prefix that nothing is in. All share a bucket: SeaweedFS has volumes for
+        each, and no more for the hundredth."""
+        if not self.shared:
+            self.shared = self.make_bucket()
+        self.places += 1
+        return f"{self.shared}/{self.places}/some/prefix"
 
     def make_bucket(self, name: str = "") -> str:
         """A new one's name. Clients are kept by their bucket, so that no name comes twice."""

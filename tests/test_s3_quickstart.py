@@ -22,7 +22,7 @@ def server(seaweedfs: S3Server) -> Any:
 
 @pytest.fixture(scope="module")
 def store(server: S3Server) -> str:
-    return f"s3://{server.make_bucket()}/stillhouse"
+    return f"s3://{server.make_place()}"
 
 
 @pytest.fixture(scope="module")

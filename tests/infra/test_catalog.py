@@ -52,6 +52,12 @@ def test_versions_follow_each_other(catalog: Catalog, tmp_path: Path) -> None:
     assert json.loads(hint)["version"] == "v0002"
 
 
+def test_a_staged_file_that_is_gone_is_named(catalog: Catalog) -> None:
+    version = catalog.claim("c")
+    with pytest.raises(VersionError, match=r"gone.parquet is gone, perhaps collected by `gc`"):
+        catalog.add_file(version, f"{catalog.staging()}/gone.parquet", "sft/a.parquet")
+
+
 def test_a_claim_is_no_version(catalog: Catalog, tmp_path: Path) -> None:
     assert catalog.claim("died here") == "v0001"
     assert catalog.versions() == []

@@ -12,7 +12,8 @@ from infra import patience as patience_module
 from infra.committer import Committer
 from infra.data_file import DataFile
 from infra.patience import Patience
-from infra.pool import Pool, PoolWriter
+from infra.pool import Pool
+from infra.pool_writer import PoolWriter
 from infra.spool import write_file
 from schemas.arrow import SAMPLES, TABLES
 from schemas.errors import BusyError, StoreUnavailableError

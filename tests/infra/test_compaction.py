@@ -9,7 +9,8 @@ import pytest
 
 from infra.compaction import LARGE_BYTES, LAST_MANY, MANY, Compaction, Merge, merge
 from infra.data_file import DataFile
-from infra.pool import Pool, PoolWriter
+from infra.pool import Pool
+from infra.pool_writer import PoolWriter
 from infra.spool import write_file
 from schemas.arrow import SAMPLES, SCORES
 from schemas.score import Score, ScoreRow

@@ -8,7 +8,8 @@ import pytest
 from infra.continuation import Continuation
 from infra.messages import Place
 from infra.patience import Patience
-from infra.pool import Pool, PoolWriter
+from infra.pool import Pool
+from infra.pool_writer import PoolWriter
 from infra.scheduler import Key
 from infra.spool import write_file
 from schemas.arrow import SAMPLES

@@ -13,7 +13,8 @@ from infra.data_file import DataFile
 from infra.failures import SAMPLES_AT_LEAST
 from infra.goal import Goal
 from infra.messages import Beat, Drawn, Grant, Judged, Known, Place, ScoreTask, ToScore
-from infra.pool import Pool, PoolWriter
+from infra.pool import Pool
+from infra.pool_writer import PoolWriter
 from infra.revision import code_digest
 from infra.sampling import Bits, Need
 from infra.scheduler import Key

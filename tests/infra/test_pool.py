@@ -9,7 +9,8 @@ import pytest
 from deltalake import DeltaTable
 
 from infra.data_file import DataFile
-from infra.pool import Pool, PoolWriter, reading
+from infra.pool import Pool, reading
+from infra.pool_writer import PoolWriter
 from infra.spool import write_file
 from schemas.arrow import SAMPLES, TABLES
 from schemas.errors import BusyError, StoreError, StoreUnavailableError
@@ -67,6 +68,21 @@ def test_old_versions_are_never_forgotten(tmp_path: Path) -> None:
     for _ in range(30):
         writer.commit("samples", [])
     assert indexes(pool, version) == [0]
+
+
+def test_a_version_that_the_log_has_forgotten_is_said_to_be(tmp_path: Path) -> None:
+    """An empty answer would have `gc` take its files."""
+    pool = Pool(tmp_path)
+    writer = PoolWriter(pool, epoch=1)
+    version = pool.versions()["samples"]
+    for _ in range(50):
+        writer.commit("samples", [])
+    for entry in (Path(pool.folder("samples")) / "_delta_log").iterdir():
+        if entry.name < f"{30:020}":
+            entry.unlink()
+    assert indexes(pool) == []
+    with pytest.raises(StoreError):
+        pool.files("samples", version)
 
 
 def test_a_file_that_is_not_committed_does_not_exist(tmp_path: Path) -> None:

@@ -207,6 +207,16 @@ def test_other_addresses_are_refused(url: str) -> None:
     assert caught.value.exit_code == 2
 
 
+@pytest.mark.parametrize("endpoint", ["localhost:9000", "nonsense", "http://"])
+def test_an_endpoint_that_is_none(
+    endpoint: str, moto: S3Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    use(endpoint, moto, monkeypatch)
+    with pytest.raises(StoreError) as caught:
+        S3Store(URL).get("a")
+    assert caught.value.exit_code == 1
+
+
 def test_an_unknown_profile(moto: S3Server, monkeypatch: pytest.MonkeyPatch) -> None:
     use(moto.endpoint, moto, monkeypatch, AWS_PROFILE="nobody")
     with pytest.raises(StoreError, match="nobody"):

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from infra.catalog import Catalog
 from infra.folder_store import FolderStore
 from infra.s3_store import PART_BYTES
 from infra.store import Store, locate, open_store, open_uri
@@ -176,8 +177,23 @@ def test_races(store: Store) -> None:
     assert winners.empty()
 
 
+def test_what_is_gone_cannot_be_moved(store: Store) -> None:
+    with pytest.raises(FileNotFoundError):
+        store.move("gone", "there")
+
+
+def test_relative_paths_are_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("x").write_bytes(b"1")
+    for uri in ("x", "./x", str(tmp_path / "x")):
+        with open_uri(uri) as file:
+            assert file.read() == b"1"
+
+
 def test_a_folder_that_is_away_is_not_made_anew(tmp_path: Path) -> None:
     store = FolderStore(tmp_path / "away")
     with pytest.raises(StoreError, match="is not there"):
         store.put_if_absent("a", b"")
+    with pytest.raises(StoreError, match="is not there"):
+        Catalog(store, "data").claim("c")
     assert list(tmp_path.iterdir()) == []

@@ -9,7 +9,8 @@ import pyarrow as pa
 
 from infra.catalog import Catalog
 from infra.data_file import DataFile
-from infra.pool import Pool, PoolWriter
+from infra.pool import Pool
+from infra.pool_writer import PoolWriter
 from infra.spool import write_file
 from infra.store import Entry, Store
 from schemas.arrow import SAMPLES

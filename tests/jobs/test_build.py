@@ -12,7 +12,7 @@ import pytest
 from filters.choose import PUBLISHED
 from infra.catalog import Catalog
 from infra.compaction import merge
-from infra.pool import PoolWriter
+from infra.pool_writer import PoolWriter
 from jobs import build as building
 from jobs import decide as deciding
 from jobs import parts

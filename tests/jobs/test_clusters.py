@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from benchmarks.made_texts import Texts
 from filters.near_duplicates import bands, clustered, shingles
 from filters.words import Ragged
-from infra.pool import Pool, PoolWriter
+from infra.pool import Pool
+from infra.pool_writer import PoolWriter
 from infra.spool import write_table
 from jobs.clusters import TABLE, Clusters, Stored, clusters, near_duplicate_flags
 from schemas.arrow import CLUSTERS

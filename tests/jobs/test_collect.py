@@ -13,7 +13,7 @@ import pytest
 from infra.catalog import Catalog
 from infra.folder_store import FolderStore
 from infra.lease import WriterLease
-from infra.pool import PoolWriter
+from infra.pool_writer import PoolWriter
 from infra.store import Entry, Store
 from jobs.build import build
 from jobs.cli import main

@@ -10,7 +10,7 @@ import pytest
 
 from filters.choose import PUBLISHED
 from infra.catalog import Catalog
-from infra.pool import PoolWriter
+from infra.pool_writer import PoolWriter
 from infra.spool import write_file
 from jobs.build import build
 from jobs.decide import decide

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from infra.pool import Pool, PoolWriter
+from infra.pool import Pool
+from infra.pool_writer import PoolWriter
 from jobs.generate import generate
 from jobs.prompts import read_prompts
 from jobs.repair import Repairs
@@ -167,7 +168,7 @@ def test_no_decision_rests_on_the_wall_clock() -> None:
     """A clock that jumps an hour must not end a lease, a flush or a replica: the wall clock is
     only written down. These are the places that do."""
     written_down = {
-        "infra/pool.py",  # modification time of a Delta action
+        "infra/pool_writer.py",  # modification time of a Delta action
         "infra/lease.py",  # `since`, which is shown
         "infra/events.py",
         "jobs/publish.py",  # `created_at`

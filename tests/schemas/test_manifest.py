@@ -1,5 +1,8 @@
 """What a manifest's seal covers."""
 
+import pytest
+from pydantic import ValidationError
+
 from schemas.identity import identity
 from schemas.manifest import Cut, File, Manifest
 
@@ -29,6 +32,16 @@ def test_manifests_of_before_stay_intact() -> None:
     for file in then["files"]:
         del file["version"]
     assert manifest.sealed().digest == identity("m", then)
+
+
+@pytest.mark.parametrize(
+    "path", ["/etc/passwd", "../x", "sft/../../x", "sft//x", "", "sft/", ".", "./x", "a\\b", "a\nb"]
+)
+def test_files_lie_in_the_folder(path: str) -> None:
+    with pytest.raises(ValidationError):
+        File(path=path, bytes=1, sha256="s")
+    with pytest.raises(ValidationError):
+        File(path="a", bytes=1, sha256="s", version=path)
 
 
 def test_where_a_file_lies_is_covered() -> None:

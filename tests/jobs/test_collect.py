@@ -254,6 +254,24 @@ def test_a_commit_that_is_faster_counts(method: str, world: World) -> None:
     assert [p for p in problems(world.catalog, world.claimed) if "0a0b0c0d" not in p] == []
 
 
+def test_a_claim_that_is_withdrawn_meanwhile_leaves_nothing(world: World) -> None:
+    """An empty manifest without its claim would stop every later `gc`."""
+    told(world.store)
+    told(world.store)
+    key = world.catalog.key(world.claimed, "manifest.json")
+
+    def withdraw(at: str, *_: Any) -> None:
+        if at == key:
+            world.catalog.withdraw(world.claimed)
+
+    found = told(hooked(world.store, put_if_absent=withdraw), wait_s=0)
+    assert found["left_alone"][f"datasets/data/versions/{world.claimed}"] == (
+        "its claim was withdrawn"
+    )
+    assert list(world.store.walk(f"datasets/data/versions/{world.claimed}")) == []
+    told(world.store)
+
+
 def test_old_versions_go_and_those_that_are_named_stay(world: World) -> None:
     """The third brings the first one back."""
     rollback(world.store.url, "data@v0001")

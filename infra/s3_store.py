@@ -36,6 +36,8 @@ COPY: Final = TransferConfig(multipart_threshold=2 * PART_BYTES, multipart_chunk
 CONFLICTS: Final = 10
 """So often a write that met another one in flight is tried again (409)."""
 PROBE: Final = ".conditions"
+HELD: Final = ("PreconditionFailed", "ConditionalRequestConflict")
+"""What a server says that holds to conditions; the latter while somebody else tries it too."""
 BODIES: Final = 5
 """So often the body of an answer is asked for that breaks off."""
 BROKEN_OFF: Final = (ResponseStreamingError, IncompleteReadError, ReadTimeoutError)
@@ -82,7 +84,7 @@ class S3Store:
                 try:
                     self._put(PROBE, b"2", condition)
                 except ClientError as error:
-                    if code_of(error) in ("PreconditionFailed", "412"):
+                    if code_of(error) in HELD:
                         continue
                     raise
                 raise StoreError(

@@ -71,6 +71,13 @@ def test_a_conflict_is_tried_again(condition: str, on_moto: S3Store) -> None:
     assert len(calls) == 4
 
 
+def test_a_store_may_be_tried_by_several_at_once(on_moto: S3Store) -> None:
+    conflict = refusal("ConditionalRequestConflict", 409)
+    there = refusal("PreconditionFailed", 412)
+    failing(on_moto, "put_object", [conflict, there, conflict, conflict], first=True)
+    on_moto.create()
+
+
 def test_conflicts_without_end_are_the_server_s(on_moto: S3Store) -> None:
     conflict = refusal("ConditionalRequestConflict", 409)
     failing(on_moto, "put_object", [conflict] * (CONFLICTS + 1), first=True)

@@ -12,6 +12,7 @@ from infra.store import Store
 from schemas.errors import VersionError
 from schemas.manifest import Manifest
 from tests import published
+from tests.conftest import REAL_STORES, empty_store
 from tests.dying_store import DyingStore, Killed
 from tests.published import problems
 
@@ -36,6 +37,13 @@ def content(store: Store, key: str) -> bytes:
 def overwrite(store: Store, key: str, content: bytes) -> None:
     store.delete([key])
     assert store.put_if_absent(key, content)
+
+
+@pytest.fixture(params=REAL_STORES)
+def store_url(
+    request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> str:
+    return empty_store(request, tmp_path, monkeypatch)
 
 
 @pytest.fixture
@@ -148,7 +156,7 @@ def test_every_single_byte_counts(catalog: Catalog, tmp_path: Path) -> None:
     version = publish(catalog, tmp_path).version
     part = part_of(catalog, version)
     whole = content(catalog.store, part)
-    for position in range(0, len(whole), 67):
+    for position in range(0, len(whole), 131):
         flipped = bytearray(whole)
         flipped[position] ^= 1
         overwrite(catalog.store, part, bytes(flipped))

@@ -42,7 +42,7 @@ def indexes(pool: Pool) -> list[int]:
     return sorted(pool.scan("samples").collect()["sample_index"].to_list())
 
 
-@pytest.mark.parametrize("fate", [BUSY_AFTER, DROP_AFTER])
+@pytest.mark.parametrize("fate", [pytest.param(BUSY_AFTER, marks=pytest.mark.slow), DROP_AFTER])
 def test_a_commit_of_ours_is_not_taken_for_another_s(
     fate: str, proxy: LossyProxy, store: S3Store
 ) -> None:

@@ -84,6 +84,7 @@ def test_damage_is_named(pool: Pool) -> None:
         pool.scan("samples")
 
 
+@pytest.mark.slow
 @pytest.mark.s3
 def test_a_server_that_is_out_is_not_taken_for_damage(own_seaweedfs: SeaweedFS) -> None:
     pool = Pool(f"s3://{own_seaweedfs.server.make_bucket()}/pools/p")

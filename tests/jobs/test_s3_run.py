@@ -56,6 +56,7 @@ def test_a_server_killed_during_a_run_is_waited_for(
     assert catalog.manifest("v0001").content_digest == undisturbed
 
 
+@pytest.mark.slow
 def test_a_killed_driver_is_resumed_by_the_same_command(
     own_seaweedfs: SeaweedFS, make_job: MakeJob, undisturbed: str, tmp_path: Path
 ) -> None:

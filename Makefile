@@ -59,6 +59,8 @@ bench: install  ## the benchmarks; results are in docs/benchmarks.md
 	$(BIN)/python -m benchmarks.sampling_on_the_tiny_teacher
 	$(BIN)/python -m benchmarks.math_verdicts
 	$(BIN)/python -m benchmarks.sandbox
+	$(BIN)/python -m benchmarks.stores
+	$(BIN)/python -m benchmarks.publishing
 
 lock: install  ## resolve requirements/*.txt again
 	$(BIN)/python -m pip install --quiet uv

@@ -75,9 +75,9 @@ class PoolWriter:
             try:
                 return self._commit(name, files, replaced)
             except BusyError:
-                self._refresh(name)  # a newer epoch is final
-                if self._is_done(name, files, replaced):
-                    return None  # it was the echo of our own, whose answer was lost
+                # A newer epoch is final. Else it was a predecessor's, or the echo of our own, whose
+                # answer was lost: the same commit again changes nothing.
+                self._refresh(name)
         raise BusyError(f"pool {self.pool.name}: another writer keeps committing to {name}")
 
     def _commit(self, name: str, files: Sequence[DataFile], replaced: Sequence[DataFile]) -> None:
@@ -99,16 +99,6 @@ class PoolWriter:
                 schema=table.schema(),
                 commit_properties=self._properties(),
             ),
-        )
-
-    def _is_done(self, name: str, files: Sequence[DataFile], replaced: Sequence[DataFile]) -> bool:
-        """Whether the newest version of the table is one in which they were committed."""
-        newest = self.pool.writing(name, partial(self._tables[name].transaction_version, WRITER))
-        there = self._names(name)
-        return (
-            newest == self.epoch
-            and all(file.name in there for file in files)
-            and not any(file.name in there for file in replaced)
         )
 
     def _names(self, name: str) -> set[str]:

@@ -38,9 +38,10 @@ class DyingStore:
         with self._write():
             self._store.move(*given)
 
-    def delete(self, *given: Any) -> None:
-        with self._write():
-            self._store.delete(*given)
+    def delete(self, keys: list[str]) -> None:
+        for key in keys:
+            with self._write():
+                self._store.delete([key])
 
     @contextmanager
     def new_file(self, key: str) -> Iterator[Path]:

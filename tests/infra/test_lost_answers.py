@@ -52,6 +52,8 @@ def test_a_commit_of_ours_is_not_taken_for_another_s(
     proxy.lose_once(fate, "PUT", "/samples/_delta_log/")
     writer.commit("samples", [one])
     assert proxy.lost == 1
+    assert pool.files("samples") == [one]
+    assert indexes(pool) == [0]
     proxy.lose_once(fate, "PUT", "/samples/_delta_log/")
     writer.commit("samples", [two], replaced=[one])
     assert proxy.lost == 2

@@ -12,6 +12,7 @@ import botocore.auth
 import pytest
 from botocore.exceptions import ClientError
 
+from infra.catalog import claim_of
 from infra.s3_store import CONFLICTS, S3Store
 from infra.store import open_store
 from schemas.errors import RecipeError, StoreError, StoreUnavailableError
@@ -99,6 +100,12 @@ def test_an_echo_of_another_s_success_is_not_ours(on_moto: S3Store) -> None:
     failing(on_moto, "put_object", [refusal("PreconditionFailed", 412, retries=1)], first=True)
     assert not on_moto.put_if_absent("taken", b"ours")
     assert on_moto.get("taken") == b"another's"
+
+
+def test_a_claim_of_the_same_content_is_another_s(on_moto: S3Store) -> None:
+    on_moto.put_if_absent("claim", claim_of("content"))
+    failing(on_moto, "put_object", [refusal("PreconditionFailed", 412, retries=1)], first=True)
+    assert not on_moto.put_if_absent("claim", claim_of("content"))
 
 
 def test_a_multipart_upload_that_fails_is_given_up(

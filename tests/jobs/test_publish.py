@@ -130,6 +130,22 @@ def test_eight_publishers_of_the_same_content(filled: Store, make_job: MakeJob) 
     assert not build_and_publish(make_job(store=filled.url)).fresh
 
 
+def test_who_is_slower_with_the_same_content_withdraws(filled: Store, make_job: MakeJob) -> None:
+    faster: list[Published] = []
+
+    def publish_too() -> None:
+        faster.append(build_and_publish(make_job(store=filled.url)))
+
+    slower = build_and_publish(make_job(store=filled.url), DyingStore(filled, 6, at=publish_too))
+    assert faster[0].fresh
+    assert not slower.fresh
+    assert slower.version == faster[0].version == "v0002", "the first number was the slower one's"
+    assert list(filled.walk("datasets/sums/versions/v0001")) == []
+    assert not build_and_publish(make_job(store=filled.url)).fresh
+    assert list(filled.walk("datasets/sums/staging")) == []
+    assert Catalog(filled, "sums").versions() == ["v0002"]
+
+
 def race(jobs: list[Job]) -> list[Published]:
     barrier = Barrier(len(jobs))
 

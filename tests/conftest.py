@@ -97,21 +97,21 @@ def seaweedfs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
 
 SEAWEEDFS = pytest.param("seaweedfs", marks=pytest.mark.s3)
 REAL_STORES = ["folder", SEAWEEDFS]
-"""For long tests; moto would add nothing but time."""
+"""For the `STORES` of modules with long tests; moto would add nothing but time."""
 
 
-@pytest.fixture(params=["folder", "moto", SEAWEEDFS])
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Tests of a store run on every kind, or on those that their module names as `STORES`."""
+    if "store_url" in metafunc.fixturenames:
+        kinds = getattr(metafunc.module, "STORES", ["folder", "moto", SEAWEEDFS])
+        metafunc.parametrize("store_url", kinds, indirect=True)
+
+
+@pytest.fixture
 def store_url(
     request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> str:
-    """A store that nothing is in: in a folder, and on each S3 server."""
-    return empty_store(request, tmp_path, monkeypatch)
-
-
-def empty_store(
-    request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> str:
-    """The address of one of the kind that the request is for."""
+    """A store that nothing is in: in a folder, or on an S3 server."""
     if request.param == "folder":
         return str(tmp_path / "store")
     server: S3Server = request.getfixturevalue(request.param)

@@ -12,7 +12,7 @@ from infra.store import Store
 from schemas.errors import VersionError
 from schemas.manifest import Manifest
 from tests import published
-from tests.conftest import REAL_STORES, empty_store
+from tests.conftest import REAL_STORES
 from tests.dying_store import DyingStore, Killed
 from tests.published import problems
 
@@ -39,11 +39,7 @@ def overwrite(store: Store, key: str, content: bytes) -> None:
     assert store.put_if_absent(key, content)
 
 
-@pytest.fixture(params=REAL_STORES)
-def store_url(
-    request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> str:
-    return empty_store(request, tmp_path, monkeypatch)
+STORES = REAL_STORES
 
 
 @pytest.fixture

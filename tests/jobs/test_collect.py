@@ -25,17 +25,12 @@ from jobs.rollback import rollback
 from jobs.run import run
 from schemas.arrow import TABLES
 from schemas.errors import BusyError, RecipeError, StoreError, VersionError
-from tests.conftest import REAL_STORES, MakeJob, empty_store
+from tests.conftest import REAL_STORES, MakeJob
 from tests.jobs.garbage_world import STAGED, World, hooked, write_samples
 from tests.published import problems, publish_two, recipe_of
 from tests.published import publish as publish_rows
 
-
-@pytest.fixture(params=REAL_STORES)
-def store_url(
-    request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> str:
-    return empty_store(request, tmp_path, monkeypatch)
+STORES = REAL_STORES
 
 
 @pytest.fixture

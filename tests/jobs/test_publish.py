@@ -1,7 +1,6 @@
 """Publishing, whatever is killed and whoever else publishes: a version is whole or not there."""
 
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from threading import Barrier, Thread
 from typing import Any
 
@@ -18,18 +17,12 @@ from jobs.publish import Published, publish
 from jobs.recipe import Job
 from jobs.verify import problems_of
 from schemas.errors import StoreUnavailableError
-from tests.conftest import REAL_STORES, MakeJob, empty_store
+from tests.conftest import REAL_STORES, MakeJob
 from tests.dying_store import DyingStore, Killed
 from tests.s3_servers import SeaweedFS
 
+STORES = REAL_STORES
 POOL: list[FolderStore] = []
-
-
-@pytest.fixture(params=REAL_STORES)
-def store_url(
-    request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> str:
-    return empty_store(request, tmp_path, monkeypatch)
 
 
 @pytest.fixture

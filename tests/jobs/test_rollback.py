@@ -16,15 +16,10 @@ from jobs.pull import pull
 from jobs.rollback import rollback
 from jobs.verify import verify
 from schemas.errors import RecipeError, VersionError
-from tests.conftest import REAL_STORES, empty_store
+from tests.conftest import REAL_STORES
 from tests.published import problems, publish_two
 
-
-@pytest.fixture(params=REAL_STORES)
-def store_url(
-    request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> str:
-    return empty_store(request, tmp_path, monkeypatch)
+STORES = REAL_STORES
 
 
 @pytest.fixture

@@ -17,6 +17,7 @@ from infra.store import Entry
 from schemas.errors import StoreError, StoreUnavailableError
 
 TEMPORARY: Final = ".tmp-"
+LOCK: Final = ".lock"
 
 
 class FolderStore:
@@ -149,7 +150,8 @@ class FolderStore:
         """All files below `key`, sorted by key; also what a process that died was writing."""
         # Unlike `rglob`, it does not mind what goes while it looks: others delete and write too.
         folders = os.walk(self.path(key))
-        for path in sorted(Path(folder) / name for folder, _, names in folders for name in names):
+        paths = (Path(folder) / name for folder, _, names in folders for name in names)
+        for path in sorted(path for path in paths if not _is_lock(path.name)):
             with suppress(FileNotFoundError):
                 facts = path.stat()
                 yield Entry(str(path.relative_to(self.root)), facts.st_size, facts.st_mtime)
@@ -212,9 +214,14 @@ class FolderStore:
     def _exclusive(self, key: str) -> Iterator[None]:
         """One process at a time compares and swaps a file; the lock goes with the process."""
         path = self._with_folder(key)
-        with path.with_name(f"{TEMPORARY}{path.name}.lock").open("w") as lock:
+        with path.with_name(f"{TEMPORARY}{path.name}{LOCK}").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             yield
+
+
+def _is_lock(name: str) -> bool:
+    """Whether it stands for another file, and is none of the store."""
+    return name.startswith(TEMPORARY) and name.endswith(LOCK)
 
 
 @contextmanager

@@ -27,7 +27,6 @@ OF_VERSION: Final = re.compile(
 )
 OF_TABLE: Final = re.compile(r"a\d{6,}-[\w.-]+\.parquet")
 TEMPORARY_NAME: Final = re.compile(re.escape(TEMPORARY) + r".+-\d+-[0-9a-f]{8}")
-LOCK: Final = re.compile(re.escape(TEMPORARY) + r".+\.lock")
 LEFT_ALONE: Final = ("writer.json", "attempts", "prompt_lists")
 """Of a pool."""
 
@@ -142,7 +141,7 @@ def _survey_dataset(kept: Kept, found: Found) -> None:
     for entry in found.saw(catalog.store.walk(catalog.root)):
         top, _, below = entry.key.removeprefix(f"{catalog.root}/").partition("/")
         folder, _, path = below.partition("/")
-        if LOCK.fullmatch(entry.key.rpartition("/")[2]) or entry.key == f"{catalog.root}/{HINT}":
+        if entry.key == f"{catalog.root}/{HINT}":
             continue
         if top == "staging" and PLACE.fullmatch(folder) and is_ours(path, STAGED):
             places[f"{catalog.root}/staging/{folder}"].append(entry)
@@ -234,9 +233,7 @@ def survey_pool(store: Store, name: str, cuts: Sequence[Cut], found: Found) -> N
     others = []
     for entry in found.saw(store.walk(root)):
         top, _, path = entry.key.removeprefix(f"{root}/").partition("/")
-        if LOCK.fullmatch(entry.key.rpartition("/")[2]) or (
-            top in LEFT_ALONE and not TEMPORARY_NAME.fullmatch(entry.key.rpartition("/")[2])
-        ):
+        if top in LEFT_ALONE and not TEMPORARY_NAME.fullmatch(entry.key.rpartition("/")[2]):
             continue
         if top in TABLES and path and "/" not in path:
             files[top].append(entry)

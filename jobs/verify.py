@@ -11,7 +11,6 @@ from infra.catalog import CLAIM, claimant
 from infra.checksum import sha256
 from infra.store import open_uri
 from infra.version import Version, open_version
-from jobs.garbage import LOCK
 from jobs.progress import ProgressDisplay
 from jobs.rescore import rescore
 from jobs.verify_rows import Show, problems_of_rows
@@ -81,8 +80,7 @@ def _folder_problems(version: Version) -> Iterator[str]:
         yield f"{CLAIM}: is not the claim of this content"
     own = [file for file in manifest.files if file.version is None]
     for path in catalog.foreign_files(manifest.version, own):
-        if not LOCK.fullmatch(path.rpartition("/")[2]):  # a folder's, which `gc` leaves there
-            yield f"{path}: is not in the manifest"
+        yield f"{path}: is not in the manifest"
 
 
 def _check(version: Version, file: File) -> Iterator[str]:

@@ -69,7 +69,9 @@ class Store(Protocol):
         ...
 
     def replace_if(self, key: str, content: bytes, *, expected: bytes | None) -> bool:
-        """Writes a file if its content is still `expected` (null: not there); else False."""
+        """Writes a file if its content is still `expected` (null: not there); else False. Writers
+        that race give different contents: where an answer is lost, the content tells whose it
+        is."""
         ...
 
     def move(self, source: str, target: str) -> None:

@@ -13,9 +13,12 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from threading import Lock, Thread
+from typing import Any
 
 import boto3
 from botocore.exceptions import BotoCoreError, ClientError
+from werkzeug.serving import make_server
 
 ACCESS_KEY, SECRET_KEY = "key", "secret"
 READER, CONFINED = "reader", "confined"
@@ -77,15 +80,28 @@ class S3Server:
 
 @contextmanager
 def moto_server() -> Iterator[S3Server]:
-    """moto, in threads of this process."""
-    from moto.server import ThreadedMotoServer
+    """moto, in threads of this process, one request after another: it looks at a condition and
+    writes a moment later, without a lock, so that two writers would both be the first."""
+    from moto.moto_server.werkzeug_app import (
+        DomainDispatcherApplication,
+        MotoRequestHandler,
+        create_backend_app,
+    )
 
     logging.getLogger("werkzeug").setLevel(logging.ERROR)  # it tells of every request
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    yield S3Server(f"http://{host}:{port}")
-    server.stop()
+    moto, one_at_a_time = DomainDispatcherApplication(create_backend_app), Lock()
+
+    def application(*request: Any) -> list[bytes]:
+        with one_at_a_time:
+            return list(moto(*request))
+
+    server = make_server("127.0.0.1", 0, application, True, request_handler=MotoRequestHandler)
+    thread = Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    yield S3Server("http://{}:{}".format(*server.server_address[:2]))
+    server.shutdown()
+    thread.join()
+    server.server_close()
 
 
 class SeaweedFS:

@@ -13,8 +13,8 @@ import polars as pl
 from filters.distinct import SIGNATURE, ReadTexts, near_duplicates_of_better
 from filters.groups import GROUP_COLUMNS
 from filters.rules import compile_expression, compile_rule
+from schemas.choosing import Choose
 from schemas.errors import RecipeError
-from schemas.recipe import Choose
 
 PUBLISHED = "published"
 SURPLUS = "surplus"

@@ -10,8 +10,9 @@ from difflib import get_close_matches
 from typing import Any, Final
 
 from filters.scorers import EVERY_DOMAIN, SCORERS
+from schemas.choosing import Choose
 from schemas.errors import RecipeError
-from schemas.recipe import Choose, Recipe
+from schemas.recipe import Recipe
 
 
 @dataclass(frozen=True)

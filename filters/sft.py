@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 import polars as pl
 
 from filters.scorer import Scorer
-from schemas.arrow import SFT
+from schemas.outputs import SFT
 from schemas.reasoning import CLOSE, OPEN
 
 SAMPLE_COLUMNS = (
@@ -25,6 +25,7 @@ SAMPLE_COLUMNS = (
     "group.majority",
     "group.votes",
     "group.vote_share",
+    "group.pass_rate",
 )
 PROMPT_COLUMNS = ("messages", "reference", "license")
 
@@ -36,7 +37,7 @@ def sample_columns(scorers: Mapping[str, Scorer]) -> list[str]:
 
 
 def sft_rows(chosen: pl.DataFrame, scorers: Mapping[str, Scorer], generator: str) -> pl.DataFrame:
-    """One row a chosen sample, in the columns of `schemas.arrow.SFT`, and a `scores` struct.
+    """One row a chosen sample, in the columns of `schemas.outputs.SFT`, and a `scores` struct.
 
     `chosen` has `sample_columns`, the samples' texts, and `PROMPT_COLUMNS` of their prompts. The
     assistant's message always has both think tags around the reasoning, whichever of them the model
@@ -56,6 +57,7 @@ def sft_rows(chosen: pl.DataFrame, scorers: Mapping[str, Scorer], generator: str
         .when(voted.is_not_null())
         .then(pl.lit("majority")),
         response_tokens=pl.col("answer_tokens"),
+        pass_rate=pl.col("group.pass_rate"),
         generator=pl.lit(generator),
         prompt=pl.col("messages").list.last().struct.field("content"),
     )

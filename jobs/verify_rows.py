@@ -15,8 +15,8 @@ import pyarrow.parquet as pq
 
 from infra.store import open_uri
 from infra.version import Version
-from schemas.arrow import SFT
 from schemas.manifest import File
+from schemas.outputs import SFT
 
 OUTPUT: Final = "sft"
 KEY: Final = ["prompt_id", "teacher_id", "sample_index"]

@@ -1,4 +1,4 @@
-"""Arrow schemas of the pool's tables and of the published outputs.
+"""Arrow schemas of the pool's tables.
 
 `FORMAT` grows when a column changes its meaning or goes; a reader refuses a newer one. A column
 that is added must be nullable: it is null in what was written before.
@@ -95,30 +95,3 @@ TABLES: Final = {
     "scores": SCORES,
     "clusters": CLUSTERS,
 }
-
-SFT: Final = pa.schema(
-    [
-        pa.field("id", pa.string(), nullable=False),
-        pa.field("prompt_id", pa.string(), nullable=False),
-        pa.field("sample_index", pa.int32(), nullable=False),
-        pa.field("domain", pa.string(), nullable=False),
-        ("source", pa.string()),
-        ("license", pa.string()),
-        pa.field("prompt", pa.string(), nullable=False),
-        pa.field("messages", MESSAGES, nullable=False),
-        ("reasoning", pa.string()),
-        pa.field("response", pa.string(), nullable=False),
-        ("answer", pa.string()),
-        ("reference_answer", pa.string()),
-        ("reference_from", pa.string()),
-        ("correct", pa.bool_()),
-        ("finish_reason", pa.string()),
-        ("prompt_tokens", pa.int32()),
-        ("reasoning_tokens", pa.int32()),
-        ("response_tokens", pa.int32()),
-        pa.field("generator", pa.string(), nullable=False),
-        pa.field("teacher_id", pa.string(), nullable=False),
-        pa.field("text_digest", pa.string(), nullable=False),
-    ]
-)
-"""Columns of the `sft` output; behind them stands `scores`, with the recipe's scorers' fields."""

@@ -5,21 +5,17 @@ Whatever is not a field here is an error, so a typing mistake never becomes a de
 
 import re
 import string
-from typing import Annotated, Any, Literal, Self
+from typing import Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
+
+from schemas.choosing import Choose, Mix, Pairs
+from schemas.recipe_part import Count, Part
 
 NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,62}")
 BUCKET = re.compile(r"s3://[a-z0-9][a-z0-9.-]{2,62}(/[A-Za-z0-9!_.*'()-]+)*/?$")
 ADDRESS = "must be a folder or s3://bucket/prefix, with letters, digits and !_.*'()- alone"
 """With the characters that S3 calls safe: delta-rs does not find its checkpoints below others."""
-Count = Annotated[int, Field(ge=1)]
-
-
-class Part(BaseModel):
-    """Base of every part of a recipe."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 class PromptSource(Part):
@@ -27,7 +23,7 @@ class PromptSource(Part):
 
     path: str
     """A jsonl, json, csv or parquet file, a folder of them, or a glob."""
-    fields: dict[Literal["prompt", "reference"], str] = {"prompt": "prompt"}
+    fields: dict[Literal["prompt", "reference"], str] = Field({"prompt": "prompt"})
     """Names of the columns. `prompt` holds a text or a list of chat messages; `reference` is what
     the domain's verifier compares with."""
 
@@ -101,12 +97,14 @@ class Teacher(Part):
     """A Hub id or a folder."""
     revision: str | None = None
     """The commit of a Hub model; a folder is identified by its content."""
+    license: str | None = None
+    """What its outputs may be used for; said on the card."""
     engine: Literal["vllm", "simulated"] = "vllm"
     """`simulated` writes made-up samples at any speed; they are never published unasked."""
     system: str | None = None
     """System prompt. DeepSeek-R1 is meant to be used without one."""
     replicas: Replicas = Replicas()
-    engine_args: dict[str, Any] = {}
+    engine_args: dict[str, Any] = Field({})
     """Arguments of vLLM's AsyncEngineArgs. Set `max_num_seqs` to the number of samples that one
     engine decodes at once."""
 
@@ -176,7 +174,8 @@ class SamplingParameters(Part):
 
 
 PolicyName = Literal["posterior", "enough"]
-Output = Literal["sft", "preference", "rl"]
+Output = Literal["sft", "preference", "rl", "reward", "raw"]
+TRAIN = "train"
 
 
 class SampleCounts(Part):
@@ -198,20 +197,6 @@ class SampleCounts(Part):
         if self.probe > self.max:
             raise ValueError(f"probe ({self.probe}) is greater than max ({self.max})")
         return self
-
-
-class Choose(Part):
-    """Which of the kept samples of a prompt are published."""
-
-    per_prompt: Count = 1
-    order_by: tuple[str, ...] = ()
-    """Columns, best first; a leading `-` sorts descending. Ties go by a hash of the sample."""
-    where: str | None = None
-    """A rule over the columns of the sample and its prompt's `group.*`."""
-    distinct: float | None = Field(None, gt=0, le=1)
-    """A sample is left out if it says nearly what a better one of its prompt says: if their runs of
-    five words have at least this Jaccard index; 0.8 are a few words in exchange for others. Needs
-    the scorer `signature`."""
 
 
 class Flush(Part):
@@ -273,7 +258,7 @@ class Recipe(Part):
     `sft-strict`, `deepseek-r1`, `rl` or `dpo`; see `filters/presets.py`."""
     scorers: dict[str, tuple[str, ...]] = Field({"*": ("format",)}, min_length=1)
     """Scorers by domain; `*` is for all of them."""
-    keep: dict[str, str] = {"finished": "format.complete"}
+    keep: dict[str, str] = Field({"finished": "format.complete"})
     """Named rules: a sample is kept if all are true. A rule that is null is `undecided`. Nothing is
     drawn for a prompt that a rule about `prompt.duplicate`, `prompt.near_duplicate`,
     `prompt.conflicting_reference` or leaks leaves out."""
@@ -282,10 +267,17 @@ class Recipe(Part):
     goes with it. Without a rule that asks for them there is `decontaminated: not prompt.leaked`.
     The scorer `leaks` compares samples with them."""
     choose: Choose = Choose()
+    pairs: Pairs = Pairs()
+    mix: Mix | None = None
+    """Null: all that are chosen."""
     outputs: tuple[Output, ...] = Field(("sft",), min_length=1)
-    """What the samples are drawn for, and so when a prompt has enough of them: `sft` needs
-    `samples.enough` kept ones, `preference` a kept one and a complete one with a wrong answer, `rl`
-    the probe. Only `sft` is written so far."""
+    """What the version has, and so when a prompt has enough samples: `sft` needs `samples.enough`
+    kept ones, `preference` a kept one and a complete one with a wrong answer, the others the probe.
+    `rl` are prompts with their pass rates, `reward` all samples that are right or wrong, `raw` all
+    samples whatever."""
+    splits: dict[str, float] = Field({})
+    """Name -> share of the prompts, by a hash of their cluster of near-duplicates, which holds for
+    ever; the rest are `train`."""
     target: Target = Target()
     budget: Budget = Budget()
     price: Price = Price()
@@ -323,7 +315,21 @@ class Recipe(Part):
             raise ValueError("budget.usd needs price.gpu_hour")
         if self.target.published is not None and "sft" not in self.outputs:
             raise ValueError("target.published counts rows of the output sft")
+        if self.mix is not None and self.target.published is not None:
+            raise ValueError("mix: a target counts rows before they are mixed; use mix.total")
         return self
+
+    @field_validator("splits")
+    @classmethod
+    def _splits(cls, splits: dict[str, float]) -> dict[str, float]:
+        bad = [
+            name for name in splits if name == TRAIN or not re.fullmatch(r"[a-z][a-z0-9_]*", name)
+        ]
+        if bad:
+            raise ValueError(f"names must be snake_case, and {TRAIN} is what is left: {bad}")
+        if not all(0 < share < 1 for share in splits.values()) or sum(splits.values()) >= 1:
+            raise ValueError("shares must be between 0 and 1, and leave something to train on")
+        return splits
 
     @model_validator(mode="before")
     @classmethod

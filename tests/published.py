@@ -14,8 +14,8 @@ from infra.folder_store import FolderStore
 from infra.store import Store
 from infra.version import Version
 from jobs.verify import problems_of
-from schemas.arrow import SFT
 from schemas.manifest import Cut, File, Manifest, content_digest
+from schemas.outputs import SFT
 from schemas.recipe import Recipe
 
 MADE_UP = {

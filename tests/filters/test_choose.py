@@ -19,8 +19,8 @@ from filters.groups import with_groups
 from filters.scorer import Response
 from filters.signature import SignatureScorer
 from infra.sampling import Need, eligible_prefix
+from schemas.choosing import Choose
 from schemas.errors import RecipeError
-from schemas.recipe import Choose
 
 COLUMNS: dict[str, pl.DataType] = {"length": pl.Int64(), "correct": pl.Boolean()}
 NEED = Need(probe=2, max=6, kept=2)

@@ -121,9 +121,11 @@ def index_bits(samples: pl.DataFrame) -> dict[str, tuple[int, int, int, int]]:
 
 
 def with_fates(samples: pl.DataFrame, chooser: Chooser, texts: ReadTexts) -> pl.DataFrame:
-    """Adds `fate`. Needs what `with_eligible` and `with_groups` add, and `id`, a hash that breaks
-    ties, so that the result does not depend on the order of the rows. `texts` are read where
-    samples have to be distinct, of those that seem not to be."""
+    """Adds `fate`, and `rank`: of those that are published their place in their prompt, from 1.
+
+    Needs what `with_eligible` and `with_groups` add, and `id`, a hash that breaks ties, so that the
+    result does not depend on the order of the rows. `texts` are read where samples have to be
+    distinct, of those that seem not to be."""
     open_fate = pl.col("fate").is_null()
     where = chooser.where.fill_null(False)
     samples = samples.with_columns(
@@ -146,12 +148,16 @@ def with_fates(samples: pl.DataFrame, chooser: Chooser, texts: ReadTexts) -> pl.
     )
     if chooser.distinct is not None:
         ranked = _with_near_duplicates(ranked, chooser.distinct, texts)
-    rank = open_fate.cast(pl.Int32).cum_sum().over("prompt_id")
-    return ranked.with_columns(
-        fate=pl.when(open_fate)
-        .then(pl.when(rank <= chooser.per_prompt).then(pl.lit(PUBLISHED)).otherwise(pl.lit(BEYOND)))
-        .otherwise(pl.col("fate"))
-    ).sort("prompt_id", "sample_index")
+    place = pl.when(open_fate).then(open_fate.cast(pl.Int32).cum_sum().over("prompt_id"))
+    return (
+        ranked.with_columns(rank=pl.when(place <= chooser.per_prompt).then(place))
+        .with_columns(
+            fate=pl.when(pl.col("rank").is_not_null())
+            .then(pl.lit(PUBLISHED))
+            .otherwise(pl.col("fate").fill_null(BEYOND))
+        )
+        .sort("prompt_id", "sample_index")
+    )
 
 
 def _with_near_duplicates(ranked: pl.DataFrame, similar: float, texts: ReadTexts) -> pl.DataFrame:

@@ -8,6 +8,7 @@ import pyarrow as pa
 
 from filters.choose import with_eligible, with_fates
 from filters.groups import with_groups
+from filters.mix import cut_to_mix
 from filters.target import cut_at_target
 from infra.pool import MEND, reading
 from infra.rewriting import rows_at
@@ -25,6 +26,8 @@ def samples_with_fates(job: Job, prompts: PromptList) -> pl.DataFrame:
     of them but their texts. A whole recipe's may be more than fits into a process: `decide` says
     how many ended where, however many they are."""
     samples = fates_at(job, prompts, job.pool.versions())
+    if job.mixer is not None:
+        return cut_to_mix(samples, job.mixer)[0]
     if (wanted := job.recipe.target.published) is None:
         return samples
     ids = prompts.frame["prompt_id"]

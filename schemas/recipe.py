@@ -315,6 +315,8 @@ class Recipe(Part):
             raise ValueError("budget.usd needs price.gpu_hour")
         if self.target.published is not None and "sft" not in self.outputs:
             raise ValueError("target.published counts rows of the output sft")
+        if self.mix is not None and "sft" not in self.outputs:
+            raise ValueError("mix: says what the output sft consists of")
         if self.mix is not None and self.target.published is not None:
             raise ValueError("mix: a target counts rows before they are mixed; use mix.total")
         return self

@@ -14,6 +14,8 @@ from schemas.score import Score
 
 NO_WORDS = "no_words"
 
+Signatures = npt.NDArray[np.uint8]
+
 
 class SignatureScorer:
     """`signature.minhash`: the signature of thinking and answer, a byte for each permutation, in
@@ -54,13 +56,14 @@ def whole_text(reasoning: str | None, answer: str | None) -> str:
     return text.encode(errors="replace").decode()
 
 
-def alikeness(left: pl.Series, right: pl.Series) -> npt.NDArray[np.float64]:
-    """About the Jaccard index of two columns of `signature.minhash`, row by row. Two different
-    numbers have the same byte once in 256 times."""
-    same = (_bytes(left) == _bytes(right)).mean(axis=1)
+def alikeness(left: Signatures, right: Signatures) -> npt.NDArray[np.float64]:
+    """About the Jaccard index of two columns of signatures, row by row. Two different numbers have
+    the same byte once in 256 times."""
+    same = (left == right).mean(axis=1)
     index: npt.NDArray[np.float64] = (same - 1 / 256) / (1 - 1 / 256)
     return index
 
 
-def _bytes(column: pl.Series) -> npt.NDArray[np.uint8]:
+def read_signatures(column: pl.Series) -> Signatures:
+    """The bytes of a column of `signature.minhash`, a row each."""
     return np.frombuffer(b"".join(column.str.decode("base64")), np.uint8).reshape(-1, PERMUTATIONS)

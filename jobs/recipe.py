@@ -12,6 +12,7 @@ from pydantic import BaseModel, ValidationError
 
 from filters.choose import Chooser
 from filters.mix import Mixer
+from filters.pairs import Pairer
 from filters.presets import expanded
 from filters.rules import Rules, compile_rules, rule_columns
 from filters.scorer import NeedsQuestions, Questions, Scorer, scorer_id
@@ -71,6 +72,8 @@ class Job:
     rules: Rules
     chooser: Chooser
     mixer: Mixer | None
+    pairer: Pairer | None
+    """Null without the output `preference`."""
 
     @classmethod
     def of(cls, recipe: Recipe, questions: Questions | None = None) -> "Job":
@@ -89,6 +92,7 @@ class Job:
             compile_rules(recipe.keep, columns, leaks_known=bool(recipe.decontaminate)),
             Chooser.compile(recipe.choose, columns),
             None if recipe.mix is None else Mixer.compile(recipe.mix, columns),
+            Pairer.compile(recipe.pairs, columns) if "preference" in recipe.outputs else None,
         )
 
     @cached_property

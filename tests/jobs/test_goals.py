@@ -134,7 +134,12 @@ def test_too_few_prompts_miss_the_target(make_job: MakeJob) -> None:
 def test_preference_draws_until_there_is_a_pair(
     make_job: MakeJob, many: list[dict[str, Any]]
 ) -> None:
-    job = make_job(prompts=many, outputs=["preference"], samples={"probe": 1, "max": 8})
+    job = make_job(
+        prompts=many,
+        outputs=["preference"],
+        samples={"probe": 1, "max": 8},
+        scorers={"math": ["math"], "*": ["format", "signature"]},
+    )
     prompts = read_prompts(job.recipe)
     generate(job, prompts)
     assert decide(job, prompts).unsettled == 0

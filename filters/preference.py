@@ -1,28 +1,29 @@
 """The `preference` output: pairs of samples as rows that trainers read."""
 
+from collections.abc import Mapping
+
 import polars as pl
 
 from filters.assistant import assistant_messages, reasoning_and_response
-from filters.distinct import ReadTexts
-from filters.pairs import CHOSEN, REJECTED
+from filters.pairs import CHOSEN, REJECTED, pairs_of
+from filters.picking import Picking
+from filters.scorer import Scorer
 from schemas.outputs import PREFERENCE
 
 
-def with_both_texts(pairs: pl.DataFrame, texts: ReadTexts) -> pl.DataFrame:
-    """Pairs as `pairs_of` has them, with `reasoning` and `answer` of both samples."""
-    sides = (CHOSEN, REJECTED)
-    places = [pairs.select(path=f"{side}path", row=f"{side}row") for side in sides]
-    read = texts(pl.concat(places)).select("reasoning", "answer")
-    both = [read.head(pairs.height), read.tail(pairs.height)]
-    own = [part.select(pl.all().name.prefix(side)) for part, side in zip(both, sides, strict=True)]
-    return pl.concat([pairs, *own], how="horizontal")
+def picked_pairs(samples: pl.DataFrame, picking: Picking) -> pl.DataFrame:
+    """The narrow columns of the pairs, and what they count in a part."""
+    assert picking.pairer is not None, "the recipe has the output"
+    pairs = pairs_of(samples, picking.chooser, picking.pairer, picking.texts)
+    return pairs.with_columns(size=pl.col("tokens"))
 
 
-def preference_rows(pairs: pl.DataFrame, generator: str) -> pl.DataFrame:
+def preference_rows(pairs: pl.DataFrame, _: Mapping[str, Scorer], generator: str) -> pl.DataFrame:
     """One row a pair, in the columns of `schemas.outputs.PREFERENCE`.
 
-    `pairs` has what `with_both_texts` gives, and `PROMPT_COLUMNS` of `filters.sft`. The messages of
-    both sides are made as those of the `sft` output are.
+    `pairs` is what `picked_pairs` gives, with the texts of both samples, and the prompts'
+    `messages`, `reference` and `license`. The messages of both sides are made as those of the `sft`
+    output are.
     """
     given = pl.when(pl.col("reference").str.strip_chars() != "").then(pl.col("reference"))
     rows = pairs.with_columns(*reasoning_and_response(CHOSEN), *reasoning_and_response(REJECTED))

@@ -36,6 +36,12 @@ class PromptList:
     columns where there are no such rules."""
     clusters: Clusters | None = None
     """Where a rule asks for near-duplicates, and these were looked for just now."""
+    splits: pl.DataFrame = field(
+        default_factory=lambda: pl.DataFrame(
+            schema=dict.fromkeys(("prompt_id", "split"), pl.String)
+        )
+    )
+    """`prompt_id` and `split` of those that are not in `train`."""
     compared_with: Mapping[str, Sequence[DataFile]] = field(default_factory=dict)
     """Files of the pool's tables, where a rule rests on them and was just asked."""
 

@@ -9,8 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from filters.assistant import assistant_messages, reasoning_and_response
-from filters.preference import preference_rows, with_both_texts
-from filters.sft import sample_columns, sft_rows
+from filters.pairs import CHOSEN, REJECTED
+from filters.picking import score_columns
+from filters.preference import preference_rows
+from filters.sft import COLUMNS, sft_rows
 from filters.signature import SignatureScorer
 from schemas.arrow import PROMPTS
 from schemas.outputs import PREFERENCE
@@ -67,10 +69,10 @@ PAIRS = pl.DataFrame(
 MESSAGES = [{"role": "system", "content": "Think."}, {"role": "user", "content": "2 + 2?"}]
 
 
-def texts(rows: pl.DataFrame) -> pl.DataFrame:
-    found = [READ[place] for place in rows.select("path", "row").iter_rows()]
-    read = pl.DataFrame(found, {"reasoning": pl.String, "answer": pl.String}, orient="row")
-    return pl.concat([rows, read], how="horizontal")
+def texts(prefix: str) -> pl.DataFrame:
+    found = [READ[place] for place in PAIRS.select(f"{prefix}path", f"{prefix}row").iter_rows()]
+    names = (f"{prefix}reasoning", f"{prefix}answer")
+    return pl.DataFrame(found, dict.fromkeys(names, pl.String), orient="row")
 
 
 def rows_of(reference: str | None = "4") -> pl.DataFrame:
@@ -78,8 +80,8 @@ def rows_of(reference: str | None = "4") -> pl.DataFrame:
         {"messages": [MESSAGES] * 2, "reference": [reference] * 2, "license": ["MIT"] * 2},
         schema_overrides={"messages": pl.Schema(PROMPTS)["messages"], "reference": pl.String},
     )
-    wide = pl.concat([with_both_texts(PAIRS, texts), of_prompt], how="horizontal")
-    return preference_rows(wide, "made 1")
+    wide = pl.concat([PAIRS, texts(CHOSEN), texts(REJECTED), of_prompt], how="horizontal")
+    return preference_rows(wide, {}, "made 1")
 
 
 def test_a_row_has_both_messages() -> None:
@@ -147,7 +149,7 @@ TEXT = st.lists(PIECES, max_size=8).map("".join)
 def test_messages_are_those_of_the_sft_output(samples: list[tuple[str | None, str]]) -> None:
     read = pl.DataFrame(samples, {"reasoning": pl.String, "answer": pl.String}, orient="row")
     scorers = {"signature": SignatureScorer()}
-    narrow = {name: pl.lit(None) for name in sample_columns(scorers)}
+    narrow = {name: pl.lit(None) for name in (*COLUMNS, *score_columns(scorers))}
     asked = pl.lit(MESSAGES, pl.Schema(PROMPTS)["messages"])
     of_prompt = {"messages": asked, "reference": pl.lit(""), "license": pl.lit(None)}
     own = narrow | {"group.majority": pl.lit(None, pl.String)} | of_prompt

@@ -8,7 +8,7 @@ import numpy.typing as npt
 import polars as pl
 
 from filters.near_duplicates import jaccard, shingles
-from filters.signature import alikeness, read_signatures, whole_text
+from filters.signature import alikeness, signature_bytes, whole_text
 
 SIGNATURE: Final = "signature.minhash"
 MARGIN: Final = 0.15
@@ -50,7 +50,7 @@ def _candidates(ranked: pl.DataFrame, least: float) -> tuple[Rows, Rows]:
     rows = ranked.select("prompt_id", SIGNATURE).with_row_index().drop_nulls(SIGNATURE)
     index = rows["index"].to_numpy().astype(np.int64)
     prompt = rows["prompt_id"].rle_id().to_numpy()
-    known = read_signatures(rows[SIGNATURE])
+    known = signature_bytes(rows[SIGNATURE])
     found = [(index[:0], index[:0])]
     for step in range(1, len(index)):
         first = np.flatnonzero(prompt[:-step] == prompt[step:])

@@ -47,7 +47,7 @@ class Decided:
     """Of each output."""
     tokens: int
     prompts_published: int
-    """Prompts with rows of the main output."""
+    """Prompts with rows of the first output that has any."""
     tokens_published: int
     """Of `sft`. Where a mix takes a part of a prompt's rows, the same part of their tokens."""
     prompts: int
@@ -150,7 +150,7 @@ def decide_by(tasks: Tasks, job: Job, prompts: PromptList) -> tuple[Decided, Pic
         funnel=_funnel(tallies, by_prompt, prefix, of_mix),
         rows={name: int(rows["rows"].sum()) for name, rows in picked.items()},
         tokens=sum(tally.tokens for tally in tallies),
-        prompts_published=next(iter(picked.values())).height,
+        prompts_published=next((rows.height for rows in picked.values() if rows.height), 0),
         tokens_published=int(within["tokens"].sum()),
         prompts=prompts.frame.height,
         unsettled=prompts.frame.height - int((by_prompt["settled"] & drawn_for).sum()),

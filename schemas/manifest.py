@@ -55,9 +55,9 @@ class Manifest(BaseModel):
     """Of the data files alone."""
     files: tuple[File, ...]
     rows: dict[str, int]
-    """Rows of each output."""
+    """Rows of each output that has any."""
     prompts: int
-    """Prompts with at least one published sample."""
+    """Prompts with a row of the first output."""
     funnel: dict[str, int]
     """How many samples ended where: `published`, or a reason. Sums up to all samples drawn."""
     cut: Cut

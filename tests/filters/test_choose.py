@@ -207,6 +207,8 @@ def test_of_samples_that_are_alike_the_better_is_published() -> None:
 def test_what_is_distinct_needs_signatures() -> None:
     with pytest.raises(RecipeError, match=r"choose\.distinct: .* add `signature` to `scorers`"):
         Chooser.compile(Choose(distinct=0.8), COLUMNS)
+    with pytest.raises(RecipeError, match=r"choose\.diverse: .* add `signature` to `scorers`"):
+        Chooser.compile(Choose(diverse=True), COLUMNS)
 
 
 @given(rows=ROWS)

@@ -11,7 +11,7 @@ from filters.signature import (
     NO_WORDS,
     SignatureScorer,
     alikeness,
-    read_signatures,
+    signature_bytes,
     whole_text,
 )
 
@@ -34,7 +34,7 @@ def test_it_tells_how_alike_texts_are(edits: int) -> None:
     texts = [MADE.text(200) for _ in range(50)]
     both = [[" ".join(t) for t in texts], [" ".join(MADE.edited(t, edits)) for t in texts]]
     columns = [pl.Series([minhash(text) for text in some]) for some in both]
-    left, right = map(read_signatures, columns)
+    left, right = map(signature_bytes, columns)
     truth = jaccard(*(shingles(pl.Series(some)) for some in both))
     errors = alikeness(left, right) - truth
     assert abs(errors.mean()) < 0.02

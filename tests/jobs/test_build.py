@@ -254,7 +254,9 @@ def test_a_part_that_cannot_be_written_is_named_and_leaves_nothing(
     in_parts(monkeypatch, here=here)
     job = made.pool(files=4)
     spoil(Path(job.pool.folder("samples")) / job.pool.files("samples")[3].name)
-    named = r"(?s)^part [34] of 4 of sft/train \(prompts p1_\w+ to p1_\w+\): .*Put it back from a copy"
+    named = (
+        r"(?s)^part [34] of 4 of sft/train \(prompts p1_\w+ to p1_\w+\): .*Put it back from a copy"
+    )
     with pytest.raises(StoreError, match=named):
         built(job)
     assert staged(job) == []

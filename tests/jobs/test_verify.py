@@ -66,7 +66,7 @@ def test_text_may_be_of_either_size(
 def test_a_part_with_other_columns(catalog: Catalog, tmp_path: Path, parts: list[pa.Table]) -> None:
     (problem,) = found(catalog, tmp_path, parts[0], parts[1].drop_columns(["scores"]))
     assert problem.startswith("sft/train-00001")
-    assert "column 22 is missing, not scores" in problem
+    assert "column 23 is missing, not scores" in problem
 
 
 @pytest.mark.parametrize(

@@ -100,7 +100,7 @@ def clustered(keys: Bands, sets_of: SetsOf, known: Positions | None = None) -> P
     old = np.empty(0, np.int64) if known is None else known
     labels = np.concatenate([old, np.arange(len(old), len(keys))])
     by_band = [bucketed(band, np.arange(len(keys)), len(old)) for band in keys.T]
-    return _Clustering(keys, sets_of, len(old), labels, _crowded(keys, by_band)).run(by_band)
+    return _Clustering(keys, sets_of, len(old), labels, crowded_buckets(keys, by_band)).run(by_band)
 
 
 def clustered_in_buckets(keys: Bands, sets_of: SetsOf, buckets: Ragged, old: int) -> Positions:
@@ -167,13 +167,10 @@ class _Clustering:
     ) -> npt.NDArray[np.bool_]:
         """Whether the pairs are compared in this bucket: in the first one that does not have to
         pass them over."""
+        if self._crowded is not None:
+            return is_due(self._keys, self._crowded, row, others, band)
         common = self._keys[others] == self._keys[row]
-        often = common.sum(axis=1) >= CROWD_BANDS
-        if self._crowded is None:
-            return often if crowd else np.ones(len(others), bool)
-        common &= often[:, None] | ~self._crowded[row]
-        due: npt.NDArray[np.bool_] = common[:, band] & ~common[:, :band].any(axis=1)
-        return due
+        return common.sum(axis=1) >= CROWD_BANDS if crowd else np.ones(len(others), bool)
 
     def _compare_waiting(self) -> None:
         if self._waiting:
@@ -190,12 +187,26 @@ class _Clustering:
             self._labels = joined(self._labels, left[similar], right[similar])
 
 
+def is_due(
+    keys: Bands, crowded: npt.NDArray[np.bool_], row: np.int64, others: Positions, band: int
+) -> npt.NDArray[np.bool_]:
+    """Whether pairs that share a band are compared for that one: the first of those they share that
+    does not pass them over. `crowded` says whose bucket of a band is a crowd."""
+    common = keys[others] == keys[row]
+    often = common.sum(axis=1) >= CROWD_BANDS
+    common &= often[:, None] | ~crowded[row]
+    due: npt.NDArray[np.bool_] = common[:, band] & ~common[:, :band].any(axis=1)
+    return due
+
+
 def _firsts(buckets: Ragged) -> Positions:
     """The first row of the bucket of each."""
     return np.repeat(buckets.flat[buckets.starts[:-1]], buckets.lengths)
 
 
-def _crowded(keys: Bands, by_band: Sequence[Ragged]) -> npt.NDArray[np.bool_]:
+def crowded_buckets(keys: Bands, by_band: Sequence[Ragged]) -> npt.NDArray[np.bool_]:
+    """`(rows, BANDS)`: whose bucket of a band is a crowd. A row that is alone with a band is in
+    none of `by_band`."""
     found = np.zeros(keys.shape, bool)
     for band, buckets in enumerate(by_band):
         found[buckets.flat, band] = np.repeat(buckets.lengths > CROWD, buckets.lengths)

@@ -134,19 +134,22 @@ def _write_parts(
 def _parts(output: str, prompts: PromptList, picked: Picked) -> Iterator[tuple[Part, pl.DataFrame]]:
     """The parts of an output, and the prompts of each."""
     every = prompts.with_left_out if OUTPUTS[output].of_all_prompts else prompts
-    own = picked.by_prompt[output].join(
-        every.splits, on="prompt_id", how="left", maintain_order="left"
-    )
+    own = _with_splits(picked.by_prompt[output], prompts)
     if output == "sft" and picked.allowed is not None:
         own = own.join(picked.allowed, on="prompt_id", how="left", maintain_order="left")
-    splits = own.with_columns(pl.col("split").fill_null(TRAIN)).partition_by(
-        "split", as_dict=True, include_key=False
-    )
+    splits = own.partition_by("split", as_dict=True, include_key=False)
     for (split,), by_prompt in sorted(splits.items()):
         for part in parts_of(by_prompt, output, split):
             asked = _between(every.frame, part).select("prompt_id", *PROMPT_COLUMNS)
             with_rows = _between(by_prompt, part).drop("rows", "size")
             yield part, asked.join(with_rows, on="prompt_id", maintain_order="left")
+
+
+def _with_splits(by_prompt: pl.DataFrame, prompts: PromptList) -> pl.DataFrame:
+    if not prompts.splits.width:
+        return by_prompt.with_columns(split=pl.lit(TRAIN))
+    splits = prompts.splits.select("prompt_id", pl.col("split").cast(pl.String))
+    return by_prompt.join(splits, on="prompt_id", how="left", maintain_order="left")
 
 
 def _between(rows: pl.DataFrame, part: Part) -> pl.DataFrame:

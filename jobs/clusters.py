@@ -69,6 +69,13 @@ class Clusters:
     """Rows of the table for these."""
     stored: Stored
 
+    def shingles(self, rows: pl.DataFrame) -> Ragged:
+        """Of these rows of `prompts`, in their order."""
+        known = rows.filter(pl.col("seen").is_not_null())["prompt_id"]
+        own = [self.stored.shingles(known), self.fresh.select("prompt_id", "shingles")]
+        packs = rows.join(pl.concat(own), on="prompt_id", how="left", maintain_order="left")
+        return unpacked_shingles(packs["shingles"])
+
 
 def clusters(stored: Stored, prompts: pl.DataFrame) -> Clusters:
     """Which cluster each prompt is in. `prompts` has `prompt_id` and `text`, what it says.
@@ -99,11 +106,7 @@ def near_duplicate_flags(found: Clusters, kinds: Numbers, order: pl.Series) -> p
     numbers) are none. `kinds` are those of `filters.duplicates`."""
     keys = apart_by_kind(unpacked_bands(found.prompts["bands"]), kinds)
     several = order.filter(pl.Series(shared_bands(keys)[order.to_numpy()] > 0))
-    rows = found.prompts[several.to_list()]
-    known = rows.filter(pl.col("seen").is_not_null())["prompt_id"]
-    own = pl.concat([found.stored.shingles(known), found.fresh.select("prompt_id", "shingles")])
-    packs = rows.join(own, on="prompt_id", how="left", maintain_order="left")["shingles"]
-    sets = unpacked_shingles(packs)
+    sets = found.shingles(found.prompts[several.to_list()])
     near = near_duplicates(keys[several.to_numpy()], sets.take)
     flags = np.zeros(found.prompts.height, bool)
     flags[several.to_numpy()] = near.to_numpy()

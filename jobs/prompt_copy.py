@@ -18,12 +18,14 @@ from schemas.identity import identity
 
 ORIGIN = "stillhouse.origin"
 DROPPED = "stillhouse.dropped"
+OF_SPLITS = ("cluster", "split")
 
 
 def load_prompts(job: Job, *, drop_damaged: bool = False) -> PromptList:
     """The recipe's prompts: from the copy if it is of these files, this recipe and this code, else
-    from the files. RecipeError as `read_prompts`; StoreError where a rule asks for duplicates, and
-    a file of the pool is damaged and not dropped. What is dropped has to be found anew."""
+    from the files. RecipeError as `read_prompts`; StoreError where splits or a rule rest on what
+    the pool remembers, and a file of it is damaged and not dropped. What is dropped has to be found
+    anew."""
     origin = _origin(job)
     copy = io.BytesIO(job.store.get(_key(job)) or b"")
     try:
@@ -43,18 +45,26 @@ def keep_prompts(job: Job, prompts: PromptList) -> None:
         return
     content = io.BytesIO()
     about = {ORIGIN: prompts.origin, DROPPED: json.dumps(prompts.dropped)}
-    every = [prompts.frame, prompts.left_out] if prompts.left_out.width else [prompts.frame]
-    pl.concat(every, how="diagonal").write_parquet(content, metadata=about)
+    rows = [prompts.frame, prompts.left_out] if prompts.left_out.width else [prompts.frame]
+    every = pl.concat(rows, how="diagonal")
+    if prompts.splits.width:
+        every = every.join(prompts.splits, on="prompt_id", how="left", maintain_order="left")
+    every.write_parquet(content, metadata=about)
     key = _key(job)
     job.store.replace_if(key, content.getvalue(), expected=job.store.get(key))
 
 
 def _from_copy(every: pl.DataFrame, dropped: dict[str, int]) -> PromptList:
+    prompts = PromptList(every, dropped)
+    if "split" in every.columns:
+        splits = every.select("prompt_id", *OF_SPLITS).sort("prompt_id")
+        every = every.drop(OF_SPLITS)
+        prompts = PromptList(every, dropped, splits=splits)
     if "reason" not in every.columns:
-        return PromptList(every, dropped)
+        return prompts
     kept = every.filter(pl.col("reason").is_null()).select(PROMPTS.names)
     left_out = every.filter(pl.col("reason").is_not_null())
-    return PromptList(kept, dropped, left_out=left_out)
+    return replace(prompts, frame=kept, left_out=left_out)
 
 
 def _key(job: Job) -> str:
@@ -68,10 +78,10 @@ def _origin(job: Job) -> str | None:
     paths = [source.path for source in job.recipe.prompts]
     paths += [one.path for one in job.recipe.decontaminate]
     rules = [job.recipe.keep] if evaluation or job.rules.prompts else []
+    splits = [*job.recipe.splits.items()]  # whose order counts
     try:
         files = [list(one) for path in paths for one in file_digests(path)]
     except (OSError, RecipeError, StoreError):
         return None
-    return identity(
-        "q", [code_digest(), sources, evaluation, rules, job.recipe.teacher.system, files]
-    )
+    system = job.recipe.teacher.system
+    return identity("q", [code_digest(), sources, evaluation, rules, splits, system, files])

@@ -34,14 +34,11 @@ class PromptList:
     """Prompts that no samples are drawn for, by the rules about prompts: the same columns, those of
     `filters.leaks` and `filters.duplicates`, as far as they are known, and `reason`. No rows and no
     columns where there are no such rules."""
+    splits: pl.DataFrame = field(default_factory=pl.DataFrame)
+    """`prompt_id`, `cluster` and `split` (an Enum) of each prompt, also of those that are left out,
+    in their order. No rows and no columns where the recipe has no splits: then all are `train`."""
     clusters: Clusters | None = None
-    """Where a rule asks for near-duplicates, and these were looked for just now."""
-    splits: pl.DataFrame = field(
-        default_factory=lambda: pl.DataFrame(
-            schema=dict.fromkeys(("prompt_id", "split"), pl.String)
-        )
-    )
-    """`prompt_id` and `split` of those that are not in `train`."""
+    """Where splits or a rule rest on them, and they were looked for just now."""
     compared_with: Mapping[str, Sequence[DataFile]] = field(default_factory=dict)
     """Files of the pool's tables, where a rule rests on them and was just asked."""
 
@@ -58,12 +55,16 @@ class PromptList:
         if self.left_out.is_empty():
             return self
         every = pl.concat([self.frame, self.left_out.select(self.frame.columns)])
-        return PromptList(every.sort("prompt_id"), self.dropped)
+        return PromptList(every.sort("prompt_id"), self.dropped, splits=self.splits)
 
     @property
     def digest(self) -> str:
-        """Identity of the list."""
-        return identity("l", self.frame.select("prompt_id", "reference_id").rows())
+        """Identity of the list, and of its splits."""
+        rows = self.frame.select("prompt_id", "reference_id")
+        if self.splits.width:
+            rows = rows.join(self.splits, on="prompt_id", how="left", maintain_order="left")
+            rows = rows.select("prompt_id", "reference_id", pl.col("split").cast(pl.String))
+        return identity("l", rows.rows())
 
     def first(self, count: int | None) -> "PromptList":
         """At most `count` of them, and what is left out among these."""
@@ -71,8 +72,10 @@ class PromptList:
             return self
         frame = self.frame.head(count)
         among = pl.col("prompt_id") <= frame["prompt_id"].last()
-        left_out = self.left_out.filter(among) if self.left_out.width else self.left_out
-        return PromptList(frame, self.dropped, left_out=left_out)
+        left_out, splits = (
+            own.filter(among) if own.width else own for own in (self.left_out, self.splits)
+        )
+        return PromptList(frame, self.dropped, left_out=left_out, splits=splits)
 
 
 def read_prompts(recipe: Recipe) -> PromptList:

@@ -1,0 +1,567 @@
+"""A reader who has never heard of us finds everything on the card of a published version."""
+
+import ast
+import json
+import os
+import re
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+import yaml
+from datasets import Features, load_dataset
+from datasets.exceptions import NonMatchingSplitsSizesError
+from huggingface_hub import DatasetCard
+from markdown_it import MarkdownIt
+from transformers import AutoTokenizer
+
+from examples.tiny_r1.tokenizer import ASSISTANT, BOS, EOS, USER
+from filters.choose import PUBLISHED
+from filters.measured import AT_FIRST_SIGHT, MEASURED
+from filters.survivorship import added_up, drawn_counts, published_counts
+from infra.catalog import Catalog
+from infra.checksum import file_sha256
+from infra.folder_store import FolderStore
+from infra.meter import Meter
+from infra.version import open_version
+from jobs.build import build
+from jobs.card import card
+from jobs.fates import samples_with_fates
+from jobs.prompt_rules import by_prompt_rules
+from jobs.prompts import read_prompts
+from jobs.publish import commit, publish
+from jobs.recipe import Job
+from schemas.identity import text_digest
+from schemas.manifest import Cut, File, Manifest, content_digest
+from schemas.outputs import OUTPUTS
+from schemas.prompt import Prompt
+from schemas.sample import Sample
+from tests.conftest import ROOT, MakeJob
+from tests.pools import drawn, write_pool, write_sums
+from tests.published import recipe_of
+
+TINY_R1 = ROOT / "examples" / "tiny_r1" / "model"
+CARD = "README.md"
+UNSOLVED = 5
+"""Prompts, and one more that is leaked."""
+
+
+@pytest.fixture
+def job(make_job: MakeJob, sums: Path, tmp_path: Path) -> Job:
+    write_sums(sums, 30)
+    questions = tmp_path / "eval.jsonl"
+    leaked = "A farmer has seven hens and buys five more on Monday; how many has he now?"
+    questions.write_text(json.dumps({"question": leaked}))
+    with sums.open("a") as file:
+        file.write(json.dumps({"question": leaked, "answer": "12"}))
+    return make_job(
+        scorers={"math": ["exact_match"], "*": ["format", "leaks"]},
+        samples={"probe": 4, "max": 4, "enough": 1},
+        choose={"per_prompt": 1, "order_by": ["reasoning_tokens"]},
+        decontaminate=[{"path": str(questions), "name": "tests of sums"}],
+        price={"gpu_hour": 2.5},
+        teacher={
+            "model": "sim",
+            "engine": "simulated",
+            "license": "MIT",
+            "system": "Think `hard`.\nBe right.",
+        },
+    )
+
+
+def wrong(prompt: Prompt, sample: Sample) -> Sample:
+    """The same with another answer."""
+    boxed = f"{{{prompt.reference}}}"
+    text, answer = ((own or "").replace(boxed, "{-1}") for own in (sample.text, sample.answer))
+    return replace(sample, text=text, answer=answer, text_digest=text_digest(text))
+
+
+@pytest.fixture
+def manifest(job: Job) -> Manifest:
+    """Of a version that is really published, with everything that a manifest may tell."""
+    prompts = by_prompt_rules(job, read_prompts(job.recipe))
+    samples_of = drawn(job, 4)
+    first = {prompt.prompt_id for prompt, _ in samples_of[: 4 * UNSOLVED]}
+    write_pool(job, [[(p, wrong(p, s) if p.prompt_id in first else s) for p, s in samples_of]])
+    meter = Meter(job.store, job.recipe.pool, "a000001", job.recipe.name, job.teacher_id, gpus=2)
+    meter.started("r0", 0.0)
+    meter.saw({}, 60_000, 0.0)
+    meter.save(1800.0, last=True)
+    done = publish(job, build(job, prompts), allow_simulated=True)
+    found = Catalog(job.store, "sums").manifest(done.version)
+    samples = samples_with_fates(job, prompts.with_left_out)
+    chosen = samples.filter(pl.col("fate") == PUBLISHED)
+    versions = {name: scorer.version for name, scorer in job.scorers.items()}
+    return found.model_copy(
+        update={
+            "survivorship": added_up([drawn_counts(samples), published_counts(chosen)]),
+            "provenance": {**found.provenance, "scorer_versions": versions},
+        }
+    )
+
+
+def section(text: str, title: str) -> str:
+    found = re.search(rf"^## {title}[^\n]*\n\n(.*?)(?=^## |\Z)", text, re.MULTILINE | re.DOTALL)
+    assert found is not None, title
+    return found[1]
+
+
+def front_of(text: str) -> dict[str, Any]:
+    front: dict[str, Any] = yaml.safe_load(text.split("---\n")[1])
+    return front
+
+
+def cells(markdown: str) -> list[list[str]]:
+    """The rows of all tables, as a reader sees them."""
+    rows: list[list[str]] = []
+    for token in MarkdownIt("commonmark").enable("table").parse(markdown):
+        if token.type == "tr_open":
+            rows.append([])
+        elif token.type == "inline" and token.level > 3:
+            rows[-1].append("".join(child.content for child in token.children or []))
+    return rows
+
+
+def test_prompts_with_their_sources_and_licences(manifest: Manifest) -> None:
+    said = section(card(manifest), "Prompts")
+    assert ["sums", "math", "CC0-1.0"] in cells(said)
+    assert f"{manifest.prompts:,} prompts have published samples" in said
+    assert "1 not_decontaminated" in said
+
+
+def test_the_teacher_and_what_its_outputs_may_be_used_for(manifest: Manifest) -> None:
+    said = section(card(manifest), "Teacher")
+    assert "model: sim@sim" in said
+    assert "revision: not stated" in said
+    assert "licence of its outputs: MIT" in said
+    assert "engine: simulated" in said
+    assert "system prompt: `` Think `hard`. Be right. ``" in said
+    assert "temperature `0.6`, top_p `0.95`" in said
+    assert "max_tokens `512`" in said
+    assert "probe `4`" in said
+    other = {**manifest.recipe, "teacher": {"model": "m/m", "engine": "vllm", "revision": "c0ffee"}}
+    said = section(card(manifest.model_copy(update={"recipe": other})), "Teacher")
+    assert "revision: c0ffee" in said
+    assert "licence of its outputs: not stated by the recipe" in said
+
+
+def test_scorers_with_versions_and_measured_errors(manifest: Manifest) -> None:
+    said = section(card(manifest), "Scorers")
+    rows = {row[0]: row[1:] for row in cells(said)}
+    assert rows["exact_match"] == ["math", "3", "not measured"]
+    assert rows["leaks"] == ["all", "1", MEASURED["leaks"].fact]
+    assert manifest.scorers["format"] in said
+    assert AT_FIRST_SIGHT not in said
+    old = manifest.model_copy(update={"provenance": {}, "scorers": {"math": "k1_x", "pii": "k1_y"}})
+    said = section(card(old), "Scorers")
+    rows = {row[0]: row[1:] for row in cells(said)}
+    assert rows["math"][1:] == ["not stated", f"of version 4: {MEASURED['math'].fact}"]
+    assert AT_FIRST_SIGHT in said
+
+
+def test_the_funnel_with_its_reasons(manifest: Manifest) -> None:
+    text = card(manifest)
+    said = section(text, "Where all 124 samples went")
+    rows = cells(said)[1:]
+    assert {fate: int(count) for fate, count, _ in rows} == manifest.funnel
+    assert {"published", "not_correct", "not_decontaminated"} <= manifest.funnel.keys()
+    assert sum(float(share.rstrip("%")) for _, _, share in rows) == pytest.approx(100, abs=0.5)
+    assert "- correct: `correct`" in section(text, "Kept and chosen")
+    assert 'order_by `["reasoning_tokens"]`' in section(text, "Kept and chosen")
+
+
+def test_leaks_looked_for_and_how(manifest: Manifest) -> None:
+    said = section(card(manifest), "Leaks")
+    assert "compared with `tests of sums`" in said
+    assert "half of a question's runs of three words" in said
+    assert "left out: 1 not_decontaminated" in said
+    assert "What the teacher wrote was compared too" in said
+    nothing = {**manifest.recipe, "decontaminate": []}
+    said = section(card(manifest.model_copy(update={"recipe": nothing})), "Leaks")
+    assert said.startswith("Nobody has compared")
+
+
+def test_tokens_gpu_hours_and_cost(manifest: Manifest) -> None:
+    said = section(card(manifest), "Tokens and cost")
+    assert f"{manifest.provenance['tokens']:,} generated tokens" in said
+    assert f"the published ones {manifest.provenance['tokens_published']:,}" in said
+    assert "since the pool began" in said
+    published = manifest.funnel["published"]
+    rows = {row[0]: row[1:] for row in cells(said)}
+    assert rows["tokens"] == ["60,000", f"{60_000 / published:,.4g}"]
+    assert rows["GPU-hours"] == ["1", f"{1 / published:.4g}"]
+    assert rows["US dollars"] == ["2.5", f"{2.5 / published:.4g}"]
+    assert "A GPU-hour was counted as 2.5 USD" in said
+    said = section(card(manifest.model_copy(update={"provenance": {}})), "Tokens and cost")
+    assert said == "What it cost was not recorded.\n\n"
+
+
+def test_what_difficulty_and_length_was_lost(manifest: Manifest) -> None:
+    said = section(card(manifest), "What was lost")
+    counts = manifest.survivorship
+    assert (
+        f"Of 31 prompts with samples {31 - UNSOLVED} have a right one, {UNSOLVED} (16.1%)" in said
+    )
+    assert ["never", f"{UNSOLVED}", "0", "0.0%"] in cells(said)
+    assert "that the teacher always solved were" in said
+    rows = cells(said)
+    for name, own in counts["pass_rate"].items():
+        before, after = own["prompts"], own.get("prompts_published", 0)
+        wanted = [name.replace("_", " "), f"{before}", f"{after}", f"{after / before:.1%}"]
+        assert wanted in rows
+    assert re.search(r"median length .* of \d+ to \d+ tokens, the published ones of \d+ to", said)
+    assert "Samples that reached 512 tokens were cut" in said
+    assert (
+        sum(own.get("published", 0) for own in counts["tokens"].values())
+        == (manifest.funnel["published"])
+    )
+    (source,) = (row for row in rows if row[0] == "sums")
+    assert source[1:5] == ["31", f"{manifest.prompts}", "124", f"{manifest.funnel['published']}"]
+    said = section(card(manifest.model_copy(update={"survivorship": {}})), "What was lost")
+    assert "was not counted" in said
+
+
+def test_limits(manifest: Manifest) -> None:
+    said = section(card(manifest), "Limits")
+    assert "checked by rules, not by people" in said
+    assert "Nobody has looked for answers that recite a political line" in said
+    teacher = {**manifest.teacher, "canned_answers": 7}
+    said = section(card(manifest.model_copy(update={"teacher": teacher})), "Limits")
+    assert "7 answer with a political line" in said
+
+
+def test_what_a_mix_and_splits_came_to(manifest: Manifest) -> None:
+    assert "## Mix" not in card(manifest)
+    assert "## Splits" not in card(manifest)
+    stratum = {"wanted": 1200, "available": 900, "taken": 900, "met": False}
+    mix = {"measure": "rows", "limited_by": None, "strata": {"hard|ones": stratum}}
+    splits = {
+        "train": {"share_wanted": 0.98, "prompts": 985, "share_had": 0.985},
+        "test": {"share_wanted": 0.02, "prompts": 15, "share_had": 0.015},
+    }
+    text = card(manifest.model_copy(update={"mix": mix, "splits": splits}))
+    said = section(text, "Mix")
+    assert "- measure: rows" in said
+    assert cells(said) == [
+        ["", "wanted", "available", "taken", "met"],
+        ["hard|ones", "1,200", "900", "900", "no"],
+    ]
+    assert cells(section(text, "Splits")) == [
+        ["", "share wanted", "prompts", "share had"],
+        ["train", "98.00%", "985", "98.50%"],
+        ["test", "2.00%", "15", "1.50%"],
+    ]
+
+
+def test_how_to_load_it_is_true(job: Job, manifest: Manifest, tmp_path: Path) -> None:
+    folder = open_version("sums", job.store.url).location
+    said = section((Path(folder) / CARD).read_text(), "Load")
+    by_datasets, by_polars = re.findall(r"```python\n(.*?)```", said, re.DOTALL)[:2]
+    told = "print([row['id'] for row in rows])"
+    code = f"{by_datasets}\n{told}\n{by_polars}\nprint(rows.collect()['id'].to_list())"
+    code = code.replace("path/to/this/folder", folder)
+    environment = {**os.environ, "HF_HOME": str(tmp_path / "home")}
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    loaded = load_dataset(folder, split="train", cache_dir=str(tmp_path / "cache"))
+    streamed, scanned = map(ast.literal_eval, done.stdout.splitlines())
+    assert streamed == scanned == loaded["id"][:]
+    assert loaded.num_rows == manifest.rows["sft"]
+    for trainer in ("SFTTrainer", "axolotl", "LLaMA-Factory", "keep_reasoning.jinja"):
+        assert trainer in said
+    assert "DeepSeek-R1's own chat template deletes everything before `</think>`" in said
+
+
+def test_configurations_of_trainers_are_well_formed(manifest: Manifest) -> None:
+    said = section(card(manifest), "Load")
+    (axolotl,) = re.findall(r"```yaml\n(.*?)```", said, re.DOTALL)
+    (dataset,) = yaml.safe_load(axolotl)["datasets"]
+    assert (dataset["name"], dataset["field_messages"]) == ("sft", "messages")
+    (factory,) = re.findall(r"```json\n(.*?)```", said, re.DOTALL)
+    own = json.loads(factory)["sums"]
+    assert (own["subset"], own["columns"]["messages"]) == ("sft", "messages")
+    for code in re.findall(r"```python\n(.*?)```", said, re.DOTALL):
+        ast.parse(code)
+
+
+def test_its_template_keeps_the_reasoning(job: Job, manifest: Manifest) -> None:
+    (template,) = re.findall(r"```jinja\n(.*?)```", card(manifest), re.DOTALL)
+    tokenizer = AutoTokenizer.from_pretrained(TINY_R1)
+    thought = "<think>\nfive and four\n</think>\n\n\\boxed{9}"
+    messages = [
+        {"role": "system", "content": "be brief"},
+        {"role": "user", "content": "what is five plus four"},
+        {"role": "assistant", "content": thought},
+    ]
+    own = tokenizer.apply_chat_template(messages, tokenize=False)
+    assert "five and four" not in own, "what the card warns of"
+    text = tokenizer.apply_chat_template(messages, chat_template=template, tokenize=False)
+    assert text == f"{BOS}be brief{USER}what is five plus four{ASSISTANT}{thought}{EOS}"
+    asked = tokenizer.apply_chat_template(
+        messages[:2], chat_template=template, tokenize=False, add_generation_prompt=True
+    )
+    assert asked == f"{BOS}be brief{USER}what is five plus four{ASSISTANT}<think>\n"
+    found: Any = tokenizer.apply_chat_template(
+        messages,
+        chat_template=template,
+        return_dict=True,
+        return_assistant_tokens_mask=True,
+    )
+    masked = zip(found["input_ids"], found["assistant_masks"], strict=True)
+    trained = [token for token, mask in masked if mask]
+    whole = tokenizer(f"{thought}{EOS}", add_special_tokens=False)["input_ids"]
+    assert trained == whole, "the answer with its thinking and its end, and nothing else"
+
+
+OF_TYPE: dict[pa.DataType, Any] = {
+    pa.string(): "text",
+    pa.int32(): 3,
+    pa.float64(): 0.5,
+    pa.bool_(): True,
+}
+
+
+def made_up(output: str, rows: int) -> pa.Table:
+    """Rows of an output; those that have scores have a struct of them."""
+    columns = {}
+    for field in OUTPUTS[output]:
+        message = [{"role": "assistant", "content": "<think>\na\n</think>\n\nb"}]
+        value = OF_TYPE.get(field.type, message)
+        columns[field.name] = pa.array([value] * rows, field.type)
+    if output in ("sft", "reward", "raw"):
+        score = {"exact_match": {"answer": "9", "reason": None, "verdict": "true"}}
+        inner = pa.struct([(name, pa.string()) for name in score["exact_match"]])
+        columns["scores"] = pa.array([score] * rows, pa.struct([("exact_match", inner)]))
+    return pa.table(columns)
+
+
+def publish_files(
+    catalog: Catalog, tmp_path: Path, parts: dict[tuple[str, str, int], pa.Table], **facts: Any
+) -> tuple[str, Manifest]:
+    """A version with a file for each (output, split, number)."""
+    files, rows = [], dict.fromkeys((output for output, _, _ in parts), 0)
+    for (output, split, number), table in parts.items():
+        path = tmp_path / f"{output}-{split}-{number}.parquet"
+        pq.write_table(table, path)
+        digest = file_sha256(path)
+        count = sum((output, split) == (o, s) for o, s, _ in parts)
+        name = f"{output}/{split}-{number:05d}-of-{count:05d}-{digest[:8]}.parquet"
+        files.append(File(path=name, bytes=path.stat().st_size, sha256=digest, rows=table.num_rows))
+        rows[output] += table.num_rows
+        with catalog.store.new_file(f"staging/{path.name}") as staged:
+            staged.write_bytes(path.read_bytes())
+    digest = content_digest(tuple(files))
+    version = catalog.claim(digest)
+    for file, (output, split, number) in zip(files, parts, strict=True):
+        catalog.add_file(version, f"staging/{output}-{split}-{number}.parquet", file.path)
+    given: dict[str, Any] = {
+        "name": catalog.name,
+        "version": version,
+        "content_digest": digest,
+        "files": tuple(files),
+        "rows": rows,
+        "prompts": 1,
+        "funnel": {"published": 1},
+        "cut": Cut(tables={}, prompts="l", recipe="e", code="c"),
+        "recipe": recipe_of(catalog.name),
+        "teacher": {"id": "t", "name": "m"},
+        "scorers": {},
+        "unsettled": 0,
+        "provenance": {},
+    }
+    manifest = Manifest(**{**given, **facts})
+    return commit(catalog, manifest).location, manifest
+
+
+@pytest.fixture
+def catalog(tmp_path: Path) -> Catalog:
+    store = FolderStore(tmp_path / "store")
+    store.create()
+    return Catalog(store, "data")
+
+
+EVERY = {
+    (output, split, number): made_up(output, rows)
+    for output in OUTPUTS
+    for split, number, rows in (("validation", 0, 2), ("train", 0, 3), ("train", 1, 4))
+}
+
+
+def test_every_output_is_a_config_with_its_splits(catalog: Catalog, tmp_path: Path) -> None:
+    folder, _ = publish_files(catalog, tmp_path, EVERY)
+    cache = str(tmp_path / "cache")
+    for output in OUTPUTS:
+        for split, rows in (("train", 7), ("validation", 2)):
+            loaded = load_dataset(folder, output, split=split, cache_dir=cache)
+            assert loaded.num_rows == rows
+            wanted = Features.from_arrow_schema(EVERY[output, "train", 0].schema)
+            assert loaded.features == wanted
+            streamed = load_dataset(folder, output, split=split, streaming=True)
+            assert len([*streamed]) == rows
+    assert load_dataset(folder, split="train", cache_dir=cache).column_names[-1] == "scores"
+    front = front_of((Path(folder) / CARD).read_text())
+    assert [config["config_name"] for config in front["configs"]] == [*OUTPUTS]
+    assert [config.get("default") for config in front["configs"]] == [True, *[None] * 4]
+    paths = [data["path"] for data in front["configs"][0]["data_files"]]
+    assert [len(own) for own in paths] == [2, 1], "every file is named"
+
+
+@pytest.mark.parametrize("outputs", [("preference",), ("raw", "rl"), ("reward", "sft"), ("rl",)])
+def test_any_outputs_have_a_default(
+    outputs: tuple[str, ...], catalog: Catalog, tmp_path: Path
+) -> None:
+    parts = {(output, "train", 0): made_up(output, 2) for output in outputs}
+    folder, manifest = publish_files(catalog, tmp_path, parts)
+    loaded = load_dataset(folder, split="train", cache_dir=str(tmp_path / "cache"))
+    default = "sft" if "sft" in outputs else outputs[0]
+    assert loaded.column_names == made_up(default, 1).column_names
+    text = card(manifest)
+    for output in outputs:
+        assert f"| `{output}` |" in text
+    assert ("DPOTrainer" in text) == ("preference" in outputs)
+    assert ("```jinja" in text) == (not {*outputs} <= {"rl", "raw"})
+
+
+def test_sizes_that_do_not_fit_are_noticed(catalog: Catalog, tmp_path: Path) -> None:
+    """So what the card says of splits is looked at by who loads it."""
+    parts = {("sft", "train", 0): made_up("sft", 3)}
+    folder, _ = publish_files(catalog, tmp_path, parts)
+    path = Path(folder) / CARD
+    path.write_text(path.read_text().replace("num_examples: 3", "num_examples: 4"))
+    with pytest.raises(NonMatchingSplitsSizesError):
+        load_dataset(folder, split="train", cache_dir=str(tmp_path / "cache"))
+
+
+@pytest.mark.parametrize(
+    ("prompts", "teacher", "wanted"),
+    [
+        (["MIT"], "mit", "mit"),
+        (["Apache-2.0", "apache-2.0"], "Apache-2.0", "apache-2.0"),
+        (["Apache-2.0"], None, "other"),
+        (["Apache-2.0"], "MIT", "other"),
+        (["my own: terms"], "my own: terms", "other"),
+        ([None, None], None, "unknown"),
+    ],
+)
+def test_a_licence_is_named_where_it_holds_for_all(
+    prompts: list[str | None], teacher: str | None, wanted: str, manifest: Manifest
+) -> None:
+    sources = [{"path": "p", "domain": "math", "license": own} for own in prompts]
+    recipe = {
+        **manifest.recipe,
+        "prompts": sources,
+        "teacher": {**manifest.recipe["teacher"], "license": teacher},
+    }
+    front = front_of(card(manifest.model_copy(update={"recipe": recipe})))
+    assert front["license"] == wanted
+    assert ("license_name" in front) == (wanted == "other")
+
+
+@pytest.mark.parametrize(
+    ("rows", "size"),
+    [(999, "n<1K"), (10**6, "1M<n<10M"), (10**9, "n>1T"), (5 * 10**8, "100M<n<1B")],
+)
+def test_sizes_are_the_hubs(rows: int, size: str, manifest: Manifest) -> None:
+    front = front_of(card(manifest.model_copy(update={"rows": {"sft": rows}})))
+    assert front["size_categories"] == [size]
+
+
+def test_tasks_follow_from_outputs(manifest: Manifest) -> None:
+    outputs = ("preference", "rl", "reward", "sft")
+    files = [
+        File(path=f"{output}/train-00000-of-00001-x.parquet", bytes=1, sha256="s", rows=1)
+        for output in outputs
+    ]
+    # And one that came to nothing, which nobody could load.
+    rows = {**dict.fromkeys(outputs, 1), "raw": 0}
+    front = front_of(card(manifest.model_copy(update={"rows": rows, "files": tuple(files)})))
+    assert [config["config_name"] for config in front["configs"]] == [
+        *("sft", "preference", "rl", "reward")
+    ]
+    assert front["task_categories"] == [
+        "text-generation",
+        "reinforcement-learning",
+        "text-classification",
+    ]
+    assert front["pretty_name"] == "sums v0001"
+    assert {"synthetic", "reasoning", "rl"} <= {*front["tags"]}
+    assert "language" not in front, "nobody knows it"
+
+
+HOSTILE = (
+    "x | y\n---\n# `z`\n```\n<script> [a](b) **c** {{ d }} % & : ' \" \x00 \u202e ---\nlicense: mit"
+)
+SHOWN = "x | y --- # `z` ``` <script> [a](b) **c** {{ d }} % & : ' \" --- license: mit"
+
+
+def test_texts_of_others_break_nothing(catalog: Catalog, tmp_path: Path) -> None:
+    recipe = recipe_of(
+        "data",
+        prompts=[{"path": HOSTILE, "source": HOSTILE, "domain": HOSTILE, "license": HOSTILE}],
+        teacher={"model": HOSTILE, "license": HOSTILE, "system": HOSTILE, "revision": HOSTILE},
+        keep={"rule": HOSTILE},
+        choose={"where": HOSTILE, "order_by": [HOSTILE]},
+        scorers={HOSTILE: ["format"]},
+        decontaminate=[{"path": HOSTILE, "name": HOSTILE}],
+        sampling={"stop": [HOSTILE]},
+    )
+    counts = {"prompts": 1, "samples": 1, "tokens": 1}
+    folder, _ = publish_files(
+        catalog,
+        tmp_path,
+        {("sft", "train", 0): made_up("sft", 3)},
+        recipe=recipe,
+        teacher={"id": "t", "name": HOSTILE, "weights": HOSTILE},
+        scorers={"format": "k1_x"},
+        funnel={HOSTILE: 1, "published": 1},
+        prompts_left_out={HOSTILE: 1},
+        mix={HOSTILE: {HOSTILE: HOSTILE}},
+        splits={HOSTILE: {"prompts": 1}},
+        survivorship={"source": {HOSTILE: counts}, "domain": {HOSTILE: counts}},
+        provenance={"engine_versions": [HOSTILE], "created_at": HOSTILE},
+    )
+    text = (Path(folder) / CARD).read_text()
+    front = front_of(text)
+    hub: Any = DatasetCard(text).data
+    assert hub.to_dict()["configs"] == front["configs"]
+    assert front["license"] == "other"
+    assert front["configs"][0]["config_name"] == "sft"
+    assert load_dataset(folder, split="train", cache_dir=str(tmp_path / "cache")).num_rows == 3
+    body = text.split("---\n", 2)[2]
+    tokens = MarkdownIt("commonmark").enable("table").parse(body)
+    titles = [tokens[i + 1].content for i, t in enumerate(tokens) if t.type == "heading_open"]
+    wanted = ["data v0001", "Load", "TRL", "axolotl", "LLaMA-Factory", "The chat template"]
+    wanted += ["Prompts", "Teacher", "Scorers", "Kept and chosen", "Where all 2 samples went"]
+    wanted += ["Mix", "Splits", "What was lost", "Leaks", "Tokens and cost", "Limits", "Proof"]
+    assert titles == wanted
+    assert not [t for t in tokens if t.type in ("html_block", "hr")]
+    inline = {child.type for token in tokens for child in token.children or []}
+    assert inline <= {"text", "text_special", "code_inline", "softbreak", "strong_open"} | {
+        "strong_close"
+    }
+    rows = cells(body)
+    assert [SHOWN, SHOWN, SHOWN] in rows, "the source"
+    assert [SHOWN, "1", "50.0%"] in rows, "the fate"
+    assert [SHOWN, SHOWN] in rows, "the mix"
+    assert {len(row) for row in rows if SHOWN in row} == {2, 3, 4, 8}
+    shown = [child.content for token in tokens for child in token.children or []]
+    assert SHOWN in shown, "rules are code"
+
+
+def test_a_card_follows_from_its_manifest_alone(job: Job, manifest: Manifest) -> None:
+    version = open_version("sums", job.store.url)
+    written = (Path(version.location) / CARD).read_text()
+    data = tuple(file for file in version.manifest.files if file.rows is not None)
+    assert card(version.manifest.model_copy(update={"files": data})) == written
+    assert manifest.content_digest in written

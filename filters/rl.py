@@ -8,7 +8,8 @@ from filters.picking import Picking
 from filters.scorer import Scorer
 from schemas.outputs import RL
 
-GROUP = ("pass_rate", "pass_rate_low", "pass_rate_high", "judged", "unparsable", "timeouts")
+RATES = ("pass_rate", "pass_rate_low", "pass_rate_high")
+COUNTS = ("judged", "unparsable", "timeouts")
 
 
 def verified_prompts(samples: pl.DataFrame, picking: Picking) -> pl.DataFrame:
@@ -21,7 +22,8 @@ def verified_prompts(samples: pl.DataFrame, picking: Picking) -> pl.DataFrame:
         "eligible", judged, where, pl.col("verifier").is_not_null()
     )
     # The same in all samples of a prompt; only the number of its tokens need not be known of all.
-    same = ("domain", "source", "teacher_id", "verifier", *(f"group.{name}" for name in GROUP))
+    groups = [f"group.{name}" for name in (*RATES, *COUNTS)]
+    same = ("domain", "source", "teacher_id", "verifier", *groups)
     return (
         met.group_by("prompt_id")
         .agg(
@@ -35,10 +37,9 @@ def verified_prompts(samples: pl.DataFrame, picking: Picking) -> pl.DataFrame:
 def rl_rows(prompts: pl.DataFrame, _: Mapping[str, Scorer], generator: str) -> pl.DataFrame:
     """One row a prompt, in the columns of `schemas.outputs.RL`. `prompts` is what
     `verified_prompts` gives, with the prompts' `messages`, `reference` and `license`."""
-    counts = ("judged", "unparsable", "timeouts")
     return prompts.with_columns(
-        *(pl.col(f"group.{name}").alias(name) for name in GROUP),
-        *(pl.col(f"group.{name}").cast(pl.Int32).alias(name) for name in counts),
+        *(pl.col(f"group.{name}").alias(name) for name in RATES),
+        *(pl.col(f"group.{name}").cast(pl.Int32).alias(name) for name in COUNTS),
         id=pl.col("prompt_id"),
         prompt=pl.col("messages"),
         reference_answer=pl.col("reference"),

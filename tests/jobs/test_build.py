@@ -74,7 +74,7 @@ def built(job: Job) -> Built:
 
 def in_parts(monkeypatch: pytest.MonkeyPatch, *, here: bool) -> None:
     monkeypatch.setattr(parts, "TOKENS_PER_PART", SMALL_PART)
-    monkeypatch.setattr(building, "PARTS_HERE", 99 if here else 1)
+    monkeypatch.setattr(building, "TOKENS_HERE", 10**9 if here else 0)
 
 
 def path_of(job: Job, found: Built, file: File) -> str:

@@ -6,19 +6,13 @@ import os
 import re
 import subprocess
 import sys
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import polars as pl
-import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
 import yaml
-from datasets import Features, load_dataset
-from datasets.exceptions import NonMatchingSplitsSizesError
-from huggingface_hub import DatasetCard
-from markdown_it import MarkdownIt
+from datasets import load_dataset
 from transformers import AutoTokenizer
 
 from examples.tiny_r1.tokenizer import ASSISTANT, BOS, EOS, USER
@@ -26,8 +20,6 @@ from filters.choose import PUBLISHED
 from filters.measured import AT_FIRST_SIGHT, MEASURED
 from filters.survivorship import added_up, drawn_counts, published_counts
 from infra.catalog import Catalog
-from infra.checksum import file_sha256
-from infra.folder_store import FolderStore
 from infra.meter import Meter
 from infra.version import open_version
 from jobs.build import build
@@ -35,16 +27,12 @@ from jobs.card import card
 from jobs.fates import samples_with_fates
 from jobs.prompt_rules import by_prompt_rules
 from jobs.prompts import read_prompts
-from jobs.publish import commit, publish
+from jobs.publish import publish
 from jobs.recipe import Job
-from schemas.identity import text_digest
-from schemas.manifest import Cut, File, Manifest, content_digest
-from schemas.outputs import OUTPUTS
-from schemas.prompt import Prompt
-from schemas.sample import Sample
+from schemas.manifest import File, Manifest
 from tests.conftest import ROOT, MakeJob
+from tests.jobs.cards import cells, front_of, section, wrong
 from tests.pools import drawn, write_pool, write_sums
-from tests.published import recipe_of
 
 TINY_R1 = ROOT / "examples" / "tiny_r1" / "model"
 CARD = "README.md"
@@ -75,13 +63,6 @@ def job(make_job: MakeJob, sums: Path, tmp_path: Path) -> Job:
     )
 
 
-def wrong(prompt: Prompt, sample: Sample) -> Sample:
-    """The same with another answer."""
-    boxed = f"{{{prompt.reference}}}"
-    text, answer = ((own or "").replace(boxed, "{-1}") for own in (sample.text, sample.answer))
-    return replace(sample, text=text, answer=answer, text_digest=text_digest(text))
-
-
 @pytest.fixture
 def manifest(job: Job) -> Manifest:
     """Of a version that is really published, with everything that a manifest may tell."""
@@ -104,28 +85,6 @@ def manifest(job: Job) -> Manifest:
             "provenance": {**found.provenance, "scorer_versions": versions},
         }
     )
-
-
-def section(text: str, title: str) -> str:
-    found = re.search(rf"^## {title}[^\n]*\n\n(.*?)(?=^## |\Z)", text, re.MULTILINE | re.DOTALL)
-    assert found is not None, title
-    return found[1]
-
-
-def front_of(text: str) -> dict[str, Any]:
-    front: dict[str, Any] = yaml.safe_load(text.split("---\n")[1])
-    return front
-
-
-def cells(markdown: str) -> list[list[str]]:
-    """The rows of all tables, as a reader sees them."""
-    rows: list[list[str]] = []
-    for token in MarkdownIt("commonmark").enable("table").parse(markdown):
-        if token.type == "tr_open":
-            rows.append([])
-        elif token.type == "inline" and token.level > 3:
-            rows[-1].append("".join(child.content for child in token.children or []))
-    return rows
 
 
 def test_prompts_with_their_sources_and_licences(manifest: Manifest) -> None:
@@ -324,125 +283,6 @@ def test_its_template_keeps_the_reasoning(job: Job, manifest: Manifest) -> None:
     assert trained == whole, "the answer with its thinking and its end, and nothing else"
 
 
-OF_TYPE: dict[pa.DataType, Any] = {
-    pa.string(): "text",
-    pa.int32(): 3,
-    pa.float64(): 0.5,
-    pa.bool_(): True,
-}
-
-
-def made_up(output: str, rows: int) -> pa.Table:
-    """Rows of an output; those that have scores have a struct of them."""
-    columns = {}
-    for field in OUTPUTS[output]:
-        message = [{"role": "assistant", "content": "<think>\na\n</think>\n\nb"}]
-        value = OF_TYPE.get(field.type, message)
-        columns[field.name] = pa.array([value] * rows, field.type)
-    if output in ("sft", "reward", "raw"):
-        score = {"exact_match": {"answer": "9", "reason": None, "verdict": "true"}}
-        inner = pa.struct([(name, pa.string()) for name in score["exact_match"]])
-        columns["scores"] = pa.array([score] * rows, pa.struct([("exact_match", inner)]))
-    return pa.table(columns)
-
-
-def publish_files(
-    catalog: Catalog, tmp_path: Path, parts: dict[tuple[str, str, int], pa.Table], **facts: Any
-) -> tuple[str, Manifest]:
-    """A version with a file for each (output, split, number)."""
-    files, rows = [], dict.fromkeys((output for output, _, _ in parts), 0)
-    for (output, split, number), table in parts.items():
-        path = tmp_path / f"{output}-{split}-{number}.parquet"
-        pq.write_table(table, path)
-        digest = file_sha256(path)
-        count = sum((output, split) == (o, s) for o, s, _ in parts)
-        name = f"{output}/{split}-{number:05d}-of-{count:05d}-{digest[:8]}.parquet"
-        files.append(File(path=name, bytes=path.stat().st_size, sha256=digest, rows=table.num_rows))
-        rows[output] += table.num_rows
-        with catalog.store.new_file(f"staging/{path.name}") as staged:
-            staged.write_bytes(path.read_bytes())
-    digest = content_digest(tuple(files))
-    version = catalog.claim(digest)
-    for file, (output, split, number) in zip(files, parts, strict=True):
-        catalog.add_file(version, f"staging/{output}-{split}-{number}.parquet", file.path)
-    given: dict[str, Any] = {
-        "name": catalog.name,
-        "version": version,
-        "content_digest": digest,
-        "files": tuple(files),
-        "rows": rows,
-        "prompts": 1,
-        "funnel": {"published": 1},
-        "cut": Cut(tables={}, prompts="l", recipe="e", code="c"),
-        "recipe": recipe_of(catalog.name),
-        "teacher": {"id": "t", "name": "m"},
-        "scorers": {},
-        "unsettled": 0,
-        "provenance": {},
-    }
-    manifest = Manifest(**{**given, **facts})
-    return commit(catalog, manifest).location, manifest
-
-
-@pytest.fixture
-def catalog(tmp_path: Path) -> Catalog:
-    store = FolderStore(tmp_path / "store")
-    store.create()
-    return Catalog(store, "data")
-
-
-EVERY = {
-    (output, split, number): made_up(output, rows)
-    for output in OUTPUTS
-    for split, number, rows in (("validation", 0, 2), ("train", 0, 3), ("train", 1, 4))
-}
-
-
-def test_every_output_is_a_config_with_its_splits(catalog: Catalog, tmp_path: Path) -> None:
-    folder, _ = publish_files(catalog, tmp_path, EVERY)
-    cache = str(tmp_path / "cache")
-    for output in OUTPUTS:
-        for split, rows in (("train", 7), ("validation", 2)):
-            loaded = load_dataset(folder, output, split=split, cache_dir=cache)
-            assert loaded.num_rows == rows
-            wanted = Features.from_arrow_schema(EVERY[output, "train", 0].schema)
-            assert loaded.features == wanted
-            streamed = load_dataset(folder, output, split=split, streaming=True)
-            assert len([*streamed]) == rows
-    assert load_dataset(folder, split="train", cache_dir=cache).column_names[-1] == "scores"
-    front = front_of((Path(folder) / CARD).read_text())
-    assert [config["config_name"] for config in front["configs"]] == [*OUTPUTS]
-    assert [config.get("default") for config in front["configs"]] == [True, *[None] * 4]
-    paths = [data["path"] for data in front["configs"][0]["data_files"]]
-    assert [len(own) for own in paths] == [2, 1], "every file is named"
-
-
-@pytest.mark.parametrize("outputs", [("preference",), ("raw", "rl"), ("reward", "sft"), ("rl",)])
-def test_any_outputs_have_a_default(
-    outputs: tuple[str, ...], catalog: Catalog, tmp_path: Path
-) -> None:
-    parts = {(output, "train", 0): made_up(output, 2) for output in outputs}
-    folder, manifest = publish_files(catalog, tmp_path, parts)
-    loaded = load_dataset(folder, split="train", cache_dir=str(tmp_path / "cache"))
-    default = "sft" if "sft" in outputs else outputs[0]
-    assert loaded.column_names == made_up(default, 1).column_names
-    text = card(manifest)
-    for output in outputs:
-        assert f"| `{output}` |" in text
-    assert ("DPOTrainer" in text) == ("preference" in outputs)
-    assert ("```jinja" in text) == (not {*outputs} <= {"rl", "raw"})
-
-
-def test_sizes_that_do_not_fit_are_noticed(catalog: Catalog, tmp_path: Path) -> None:
-    """So what the card says of splits is looked at by who loads it."""
-    parts = {("sft", "train", 0): made_up("sft", 3)}
-    folder, _ = publish_files(catalog, tmp_path, parts)
-    path = Path(folder) / CARD
-    path.write_text(path.read_text().replace("num_examples: 3", "num_examples: 4"))
-    with pytest.raises(NonMatchingSplitsSizesError):
-        load_dataset(folder, split="train", cache_dir=str(tmp_path / "cache"))
-
-
 @pytest.mark.parametrize(
     ("prompts", "teacher", "wanted"),
     [
@@ -497,66 +337,6 @@ def test_tasks_follow_from_outputs(manifest: Manifest) -> None:
     assert front["pretty_name"] == "sums v0001"
     assert {"synthetic", "reasoning", "rl"} <= {*front["tags"]}
     assert "language" not in front, "nobody knows it"
-
-
-HOSTILE = (
-    "x | y\n---\n# `z`\n```\n<script> [a](b) **c** {{ d }} % & : ' \" \x00 \u202e ---\nlicense: mit"
-)
-SHOWN = "x | y --- # `z` ``` <script> [a](b) **c** {{ d }} % & : ' \" --- license: mit"
-
-
-def test_texts_of_others_break_nothing(catalog: Catalog, tmp_path: Path) -> None:
-    recipe = recipe_of(
-        "data",
-        prompts=[{"path": HOSTILE, "source": HOSTILE, "domain": HOSTILE, "license": HOSTILE}],
-        teacher={"model": HOSTILE, "license": HOSTILE, "system": HOSTILE, "revision": HOSTILE},
-        keep={"rule": HOSTILE},
-        choose={"where": HOSTILE, "order_by": [HOSTILE]},
-        scorers={HOSTILE: ["format"]},
-        decontaminate=[{"path": HOSTILE, "name": HOSTILE}],
-        sampling={"stop": [HOSTILE]},
-    )
-    counts = {"prompts": 1, "samples": 1, "tokens": 1}
-    folder, _ = publish_files(
-        catalog,
-        tmp_path,
-        {("sft", "train", 0): made_up("sft", 3)},
-        recipe=recipe,
-        teacher={"id": "t", "name": HOSTILE, "weights": HOSTILE},
-        scorers={"format": "k1_x"},
-        funnel={HOSTILE: 1, "published": 1},
-        prompts_left_out={HOSTILE: 1},
-        mix={HOSTILE: {HOSTILE: HOSTILE}},
-        splits={HOSTILE: {"prompts": 1}},
-        survivorship={"source": {HOSTILE: counts}, "domain": {HOSTILE: counts}},
-        provenance={"engine_versions": [HOSTILE], "created_at": HOSTILE},
-    )
-    text = (Path(folder) / CARD).read_text()
-    front = front_of(text)
-    hub: Any = DatasetCard(text).data
-    assert hub.to_dict()["configs"] == front["configs"]
-    assert front["license"] == "other"
-    assert front["configs"][0]["config_name"] == "sft"
-    assert load_dataset(folder, split="train", cache_dir=str(tmp_path / "cache")).num_rows == 3
-    body = text.split("---\n", 2)[2]
-    tokens = MarkdownIt("commonmark").enable("table").parse(body)
-    titles = [tokens[i + 1].content for i, t in enumerate(tokens) if t.type == "heading_open"]
-    wanted = ["data v0001", "Load", "TRL", "axolotl", "LLaMA-Factory", "The chat template"]
-    wanted += ["Prompts", "Teacher", "Scorers", "Kept and chosen", "Where all 2 samples went"]
-    wanted += ["Mix", "Splits", "What was lost", "Leaks", "Tokens and cost", "Limits", "Proof"]
-    assert titles == wanted
-    assert not [t for t in tokens if t.type in ("html_block", "hr")]
-    inline = {child.type for token in tokens for child in token.children or []}
-    assert inline <= {"text", "text_special", "code_inline", "softbreak", "strong_open"} | {
-        "strong_close"
-    }
-    rows = cells(body)
-    assert [SHOWN, SHOWN, SHOWN] in rows, "the source"
-    assert [SHOWN, "1", "50.0%"] in rows, "the fate"
-    assert [SHOWN, SHOWN] in rows, "the mix"
-    assert {len(row) for row in rows if SHOWN in row} == {2, 3, 4, 8}
-    shown = [child.content for token in tokens for child in token.children or []]
-    assert SHOWN in shown, "rules are code"
 
 
 def test_a_card_follows_from_its_manifest_alone(job: Job, manifest: Manifest) -> None:

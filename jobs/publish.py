@@ -117,6 +117,7 @@ def _provenance(job: Job, built: Built) -> dict[str, Any]:
         "created_at": datetime.now(UTC).isoformat(timespec="seconds"),
         "attempts": attempts,
         "engine_versions": list(built.decided.engine_versions),
+        "scorer_versions": {name: scorer.version for name, scorer in job.scorers.items()},
         "cost": cost(job),
         **{k: v for k, v in summary(built.decided).items() if k.startswith("tokens")},
     }

@@ -99,7 +99,7 @@ def test_keys_that_come_twice(catalog: Catalog, tmp_path: Path, parts: list[pa.T
     ]
     same_key = with_values(second, "sample_index", [3, 0])
     assert found(catalog, tmp_path, first, same_key) == [
-        "sft: 1 values of prompt_id, teacher_id, sample_index come more than once: p2/t/3"
+        "sft: 1 values of prompt_id, sample_index, teacher_id come more than once: p2/3/t"
     ]
     other_teacher = with_values(same_key, "teacher_id", ["t2", "t2"])
     assert found(catalog, tmp_path, first, other_teacher) == []

@@ -91,6 +91,15 @@ def test_columns_that_are_not_the_outputs(
     assert message in problem
 
 
+def test_a_version_from_before_a_column_was_added(
+    catalog: Catalog, tmp_path: Path, parts: list[pa.Table]
+) -> None:
+    older = [part.drop_columns(["pass_rate"]) for part in parts]
+    assert found(catalog, tmp_path, *older) == []
+    (problem,) = found(catalog, tmp_path, *[part.drop_columns(["text_digest"]) for part in parts])
+    assert "is pass_rate (Float64), not text_digest" in problem
+
+
 def test_keys_that_come_twice(catalog: Catalog, tmp_path: Path, parts: list[pa.Table]) -> None:
     first, second = parts
     same_id = with_values(second, "id", ["y000000", "y000005"])

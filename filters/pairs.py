@@ -97,7 +97,8 @@ def pairs_of(
 def _candidates(samples: pl.DataFrame, chooser: Chooser, pairer: Pairer) -> pl.DataFrame:
     """Both sides of the prompts that have both, prompt by prompt: the right ones, the best first,
     then the wrong ones by `id`. `prompt` numbers the prompts, `place` the samples of one."""
-    kept = pl.col("judged") & pl.col("reason").is_null() & ~pl.col("fate").is_in(NOT_CHOSEN)
+    # Who is eligible is judged.
+    kept = pl.col("reason").is_null() & ~pl.col("fate").is_in(NOT_CHOSEN)
     known = pl.col("eligible") & (pl.col("tokens") > 0)
     samples = samples.with_columns(tokens=pl.col("reasoning_tokens") + pl.col("answer_tokens"))
     right = samples.filter(known & kept & pl.col("correct") & complete(samples.columns))

@@ -335,16 +335,18 @@ def test_the_best_take_the_nearest_in_length() -> None:
     assert indexes(made, last_first, one, need=Need(5, 5, 1)) == [(1, 2)]
 
 
-def test_ties_go_by_the_hash() -> None:
-    made = one_prompt((True, 100), (False, 200), (False, 50), (False, 100), (False, 100))
-    choose = Choose()
-    samples = fated(made, choose, need=Need(5, 5, 1))
-    for first, second in ((3, 4), (4, 3)):
+@pytest.mark.parametrize("side", ["chosen", "rejected"])
+def test_ties_go_by_the_hash(side: str) -> None:
+    """Both ways, whatever the index."""
+    many = side == "chosen"
+    made = one_prompt((not many, 100), (many, 100), (many, 100))
+    samples = fated(made, Choose())
+    for first, second in ((1, 2), (2, 1)):
         ids = {first: "y1_0", second: "y1_1"}
         renamed = samples.with_columns(
             id=pl.col("sample_index").replace_strict(ids, default=pl.col("id"))
         )
-        assert paired(renamed, choose)["rejected.sample_index"].to_list() == [first]
+        assert paired(renamed, Choose())[f"{side}.sample_index"].to_list() == [first]
 
 
 def test_only_prompts_with_both() -> None:
@@ -409,6 +411,7 @@ def test_rejected_meets_its_rule(share: float | None, pair: bool) -> None:
 
 
 ORIGINAL, NEAR = 0, len(ORIGINALS)
+ALIKE_ONES = (1, len(ORIGINALS) + 1)
 
 
 @pytest.mark.parametrize(
@@ -449,6 +452,9 @@ def test_texts_are_read_of_those_alone_that_seem_alike() -> None:
         return texts(rows)
 
     made = [Made("a", index, index % 2 == 0, text=index) for index in range(len(TEXTS) - 2)]
+    # Both are too long for any pair.
+    made += [Made("b", 0, False)]
+    made += [Made("b", 1 + index, True, 900, text=text) for index, text in enumerate(ALIKE_ONES)]
     chooser, pairer = Chooser.compile(Choose(), COLUMNS), Pairer.compile(Pairs(), COLUMNS)
     pairs_of(fated(made, Choose(), need=Need(13, 13, 1)), chooser, pairer, reading)
     assert sorted(read) == [ORIGINAL, NEAR]

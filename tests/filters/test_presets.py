@@ -79,7 +79,7 @@ def test_a_rejected_sample_of_dpo_is_wrong_and_nothing_else() -> None:
         "refusal.reason": [None],
         "control.reason": [None],
     }
-    bad = [{"language.share": [0.9]}]
+    bad: list[dict[str, Any]] = [{"language.share": [0.9]}]
     bad += [{f"{name}.reason": ["x"]} for name in ("repetition", "refusal", "control")]
     strings = dict.fromkeys((name for name in good if name != "language.share"), pl.String())
     for change in ({}, *bad):

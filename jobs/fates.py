@@ -43,7 +43,7 @@ def fates_at(job: Job, prompts: PromptList, versions: Mapping[str, int | None]) 
 
 def fated(job: Job, samples: pl.DataFrame) -> pl.DataFrame:
     """What becomes of samples with scores and reasons, by the rules of the recipe."""
-    samples = samples.sort("prompt_id", "sample_index")  # what follows is faster by a third then
+    samples = samples.sort("prompt_id", "sample_index")  # takes a quarter off what follows
     samples = with_eligible(samples, job.eligible)
     samples = with_groups(samples, job.recipe.samples.probe)
     samples = samples.with_columns(id=sample_ids(samples))

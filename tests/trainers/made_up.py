@@ -95,11 +95,13 @@ def table(output: str, rows: Sequence[Mapping[str, Any]]) -> pa.Table:
     return pa.Table.from_pylist(filled, schema=schema)
 
 
-def publish(store_url: str, tmp_path: Path, tables: Mapping[str, pa.Table]) -> Version:
-    """The tables as the outputs of `team@v0001`: `sft` in two parts, the others in one."""
+def publish(
+    store_url: str, tmp_path: Path, tables: Mapping[str, pa.Table], name: str = "team"
+) -> Version:
+    """The tables as the outputs of `<name>@v0001`: `sft` in two parts, the others in one."""
     store = open_store(store_url)
     store.create()
-    catalog = Catalog(store, "team")
+    catalog = Catalog(store, name)
     version = catalog.claim("made up")
     files = []
     for output, rows in tables.items():
@@ -109,10 +111,10 @@ def publish(store_url: str, tmp_path: Path, tables: Mapping[str, pa.Table]) -> V
             path = tmp_path / f"{output}-{number}.parquet"
             pq.write_table(part, path)
             digest = file_sha256(path)
-            name = f"{output}/train-{number:05d}-of-{len(parts):05d}-{digest[:8]}.parquet"
+            place = f"{output}/train-{number:05d}-of-{len(parts):05d}-{digest[:8]}.parquet"
             size = path.stat().st_size
-            files.append(File(path=name, bytes=size, sha256=digest, rows=part.num_rows))
-            store.put_if_absent(catalog.key(version, name), path.read_bytes())
+            files.append(File(path=place, bytes=size, sha256=digest, rows=part.num_rows))
+            store.put_if_absent(catalog.key(version, place), path.read_bytes())
     manifest = Manifest(
         name=catalog.name,
         version=version,

@@ -11,9 +11,10 @@ from functools import cache
 import polars as pl
 
 from filters.distinct import SIGNATURE, ReadTexts, near_duplicates_of_better
-from filters.groups import GROUP_COLUMNS
+from filters.diverse import diverse_places
+from filters.groups import GROUP_COLUMNS, response_tokens
 from filters.rules import compile_expression, compile_rule
-from schemas.choosing import Choose
+from schemas.choosing import Choose, Trim
 from schemas.errors import RecipeError
 
 PUBLISHED = "published"
@@ -23,9 +24,13 @@ NOT_CONTINUED = "not_continued"
 """Truncated at fewer tokens than the recipe lets it have."""
 BEYOND = "beyond_per_prompt"
 WHERE_NOT_MET = "where_not_met"
+TRIMMED_SHORT = "trimmed_short"
+TRIMMED_LONG = "trimmed_long"
 NEAR_DUPLICATE = "near_duplicate"
 """Of a better one that may be published."""
 
+NO_TRIM = Trim()
+OPEN = pl.col("fate").is_null()
 WORD_BITS = 62
 """So many sample indexes fit into one integer of a column."""
 
@@ -41,16 +46,20 @@ class Chooser:
     order: tuple[tuple[pl.Expr, bool], ...]
     """Expressions, and whether they sort descending."""
     where: pl.Expr
+    trim: Trim = NO_TRIM
     distinct: float | None = None
+    diverse: bool = False
 
     @classmethod
     def compile(cls, choose: Choose, columns: Mapping[str, pl.DataType]) -> "Chooser":
         """RecipeError where an order or `where` does not fit the columns, or nothing tells what is
-        distinct."""
-        if choose.distinct is not None and SIGNATURE not in columns:
-            raise RecipeError(
-                "choose.distinct: compares signatures of samples; add `signature` to `scorers`"
-            )
+        distinct or diverse."""
+        comparing = {"distinct": choose.distinct is not None, "diverse": choose.diverse}
+        for field, asked in comparing.items():
+            if asked and SIGNATURE not in columns:
+                raise RecipeError(
+                    f"choose.{field}: compares signatures of samples; add `signature` to `scorers`"
+                )
         available = {**columns, **GROUP_COLUMNS}
         order = tuple(
             (
@@ -64,7 +73,7 @@ class Chooser:
             if choose.where is None
             else compile_rule(choose.where, available, "choose.where")
         )
-        return cls(choose.per_prompt, order, where, choose.distinct)
+        return cls(choose.per_prompt, order, where, choose.trim, choose.distinct, choose.diverse)
 
 
 def with_eligible(samples: pl.DataFrame, eligible_count: EligibleCount) -> pl.DataFrame:
@@ -121,43 +130,115 @@ def index_bits(samples: pl.DataFrame) -> dict[str, tuple[int, int, int, int]]:
 
 
 def with_fates(samples: pl.DataFrame, chooser: Chooser, texts: ReadTexts) -> pl.DataFrame:
-    """Adds `fate`. Needs what `with_eligible` and `with_groups` add, and `id`, a hash that breaks
-    ties, so that the result does not depend on the order of the rows. `texts` are read where
-    samples have to be distinct, of those that seem not to be."""
-    open_fate = pl.col("fate").is_null()
+    """Adds `fate`, and `rank`: of those that are published their place in their prompt, from 1.
+
+    Needs what `with_eligible` and `with_groups` add, and `id`, a hash that breaks ties, so that the
+    result does not depend on the order of the rows. `texts` are read where samples have to be
+    distinct, of those that seem not to be."""
     where = chooser.where.fill_null(False)
-    samples = samples.with_columns(
-        fate=pl.when(pl.col("extensible") & ~pl.col("settled"))
-        .then(pl.lit(NOT_CONTINUED))
-        .when(~pl.col("judged") & ~pl.col("extensible"))
-        .then(pl.lit(NOT_SCORED))
-        .when(~pl.col("eligible"))
-        .then(pl.lit(SURPLUS))
-        .otherwise(pl.col("reason"))
-    ).with_columns(
-        fate=pl.when(open_fate & ~where).then(pl.lit(WHERE_NOT_MET)).otherwise(pl.col("fate"))
+    samples = (
+        samples.with_columns(
+            fate=pl.when(pl.col("extensible") & ~pl.col("settled"))
+            .then(pl.lit(NOT_CONTINUED))
+            .when(~pl.col("judged") & ~pl.col("extensible"))
+            .then(pl.lit(NOT_SCORED))
+            .when(~pl.col("eligible"))
+            .then(pl.lit(SURPLUS))
+            .otherwise(pl.col("reason"))
+        )
+        .with_columns(
+            fate=pl.when(OPEN & ~where).then(pl.lit(WHERE_NOT_MET)).otherwise(pl.col("fate"))
+        )
+        .sort("prompt_id", "sample_index")
     )
-    order = [expression for expression, _ in chooser.order]
-    descending = [down for _, down in chooser.order]
-    ranked = samples.sort(
-        ["prompt_id", *order, "id"],
-        descending=[False, *descending, False],
-        nulls_last=True,
-    )
+    candidates = _candidates(samples, chooser)
+    if chooser.trim != NO_TRIM:
+        candidates = _trimmed(candidates, chooser.trim)
     if chooser.distinct is not None:
-        ranked = _with_near_duplicates(ranked, chooser.distinct, texts)
-    rank = open_fate.cast(pl.Int32).cum_sum().over("prompt_id")
-    return ranked.with_columns(
-        fate=pl.when(open_fate)
-        .then(pl.when(rank <= chooser.per_prompt).then(pl.lit(PUBLISHED)).otherwise(pl.lit(BEYOND)))
-        .otherwise(pl.col("fate"))
-    ).sort("prompt_id", "sample_index")
+        candidates = _with_near_duplicates(candidates, chooser.distinct, samples, texts)
+    candidates = _with_rank(candidates, chooser, samples)
+    chosen = pl.col("rank").is_not_null()
+    return (
+        samples.with_row_index()
+        .join(
+            candidates.select("index", "rank", lost="fate"),
+            on="index",
+            how="left",
+            maintain_order="left",
+        )
+        .with_columns(
+            fate=pl.when(chosen).then(pl.lit(PUBLISHED)).otherwise(pl.coalesce("fate", "lost"))
+        )
+        .drop("index", "lost")
+    )
 
 
-def _with_near_duplicates(ranked: pl.DataFrame, similar: float, texts: ReadTexts) -> pl.DataFrame:
-    rows = ranked.with_row_index()
-    candidates = rows.filter(pl.col("fate").is_null())
-    near = candidates.filter(near_duplicates_of_better(candidates, similar, texts))
-    is_near = pl.col("index").is_in(near["index"].implode())
-    fate = pl.when(is_near).then(pl.lit(NEAR_DUPLICATE)).otherwise(pl.col("fate"))
-    return rows.with_columns(fate=fate).drop("index")
+def _candidates(samples: pl.DataFrame, chooser: Chooser) -> pl.DataFrame:
+    """What may be published, best first, prompt by prompt: `index`, the row, `prompt`, a number,
+    `tokens`, `id` and an empty `fate`. Narrow, since to sort all columns takes far longer."""
+    order = [expression.alias(f"order_{i}") for i, (expression, _) in enumerate(chooser.order)]
+    descending = [down for _, down in chooser.order]
+    return (
+        samples.lazy()
+        .with_row_index()
+        .with_columns(prompt=pl.col("prompt_id").rle_id())
+        .filter(OPEN)
+        .select("index", "prompt", "id", "fate", *order, tokens=response_tokens())
+        .sort(
+            ["prompt", *(f"order_{i}" for i in range(len(order))), "id"],
+            descending=[False, *descending, False],
+            nulls_last=True,
+        )
+        .select("index", "prompt", "tokens", "id", "fate")
+        .collect()
+    )
+
+
+def _trimmed(candidates: pl.DataFrame, trim: Trim) -> pl.DataFrame:
+    """With the fates of those that are too short or too long for their prompt."""
+    count, place = pl.len().over("prompt"), pl.int_range(pl.len()).over("prompt")
+    # As a float 0.1 of 30 is a little more than 3.
+    short, long = ((share * count - 1e-9).ceil() for share in (trim.shortest, trim.longest))
+    by_length = candidates.lazy().sort("prompt", "tokens", "id").filter(short + long < count)
+    return (
+        candidates.lazy()
+        .drop("fate")
+        .join(
+            by_length.select(
+                "index",
+                fate=pl.when(place < short)
+                .then(pl.lit(TRIMMED_SHORT))
+                .when(place >= count - long)
+                .then(pl.lit(TRIMMED_LONG)),
+            ),
+            on="index",
+            how="left",
+            maintain_order="left",
+        )
+        .collect()
+    )
+
+
+def _with_near_duplicates(
+    candidates: pl.DataFrame, similar: float, samples: pl.DataFrame, texts: ReadTexts
+) -> pl.DataFrame:
+    left = candidates.filter(OPEN)["index"]
+    near = left.filter(near_duplicates_of_better(samples[left], similar, texts))
+    is_near = pl.col("index").is_in(near.implode())
+    return candidates.with_columns(
+        fate=pl.when(is_near).then(pl.lit(NEAR_DUPLICATE)).otherwise(pl.col("fate"))
+    )
+
+
+def _with_rank(candidates: pl.DataFrame, chooser: Chooser, samples: pl.DataFrame) -> pl.DataFrame:
+    """With `rank`, and the fate of those that are beyond `per_prompt`."""
+    left = candidates.filter(OPEN)
+    if chooser.diverse:
+        signed = samples.select("prompt_id", SIGNATURE)[left["index"]]
+        ranks = left.select("index", rank=diverse_places(signed, chooser.per_prompt))
+    else:
+        place = pl.int_range(1, pl.len() + 1, dtype=pl.Int32).over("prompt")
+        ranks = left.select("index", rank=place).filter(pl.col("rank") <= chooser.per_prompt)
+    return candidates.join(ranks, on="index", how="left").with_columns(
+        fate=pl.when(OPEN & pl.col("rank").is_null()).then(pl.lit(BEYOND)).otherwise("fate")
+    )

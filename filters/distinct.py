@@ -8,7 +8,7 @@ import numpy.typing as npt
 import polars as pl
 
 from filters.near_duplicates import jaccard, shingles
-from filters.signature import alikeness, whole_text
+from filters.signature import alikeness, signature_bytes, whole_text
 
 SIGNATURE: Final = "signature.minhash"
 MARGIN: Final = 0.15
@@ -27,33 +27,40 @@ def near_duplicates_of_better(ranked: pl.DataFrame, similar: float, texts: ReadT
     first, with `prompt_id`, `SIGNATURE`, `path` and `row`. `similar` is the Jaccard index of their
     five-word runs from which on two are alike. Who has no signature is alike with nobody.
     """
-    left, right = _candidates(ranked, similar - MARGIN)
-    alike = np.zeros(len(left), bool)
-    for start in range(0, len(left), COMPARED_AT_ONCE):
-        some = slice(start, start + COMPARED_AT_ONCE)
-        alike[some] = _compared(ranked, left[some], right[some], texts) >= similar
     duplicate = np.zeros(ranked.height, bool)
     # Pairs are in order, so that it is known of the better one before it counts.
-    for better, worse in zip(left[alike], right[alike], strict=True):
+    for better, worse in zip(*alike(ranked, similar, texts), strict=True):
         duplicate[worse] |= not duplicate[better]
     return pl.Series(duplicate)
+
+
+def alike(ranked: pl.DataFrame, similar: float, texts: ReadTexts) -> tuple[Rows, Rows]:
+    """The rows of every two samples of a prompt that are alike, in order, the better one first;
+    takes what `near_duplicates_of_better` does."""
+    left, right = _candidates(ranked, similar - MARGIN)
+    found = np.zeros(len(left), bool)
+    for start in range(0, len(left), COMPARED_AT_ONCE):
+        some = slice(start, start + COMPARED_AT_ONCE)
+        found[some] = _compared(ranked, left[some], right[some], texts) >= similar
+    return left[found], right[found]
 
 
 def _candidates(ranked: pl.DataFrame, least: float) -> tuple[Rows, Rows]:
     """Pairs of one prompt, the better one first, whose signatures are as near."""
     rows = ranked.select("prompt_id", SIGNATURE).with_row_index().drop_nulls(SIGNATURE)
-    found = [(rows["index"].clear(), rows["index"].clear())]
-    for step in range(1, rows.height):
-        first, second = rows.head(-step), rows.tail(-step)
-        own = first["prompt_id"] == second["prompt_id"]
-        if not own.any():
+    index = rows["index"].to_numpy().astype(np.int64)
+    prompt = rows["prompt_id"].rle_id().to_numpy()
+    known = signature_bytes(rows[SIGNATURE])
+    found = [(index[:0], index[:0])]
+    for step in range(1, len(index)):
+        first = np.flatnonzero(prompt[:-step] == prompt[step:])
+        if not len(first):
             break
-        first, second = first.filter(own), second.filter(own)
-        near = pl.Series(alikeness(first[SIGNATURE], second[SIGNATURE]) >= least)
-        found.append((first["index"].filter(near), second["index"].filter(near)))
-    sides = [pl.concat(side).to_numpy().astype(np.int64) for side in zip(*found, strict=True)]
-    order = np.lexsort(sides[::-1])  # prompt by prompt, so that a text is read about once
-    return sides[0][order], sides[1][order]
+        first = first[alikeness(known[first], known[first + step]) >= least]
+        found.append((index[first], index[first + step]))
+    left, right = (np.concatenate(side) for side in zip(*found, strict=True))
+    order = np.lexsort((right, left))  # prompt by prompt, so that a text is read about once
+    return left[order], right[order]
 
 
 def _compared(

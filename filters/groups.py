@@ -63,10 +63,14 @@ def with_groups(samples: pl.DataFrame, probe: int) -> pl.DataFrame:
     return with_votes(samples)
 
 
+def response_tokens() -> pl.Expr:
+    """A sample's length: tokens of thinking and answer; 0 where they are not known."""
+    return pl.col("reasoning_tokens").fill_null(0) + pl.col("answer_tokens").fill_null(0)
+
+
 def _length_rank() -> pl.Expr:
     kept = pl.col("eligible") & pl.col("judged") & pl.col("reason").is_null()
-    tokens = pl.col("reasoning_tokens").fill_null(0) + pl.col("answer_tokens").fill_null(0)
-    own = pl.when(kept).then(tokens)
+    own = pl.when(kept).then(response_tokens())
     place, others = own.rank("average").over("prompt_id") - 1, own.count().over("prompt_id") - 1
     rank = pl.when(others > 0).then(place / others).otherwise(0.5)
     return pl.when(kept).then(rank).alias("group.length_rank")

@@ -1,23 +1,24 @@
 """Presets: rules and choosing that are known to work, each with where that is from.
 
 A recipe takes one by `preset: NAME`. What it says itself comes first: a rule of the same name takes
-the place of the preset's, `"true"` switches it off, and so does each field of `choose`.
+the place of the preset's, `"true"` switches it off, and so does each field of `choose` and `pairs`.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from difflib import get_close_matches
 from typing import Any, Final
 
 from filters.scorers import EVERY_DOMAIN, SCORERS
-from schemas.choosing import Choose
+from schemas.choosing import Choose, Pairs
 from schemas.errors import RecipeError
 from schemas.recipe import Recipe
+from schemas.recipe_part import Part
 
 
 @dataclass(frozen=True)
 class Preset:
-    """What it says of `scorers`, `keep` and `choose`."""
+    """What it says of `scorers`, `keep`, `choose` and `pairs`."""
 
     purpose: str
     source: str
@@ -25,6 +26,7 @@ class Preset:
     """For all domains, beside the recipe's own."""
     keep: Mapping[str, str]
     choose: Mapping[str, Any]
+    pairs: Mapping[str, Any] = field(default_factory=dict)
 
 
 FINISHED: Final = {"finished": "format.complete"}
@@ -89,11 +91,13 @@ PRESETS: Final[dict[str, Preset]] = {
     ),
     "dpo": Preset(
         "right and readable samples of prompts that have wrong ones too; with `outputs: "
-        "[preference]` prompts are drawn until they have both",
+        "[preference]` prompts are drawn until they have both, and all that is wrong with the "
+        "rejected ones is their answer",
         "Iterative RPO (Pang et al. 2024, arXiv:2404.19733)",
-        READING,
+        (*READING, "signature"),
         {**DISTINCT, **FINISHED, "correct": "correct", **READABLE},
         {"per_prompt": 4, "where": INFORMATIVE},
+        {"rejected": " and ".join(READABLE.values())},
     ),
 }
 
@@ -113,14 +117,19 @@ def expanded(recipe: Recipe) -> Recipe:
     own = recipe.scorers if "scorers" in given else {}
     _check_verifier(recipe, preset, own)
     everywhere = tuple(dict.fromkeys((*own.get(EVERY_DOMAIN, ()), *preset.scorers)))
-    chosen = {name: getattr(recipe.choose, name) for name in recipe.choose.model_fields_set}
     return recipe.model_copy(
         update={
             "scorers": {**own, EVERY_DOMAIN: everywhere},
             "keep": {**preset.keep, **(recipe.keep if "keep" in given else {})},
-            "choose": Choose.model_validate({**preset.choose, **chosen}),
+            "choose": Choose.model_validate({**preset.choose, **_given(recipe.choose)}),
+            "pairs": Pairs.model_validate({**preset.pairs, **_given(recipe.pairs)}),
         }
     )
+
+
+def _given(part: Part) -> dict[str, Any]:
+    """What the recipe says itself."""
+    return {name: getattr(part, name) for name in part.model_fields_set}
 
 
 def _check_verifier(recipe: Recipe, preset: Preset, scorers: Mapping[str, tuple[str, ...]]) -> None:

@@ -1,6 +1,6 @@
 """Scores beside their samples: one wide row a sample, and whether it is kept."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 import polars as pl
 
@@ -109,12 +109,16 @@ def with_reasons(
         .when(judged)
         .then(first_broken_rule(rules))
     )
-    wrong = ~pl.col("correct") & (pl.col("finish_reason") == "stop")
-    if COMPLETE in samples.columns:
-        wrong &= pl.col(COMPLETE)
+    wrong = ~pl.col("correct") & complete(samples.columns)
     return samples.with_columns(
         judged=judged,
         reason=reason,
         wrong=(judged & wrong).fill_null(value=False),
         extensible=extensible,
     )
+
+
+def complete(columns: Collection[str]) -> pl.Expr:
+    """Whether a sample came to its end; also by the scorer `format`, if its columns are there."""
+    stopped = pl.col("finish_reason") == "stop"
+    return stopped & pl.col(COMPLETE) if COMPLETE in columns else stopped

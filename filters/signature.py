@@ -13,6 +13,7 @@ from filters.scorer import FieldType, Response
 from schemas.score import Score
 
 NO_WORDS = "no_words"
+Signatures = npt.NDArray[np.uint8]
 
 
 class SignatureScorer:
@@ -54,13 +55,24 @@ def whole_text(reasoning: str | None, answer: str | None) -> str:
     return text.encode(errors="replace").decode()
 
 
-def alikeness(left: pl.Series, right: pl.Series) -> npt.NDArray[np.float64]:
-    """About the Jaccard index of two columns of `signature.minhash`, row by row. Two different
-    numbers have the same byte once in 256 times."""
-    same = (_bytes(left) == _bytes(right)).mean(axis=1)
+def alikeness(left: Signatures, right: Signatures) -> npt.NDArray[np.float64]:
+    """About the Jaccard index of two columns of signatures, row by row. Two different numbers have
+    the same byte once in 256 times."""
+    same = in_common(left, right) / PERMUTATIONS
     index: npt.NDArray[np.float64] = (same - 1 / 256) / (1 - 1 / 256)
     return index
 
 
-def _bytes(column: pl.Series) -> npt.NDArray[np.uint8]:
-    return np.frombuffer(b"".join(column.str.decode("base64")), np.uint8).reshape(-1, PERMUTATIONS)
+def signature_bytes(column: pl.Series) -> Signatures:
+    """`(rows, PERMUTATIONS)` of a column of `signature.minhash` without nulls."""
+    row = pl.Array(pl.UInt8, PERMUTATIONS)
+    return column.str.decode("base64").bin.reinterpret(dtype=row, endianness="little").to_numpy()
+
+
+def in_common(left: Signatures, right: Signatures) -> npt.NDArray[np.int64]:
+    """How many bytes of two signatures are the same, row by row."""
+    # Eight sums of 16 comparisons side by side in one number, none above 16, then the sum of those:
+    # a sixth of the time that numpy takes for a sum over each row.
+    sums = (left == right).view(np.uint64).sum(axis=1)
+    found: npt.NDArray[np.int64] = (sums * np.uint64(0x0101_0101_0101_0101) >> 56).astype(np.int64)
+    return found

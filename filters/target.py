@@ -54,7 +54,8 @@ def settled_prefix(by_prompt: pl.DataFrame, prompt_ids: pl.Series, wanted: int) 
 def cut_at_target(
     samples: pl.DataFrame, prompt_ids: pl.Series, wanted: int, per_prompt: int
 ) -> tuple[pl.DataFrame, SettledPrefix]:
-    """Gives the published samples of prompts beyond the target the fate `beyond_target`.
+    """Gives the published samples of prompts beyond the target the fate `beyond_target`, and no
+    rank.
 
     Where the prefix of settled prompts has too few, nothing is cut.
     """
@@ -63,4 +64,4 @@ def cut_at_target(
         return samples, found
     beyond = (pl.col("prompt_id") > found.last) & (pl.col("fate") == PUBLISHED)
     fate = pl.when(beyond).then(pl.lit(BEYOND_TARGET)).otherwise(pl.col("fate"))
-    return samples.with_columns(fate=fate), found
+    return samples.with_columns(fate=fate, rank=pl.when(~beyond).then("rank")), found

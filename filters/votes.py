@@ -42,7 +42,8 @@ def canonical(answer: str) -> str:
 
 
 def with_votes(samples: pl.DataFrame) -> pl.DataFrame:
-    """Adds `VOTE_COLUMNS`, from the eligible samples that have a `final_answer`.
+    """Adds `VOTE_COLUMNS`, from the eligible samples that have a `final_answer`, and `answer_form`,
+    what is `canonical` of it.
 
     `votes`: so many they are. `majority`: the answer that most of them give, in the shortest way it
     is written, `vote_share`: of how many of them; both null where two answers have as many.
@@ -52,13 +53,13 @@ def with_votes(samples: pl.DataFrame) -> pl.DataFrame:
     """
     answers = samples["final_answer"].drop_nulls().unique()
     forms = pl.DataFrame(
-        {"final_answer": answers, "form": [canonical(answer) for answer in answers]},
-        schema={"final_answer": pl.String(), "form": pl.String()},
+        {"final_answer": answers, "answer_form": [canonical(answer) for answer in answers]},
+        schema={"final_answer": pl.String(), "answer_form": pl.String()},
     )
     samples = samples.join(forms, on="final_answer", how="left")
     counted = (
-        samples.filter(pl.col("eligible") & pl.col("form").is_not_null())
-        .group_by("prompt_id", "form")
+        samples.filter(pl.col("eligible") & pl.col("answer_form").is_not_null())
+        .group_by("prompt_id", "answer_form")
         .agg(
             pl.len().alias("count"),
             pl.col("final_answer")
@@ -69,7 +70,8 @@ def with_votes(samples: pl.DataFrame) -> pl.DataFrame:
     most = pl.col("count") == pl.col("count").max()
     alone = most.sum() == 1
     won = [
-        pl.when(alone).then(pl.col(name).filter(most).first()) for name in ("form", "final_answer")
+        pl.when(alone).then(pl.col(name).filter(most).first())
+        for name in ("answer_form", "final_answer")
     ]
     groups = counted.group_by("prompt_id").agg(
         won[0].alias("won"),
@@ -82,8 +84,8 @@ def with_votes(samples: pl.DataFrame) -> pl.DataFrame:
     return (
         samples.join(groups, on="prompt_id", how="left")
         .with_columns(
-            (pl.col("form") == pl.col("won")).alias("group.agrees"),
+            (pl.col("answer_form") == pl.col("won")).alias("group.agrees"),
             pl.col("group.votes").fill_null(0),
         )
-        .drop("form", "won")
+        .drop("won")
     )

@@ -9,6 +9,7 @@ from infra.catalog import Catalog
 from infra.store import open_store, open_uri
 from schemas.errors import VersionError
 from schemas.manifest import File, Manifest
+from schemas.recipe import TRAIN
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -39,13 +40,14 @@ class Version:
         """Where a file of it lies."""
         return self.catalog.store.uri(self.catalog.file_key(self.manifest, file))
 
-    def files(self, output: str = "sft") -> list[str]:
-        """Where the data files of an output lie, in the order of their rows: paths, or `s3://…`.
-        VersionError where there is no such output, or a file is missing or was cut."""
-        found = [file for file in self.manifest.files if file.path.startswith(f"{output}/")]
+    def files(self, output: str = "sft", split: str | None = TRAIN) -> list[str]:
+        """Where the data files of an output and a split (null: of all) lie, in the order of their
+        rows: paths, or `s3://…`. VersionError where there are none, or one is missing or was
+        cut."""
+        every = [file for file in self.manifest.files if file.path.startswith(f"{output}/")]
+        found = [file for file in every if split is None or split_of(file) == split]
         if not found:
-            known = ", ".join(self.manifest.rows)
-            raise VersionError(f"{self.name} has no output {output!r}; it has {known}")
+            raise VersionError(self._nothing(output, sorted({split_of(file) for file in every})))
         for file in found:
             size = self.catalog.store.size(self.catalog.file_key(self.manifest, file))
             if size != file.bytes:
@@ -57,27 +59,38 @@ class Version:
                 )
         return [self.uri(file) for file in sorted(found, key=lambda file: file.path)]
 
-    def scan(self, output: str = "sft") -> "pl.LazyFrame":
-        """Its rows, read as far as they are asked for. Raises as `files`."""
+    def _nothing(self, output: str, splits: list[str]) -> str:
+        if splits:
+            return f"{self.name} has no such split of {output!r}; it has {', '.join(splits)}"
+        known = ", ".join(self.manifest.rows)
+        return f"{self.name} has no output {output!r}; it has {known}"
+
+    def scan(self, output: str = "sft", split: str | None = TRAIN) -> "pl.LazyFrame":
+        """Its rows, read when they are asked for. Raises as `files`."""
         import polars as pl
 
         options = self.catalog.store.storage_options()
-        return pl.scan_parquet(self.files(output), glob=False, storage_options=options)
+        return pl.scan_parquet(self.files(output, split), glob=False, storage_options=options)
 
-    def arrow(self, output: str = "sft") -> "pa.Table":
+    def arrow(self, output: str = "sft", split: str | None = TRAIN) -> "pa.Table":
         """Its rows in memory. Raises as `files`."""
         import pyarrow as pa
         import pyarrow.parquet as pq
 
         tables = []
-        for uri in self.files(output):
+        for uri in self.files(output, split):
             with open_uri(uri) as file:
                 tables.append(pq.read_table(file))
         return pa.concat_tables(tables)
 
-    def pandas(self, output: str = "sft") -> "pd.DataFrame":
+    def pandas(self, output: str = "sft", split: str | None = TRAIN) -> "pd.DataFrame":
         """Its rows in memory. Raises as `files`."""
-        return self.arrow(output).to_pandas()
+        return self.arrow(output, split).to_pandas()
+
+
+def split_of(file: File) -> str:
+    """The split that a data file is of, by its name."""
+    return file.path.rpartition("/")[2].partition("-")[0]
 
 
 def open_version(name: str, store: str | Path = "store") -> Version:

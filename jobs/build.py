@@ -1,6 +1,6 @@
 """Build: a cut of the pool, and what of it is kept, chosen and written. It never generates."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -9,10 +9,13 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from filters.sft import PROMPT_COLUMNS, sft_rows
+from filters.mix import within_mix
+from filters.outputs import OUTPUTS
+from filters.picking import PROMPT_COLUMNS
+from filters.survivorship import Counts, added_up, published_counts
 from infra.catalog import Catalog
 from infra.checksum import file_sha256
-from jobs.decide import Chosen, Decided, decide_by
+from jobs.decide import Decided, Picked, decide_by
 from jobs.fates import with_texts
 from jobs.parts import Part, batches, parts_of, row_groups
 from jobs.prompts import PromptList
@@ -20,10 +23,23 @@ from jobs.recipe import Job
 from jobs.tasks import Tasks
 from schemas.errors import RunError, StoreUnavailableError
 from schemas.manifest import File, content_digest
+from schemas.recipe import TRAIN
 
-PARTS_HERE = 1
-"""More of them are written side by side, by tasks on Ray."""
-FEW_VALUES = ("domain", "source", "license", "generator", "teacher_id")
+TOKENS_HERE = 120_000_000
+"""A version with more is written by tasks on Ray, side by side: to start it takes five seconds."""
+FEW_VALUES = (
+    "domain",
+    "source",
+    "license",
+    "generator",
+    "teacher_id",
+    "verifier",
+    "fate",
+    "verdict",
+    "outcome",
+    "failure_reason",
+    "finish_reason",
+)
 """Columns with a dictionary."""
 NARROW = ("id", "prompt_id", "sample_index")
 """Columns with statistics. Of texts they would be long, and nobody looks for a range of them."""
@@ -39,6 +55,8 @@ class Built:
     staged: Mapping[str, str]
     """Path in the version -> key of the store."""
     files: tuple[File, ...]
+    survivorship: Counts
+    """What there was before the choice, and after it."""
 
     @property
     def content_digest(self) -> str:
@@ -52,6 +70,8 @@ class PartWork:
 
     part: Part
     prompts: pl.DataFrame
+    """Those with rows in it: `prompt_id`, `PROMPT_COLUMNS` and, where there is a mix, how many of
+    their rows are `allowed`."""
     generator: str
     staging: str
 
@@ -67,41 +87,71 @@ def build(job: Job, prompts: PromptList) -> Built:
     Nothing stays in staging where that fails.
     """
     with Tasks(job) as tasks:
-        decided, chosen = decide_by(tasks, job, prompts)
-        if chosen.by_prompt.is_empty():
+        decided, picked = decide_by(tasks, job, prompts)
+        if not any(decided.rows.values()):
             raise RunError(
-                f"no sample is published; the funnel is {dict(decided.funnel) or 'empty'}"
+                f"there is no row of {', '.join(decided.rows)}; the funnel is "
+                f"{dict(decided.funnel) or 'empty'}" + _mix_hint(decided)
             )
         catalog = Catalog(job.store, job.recipe.name)
         staging = catalog.staging()
         try:
-            written = _write_parts(tasks, job, prompts, chosen, staging)
+            written = _write_parts(tasks, job, prompts, picked, staging)
         except BaseException:
             catalog.discard(staging)
             raise
-    staged = {file.path: key for file, key in written}
-    return Built(decided, staging, staged, tuple(file for file, _ in written))
+    staged = {file.path: key for file, key, _ in written}
+    files = tuple(file for file, _, _ in written)
+    counts = added_up([decided.drawn, *(counts for _, _, counts in written)])
+    return Built(decided, staging, staged, files, counts)
+
+
+def _mix_hint(decided: Decided) -> str:
+    scarce = decided.mix.get("limited_by")
+    return "" if scarce is None else f"; mix.strata.{scarce} has none, and its share limits all"
 
 
 def _write_parts(
-    tasks: Tasks, job: Job, prompts: PromptList, chosen: Chosen, staging: str
-) -> list[tuple[File, str]]:
-    generator = generator_name(job)
-    work, tables = [], []
-    for part in parts_of(chosen.by_prompt):
-        with_rows = _between(chosen.by_prompt, part).select("prompt_id")
-        asked = _between(prompts.frame, part).join(with_rows, on="prompt_id", how="semi")
-        asked = asked.select("prompt_id", *PROMPT_COLUMNS)
-        work.append(PartWork(part, asked, generator, staging))
-        tables.append(
-            [
-                _between(table, part) if isinstance(table, pl.DataFrame) else table
-                for shard, table in zip(chosen.shards, chosen.tables, strict=True)
-                if shard.first <= part.last and part.first <= shard.last
-            ]
-        )
-    done = tasks.run(write_part, work, tables, doing="parts written", here=PARTS_HERE)
+    tasks: Tasks, job: Job, prompts: PromptList, picked: Picked, staging: str
+) -> list[tuple[File, str, Counts]]:
+    work = [
+        PartWork(part, asked, generator_name(job), staging)
+        for name in picked.by_prompt
+        for part, asked in _parts(name, prompts, picked)
+    ]
+    tables = [
+        [
+            table
+            for shard, table in zip(picked.shards, picked.tables, strict=True)
+            if shard.first <= one.part.last and one.part.first <= shard.last
+        ]
+        for one in work
+    ]
+    tokens = sum(int(by_prompt["size"].sum()) for by_prompt in picked.by_prompt.values())
+    here = len(work) if tokens <= TOKENS_HERE else 1
+    done = tasks.run(write_part, work, tables, doing="parts written", here=here)
     return [written for written, _ in done]
+
+
+def _parts(output: str, prompts: PromptList, picked: Picked) -> Iterator[tuple[Part, pl.DataFrame]]:
+    """The parts of an output, and the prompts of each."""
+    every = prompts.with_left_out if OUTPUTS[output].of_all_prompts else prompts
+    own = _with_splits(picked.by_prompt[output], prompts)
+    if output == "sft" and picked.allowed is not None:
+        own = own.join(picked.allowed, on="prompt_id", how="left", maintain_order="left")
+    splits = own.partition_by("split", as_dict=True, include_key=False)
+    for (split,), by_prompt in sorted(splits.items()):
+        for part in parts_of(by_prompt, output, split):
+            asked = _between(every.frame, part).select("prompt_id", *PROMPT_COLUMNS)
+            with_rows = _between(by_prompt, part).drop("rows", "size")
+            yield part, asked.join(with_rows, on="prompt_id", maintain_order="left")
+
+
+def _with_splits(by_prompt: pl.DataFrame, prompts: PromptList) -> pl.DataFrame:
+    if not prompts.splits.width:
+        return by_prompt.with_columns(split=pl.lit(TRAIN))
+    splits = prompts.splits.select("prompt_id", pl.col("split").cast(pl.String))
+    return by_prompt.join(splits, on="prompt_id", how="left", maintain_order="left")
 
 
 def _between(rows: pl.DataFrame, part: Part) -> pl.DataFrame:
@@ -111,25 +161,33 @@ def _between(rows: pl.DataFrame, part: Part) -> pl.DataFrame:
 
 
 def write_part(
-    job: Job, work: PartWork, tables: Sequence[pl.DataFrame]
-) -> tuple[tuple[File, str], None]:
-    """Writes a part, a row group at a time, from the chosen rows of its shards."""
-    chosen = pl.concat(_between(table, work.part) for table in tables)
+    job: Job, work: PartWork, tables: Iterable[Mapping[str, pl.DataFrame]]
+) -> tuple[tuple[File, str, Counts], None]:
+    """Writes a part, a row group at a time, from the picked rows of its shards."""
+    part, output, prompt_ids = work.part, OUTPUTS[work.part.output], work.prompts["prompt_id"]
+    picked = pl.concat(
+        _between(table[part.output], part).filter(pl.col("prompt_id").is_in(prompt_ids.implode()))
+        for table in tables
+    )
+    if "allowed" in work.prompts.columns:
+        picked = within_mix(picked, work.prompts.select("prompt_id", "allowed"))
 
     def rows() -> Iterator[pl.DataFrame]:
-        for some in batches(chosen):
-            texts = with_texts(job, some).join(
+        for some in batches(picked):
+            for prefix in output.samples:
+                some = with_texts(job, some, output.texts, prefix)
+            asked = some.join(
                 work.prompts, on="prompt_id", how="left", validate="m:1", maintain_order="left"
             )
-            yield sft_rows(texts, job.scorers, work.generator)
+            yield output.rows(asked, job.scorers, work.generator)
 
-    number, count = work.part.number, work.part.count
-    key = f"{work.staging}/sft-{number:05d}.parquet"
+    key = f"{work.staging}/{part.output}-{part.split}-{part.number:05d}.parquet"
     with job.store.new_file(key) as path:
         write_parquet(path, map(_arrow, row_groups(rows())))
         sha256, size = file_sha256(path), path.stat().st_size
-    name = f"sft/train-{number:05d}-of-{count:05d}-{sha256[:8]}.parquet"
-    return (File(path=name, bytes=size, sha256=sha256, rows=chosen.height), key), None
+    place = f"{part.split}-{part.number:05d}-of-{part.count:05d}-{sha256[:8]}.parquet"
+    file = File(path=f"{part.output}/{place}", bytes=size, sha256=sha256, rows=picked.height)
+    return (file, key, published_counts(picked) if part.output == "sft" else {}), None
 
 
 def _arrow(rows: pl.DataFrame) -> pa.Table:
@@ -164,8 +222,8 @@ def _writer(file: Any, schema: pa.Schema) -> pq.ParquetWriter:
         compression_level=3,
         write_page_index=True,
         use_content_defined_chunking=True,
-        use_dictionary=[*FEW_VALUES],
-        write_statistics=[*NARROW],
+        use_dictionary=[name for name in FEW_VALUES if name in schema.names],
+        write_statistics=[name for name in NARROW if name in schema.names],
     )
 
 

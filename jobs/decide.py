@@ -5,18 +5,19 @@ and a target on a few numbers of each prompt, so that no process has all samples
 """
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
 import polars as pl
 
 from filters.choose import PUBLISHED
-from filters.sft import sample_columns
+from filters.mix import Mixed, mixed
+from filters.outputs import OUTPUTS
+from filters.survivorship import Counts, added_up, drawn_counts
 from filters.target import BEYOND_TARGET, SettledPrefix, rows_by_prompt, settled_prefix
 from infra.revision import code_digest
-from jobs.fates import fates_at
-from jobs.parts import tokens_in_part
+from jobs.fates import fates_at, picking
 from jobs.prompts import PromptList
 from jobs.recipe import Job
 from jobs.tasks import Tasks
@@ -30,6 +31,9 @@ SHARDS_HERE = 4
 OF_PROMPTS = ("prompt_id", "reference_id", "domain", "source")
 """What a shard has to know of its prompts."""
 CANNED = "refusal.canned"
+CHOSEN = "chosen"
+"""What becomes of the best samples of a prompt where there is no `sft` that they are published
+in."""
 
 
 @dataclass(frozen=True)
@@ -39,9 +43,13 @@ class Decided:
     cut: Cut
     funnel: Mapping[str, int]
     """How many samples ended where, the published first."""
+    rows: Mapping[str, int]
+    """Of each output."""
     tokens: int
     prompts_published: int
+    """Prompts with rows of the first output that has any."""
     tokens_published: int
+    """Of `sft`. Where a mix takes a part of a prompt's rows, the same part of their tokens."""
     prompts: int
     unsettled: int
     engine_versions: Sequence[str]
@@ -52,6 +60,10 @@ class Decided:
     """Where the recipe has a target."""
     left_out: Mapping[str, int]
     """Prompts that nothing is drawn for, by reason."""
+    mix: Mapping[str, Any]
+    """What came of the recipe's mix, if it has one."""
+    drawn: Counts
+    """What there was before the choice."""
 
     @property
     def target(self) -> Literal["reached", "missed"] | None:
@@ -62,16 +74,18 @@ class Decided:
 
 
 @dataclass(frozen=True)
-class Chosen:
-    """The samples that are published."""
+class Picked:
+    """What is written."""
 
-    by_prompt: pl.DataFrame
-    """Of each prompt with any, in their order: `prompt_id`, `rows` and `size`, as `jobs.parts` cuts
-    by it."""
+    by_prompt: Mapping[str, pl.DataFrame]
+    """Of each output and each prompt with rows of it, in their order: `prompt_id`, `rows` and
+    `size`, as `jobs.parts` cuts by it."""
     shards: Sequence["Shard"]
     tables: Sequence[Any]
-    """Of each shard: their narrow columns, sorted, or where Ray has them. With those beyond a
-    target."""
+    """Of each shard: output -> narrow columns of its rows, sorted, or where Ray has these. With
+    those beyond a target or a mix."""
+    allowed: pl.DataFrame | None
+    """Where the recipe has a mix: `prompt_id`, and how many of its `sft` rows are `allowed`."""
 
 
 @dataclass(frozen=True)
@@ -94,8 +108,11 @@ class Tally:
     engine_versions: frozenset[str]
     canned_answers: int | None
     by_prompt: pl.DataFrame
-    """Of each prompt with samples: `settled`, `rows`, `kept_rows`, and of its published ones
-    `tokens` and `size`."""
+    """Of each prompt with samples: `settled`, `rows`, `kept_rows`, the `tokens` of its published
+    ones and, where the recipe has a mix, its `stratum`."""
+    picked: Mapping[str, pl.DataFrame]
+    """As `Picked.by_prompt`."""
+    drawn: Counts
 
 
 def decide(job: Job, prompts: PromptList) -> Decided:
@@ -104,8 +121,8 @@ def decide(job: Job, prompts: PromptList) -> Decided:
         return decide_by(tasks, job, prompts)[0]
 
 
-def decide_by(tasks: Tasks, job: Job, prompts: PromptList) -> tuple[Decided, Chosen]:
-    """The same by given tasks, with the samples that are published."""
+def decide_by(tasks: Tasks, job: Job, prompts: PromptList) -> tuple[Decided, Picked]:
+    """The same by given tasks, with what is written."""
     cut = Cut(
         tables=job.pool.versions(),
         prompts=prompts.digest,
@@ -116,33 +133,81 @@ def decide_by(tasks: Tasks, job: Job, prompts: PromptList) -> tuple[Decided, Cho
     done = tasks.run(decide_shard, shards, doing="shards decided", here=SHARDS_HERE)
     tallies: list[Tally] = [tally for tally, _ in done]
     by_prompt = pl.concat(tally.by_prompt for tally in tallies)
-    prefix, within = None, by_prompt
-    if (wanted := job.recipe.target.published) is not None:
-        prefix = settled_prefix(by_prompt, prompts.frame["prompt_id"], wanted)
-        if prefix.last is not None:
-            within = by_prompt.filter(pl.col("prompt_id") <= prefix.last)
-    funnel = sum((Counter(tally.funnel) for tally in tallies), Counter[str]())
-    if beyond := int(by_prompt["rows"].sum()) - int(within["rows"].sum()):
-        funnel += Counter({BEYOND_TARGET: beyond})
-        funnel -= Counter({PUBLISHED: beyond})
-    published = within.filter(pl.col("rows") > 0)
+    prefix = _prefix(job, prompts, by_prompt)
+    of_mix = None if job.mixer is None else mixed(job.mixer, by_prompt)
+    picked = {
+        name: _within(pl.concat(tally.picked[name] for tally in tallies), prefix)
+        for name in _outputs(job)
+    }
+    within = _within(by_prompt, prefix)
+    if of_mix is not None:
+        within = _allowed(within, of_mix, "tokens")
+        picked["sft"] = _allowed(picked["sft"], of_mix, "size")
     looked_at = [tally.canned_answers for tally in tallies if tally.canned_answers is not None]
     drawn_for = by_prompt["prompt_id"].is_in(prompts.frame["prompt_id"].implode())
     decided = Decided(
         cut=cut,
-        funnel=dict(sorted(funnel.items(), key=lambda kv: (kv[0] != PUBLISHED, -kv[1], kv[0]))),
+        funnel=_funnel(tallies, by_prompt, prefix, of_mix),
+        rows={name: int(rows["rows"].sum()) for name, rows in picked.items()},
         tokens=sum(tally.tokens for tally in tallies),
-        prompts_published=published.height,
-        tokens_published=int(published["tokens"].sum()),
+        prompts_published=next((rows.height for rows in picked.values() if rows.height), 0),
+        tokens_published=int(within["tokens"].sum()),
         prompts=prompts.frame.height,
         unsettled=prompts.frame.height - int((by_prompt["settled"] & drawn_for).sum()),
         engine_versions=sorted(frozenset().union(*(tally.engine_versions for tally in tallies))),
         canned_answers=sum(looked_at) if looked_at else None,
         prefix=prefix,
         left_out=prompts.left_out_counts,
+        mix={} if of_mix is None else of_mix.report,
+        drawn=added_up(tally.drawn for tally in tallies),
     )
-    chosen = published.select("prompt_id", "rows", "size")
-    return decided, Chosen(chosen, shards, [table for _, table in done])
+    allowed = None if of_mix is None else of_mix.allowed
+    return decided, Picked(picked, shards, [table for _, table in done], allowed)
+
+
+def _outputs(job: Job) -> list[str]:
+    """The main one comes first."""
+    return [name for name in OUTPUTS if name in job.recipe.outputs]
+
+
+def _prefix(job: Job, prompts: PromptList, by_prompt: pl.DataFrame) -> SettledPrefix | None:
+    if (wanted := job.recipe.target.published) is None:
+        return None
+    return settled_prefix(by_prompt, prompts.frame["prompt_id"], wanted)
+
+
+def _within(by_prompt: pl.DataFrame, prefix: SettledPrefix | None) -> pl.DataFrame:
+    """The prompts that a target is reached with."""
+    if prefix is None or prefix.last is None:
+        return by_prompt
+    return by_prompt.filter(pl.col("prompt_id") <= prefix.last)
+
+
+def _allowed(by_prompt: pl.DataFrame, of_mix: Mixed, amount: str) -> pl.DataFrame:
+    """The prompts that a mix takes, with the rows that it takes of them, and their part of the
+    amount."""
+    taken = pl.col(amount) * pl.col("allowed") // pl.col("rows")
+    return (
+        by_prompt.join(of_mix.allowed, on="prompt_id", maintain_order="left")
+        .filter(pl.col("allowed") > 0)
+        .with_columns(taken.alias(amount), rows="allowed")
+        .drop("allowed")
+    )
+
+
+def _funnel(
+    tallies: Iterable[Tally],
+    by_prompt: pl.DataFrame,
+    prefix: SettledPrefix | None,
+    of_mix: Mixed | None,
+) -> dict[str, int]:
+    funnel = sum((Counter(tally.funnel) for tally in tallies), Counter[str]())
+    lost = Counter(of_mix.left_out if of_mix is not None else {})
+    beyond = int(by_prompt["rows"].sum()) - int(_within(by_prompt, prefix)["rows"].sum())
+    lost += Counter({BEYOND_TARGET: beyond})
+    funnel += lost
+    funnel -= Counter({PUBLISHED: lost.total()})
+    return dict(sorted(funnel.items(), key=lambda kv: (kv[0] != PUBLISHED, -kv[1], kv[0])))
 
 
 def _shards(prompts: PromptList, versions: Mapping[str, int | None]) -> list[Shard]:
@@ -164,26 +229,49 @@ def _shards(prompts: PromptList, versions: Mapping[str, int | None]) -> list[Sha
     return shards
 
 
-def decide_shard(job: Job, shard: Shard, _: Sequence[Any]) -> tuple[Tally, pl.DataFrame]:
-    """How its samples ended, and those that are published."""
+def decide_shard(job: Job, shard: Shard, _: Iterable[Any]) -> tuple[Tally, dict[str, pl.DataFrame]]:
+    """How its samples ended, and the rows of each output that they are."""
     samples = fates_at(job, shard.prompts, shard.versions)
-    chosen = samples.filter(pl.col("fate") == PUBLISHED)
-    chosen = chosen.select(*sample_columns(job.scorers), "path", "row")
-    sizes = chosen.group_by("prompt_id").agg(tokens=_tokens().sum(), size=tokens_in_part().sum())
-    by_prompt = (
-        rows_by_prompt(samples, job.recipe.choose.per_prompt)
-        .join(sizes, on="prompt_id", how="left")
-        .sort("prompt_id")
-        .with_columns(pl.col("tokens", "size").fill_null(0))
-    )
+    by_prompt = _by_prompt(job, samples)
+    if "sft" not in job.recipe.outputs:
+        samples = samples.with_columns(pl.col("fate").replace(PUBLISHED, CHOSEN))
+    drawn_for = pl.col("prompt_id").is_in(shard.prompts.frame["prompt_id"].implode())
+    own, by = samples.filter(drawn_for), picking(job)
+    tables = {
+        name: OUTPUTS[name].pick(samples if OUTPUTS[name].of_all_prompts else own, by)
+        for name in _outputs(job)
+    }
     tally = Tally(
         dict(samples["fate"].value_counts().iter_rows()),
         samples.select(_tokens().sum()).item() or 0,
         frozenset(samples["engine_version"].unique()),
         canned_answers(samples),
         by_prompt,
+        {name: _sizes(rows) for name, rows in tables.items()},
+        drawn_counts(samples),
     )
-    return tally, chosen
+    return tally, tables
+
+
+def _by_prompt(job: Job, samples: pl.DataFrame) -> pl.DataFrame:
+    of_published = {"tokens": _tokens().sum()}
+    if job.mixer is not None:
+        of_published["stratum"] = job.mixer.stratum.first()
+    published = samples.filter(pl.col("fate") == PUBLISHED)
+    return (
+        rows_by_prompt(samples, job.recipe.choose.per_prompt)
+        .join(published.group_by("prompt_id").agg(**of_published), on="prompt_id", how="left")
+        .sort("prompt_id")
+        .with_columns(pl.col("tokens").fill_null(0))
+    )
+
+
+def _sizes(rows: pl.DataFrame) -> pl.DataFrame:
+    return (
+        rows.group_by("prompt_id")
+        .agg(rows=pl.len().cast(pl.Int64), size=pl.col("size").sum())
+        .sort("prompt_id")
+    )
 
 
 def _tokens() -> pl.Expr:
@@ -208,7 +296,9 @@ def summary(decided: Decided) -> dict[str, Any]:
         "target": decided.target,
         "samples": sum(decided.funnel.values()),
         "published": decided.funnel.get(PUBLISHED, 0),
+        "rows": dict(decided.rows),
         "tokens": decided.tokens,
         "tokens_published": decided.tokens_published,
         "funnel": dict(decided.funnel),
+        **({"mix": dict(decided.mix)} if decided.mix else {}),
     }

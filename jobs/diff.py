@@ -7,12 +7,21 @@ import polars as pl
 
 from infra.version import Version, open_version
 from jobs.tell import Told, funnel_text, table
+from schemas.errors import VersionError
 from schemas.identity import canonical_json
 from schemas.manifest import Manifest
 
-OUTPUT = "sft"
-TEXTS = ("prompt", "messages", "reasoning", "response")
-"""They follow from `prompt_id` and `text_digest`, and are not read."""
+TEXTS = (
+    "prompt",
+    "messages",
+    "completion",
+    "chosen",
+    "rejected",
+    "text",
+    "reasoning",
+    "response",
+)
+"""They follow from `prompt_id` and digests, and are not read."""
 NEW_PROMPT, MORE_OF_IT = "of a new prompt", "another sample of a prompt that was there"
 NO_PROMPT, OTHER_OF_IT = "its prompt is gone", "others of its prompt are there"
 
@@ -20,11 +29,14 @@ NO_PROMPT, OTHER_OF_IT = "its prompt is gone", "others of its prompt are there"
 def diff(store: str, before: str, after: str) -> Told:
     """Compares two versions, of one dataset or of two. VersionError where one is not there."""
     versions = [open_version(name, store) for name in (before, after)]
-    old, new = (_rows(version) for version in versions)
     manifests = [version.manifest for version in versions]
+    output = _compared_output(*versions)
+    old, new = (_rows(version, output) for version in versions)
     data = {
         "before": versions[0].name,
         "after": versions[1].name,
+        "output": output,
+        "outputs": _compared_outputs(*manifests),
         "same_content": manifests[0].content_digest == manifests[1].content_digest,
         "rows": _compared_rows(old, new),
         "prompts": _compared_prompts(old, new),
@@ -39,8 +51,26 @@ def diff(store: str, before: str, after: str) -> Told:
     return _text(data), data
 
 
-def _rows(version: Version) -> pl.DataFrame:
-    rows = version.scan(OUTPUT)
+def _compared_output(before: Version, after: Version) -> str:
+    """The one whose rows are compared: the first that both have."""
+    for output in after.manifest.rows:
+        if output in before.manifest.rows:
+            return output
+    raise VersionError(
+        f"{before.name} and {after.name} have no output in common: they have "
+        f"{', '.join(before.manifest.rows)} and {', '.join(after.manifest.rows)}"
+    )
+
+
+def _compared_outputs(before: Manifest, after: Manifest) -> dict[str, dict[str, int]]:
+    return {
+        output: {"before": before.rows.get(output, 0), "after": after.rows.get(output, 0)}
+        for output in dict.fromkeys((*after.rows, *before.rows))
+    }
+
+
+def _rows(version: Version, output: str) -> pl.DataFrame:
+    rows = version.scan(output, None)
     narrow = rows.drop([name for name in TEXTS if name in rows.collect_schema()])
     return narrow.collect()
 
@@ -120,7 +150,7 @@ def _text(data: Mapping[str, Any]) -> str:
     lines = [
         f"{data['before']} → {data['after']}"
         + ("  (the same content)" if data["same_content"] else ""),
-        f"rows      {rows['before']:,} → {rows['after']:,}",
+        f"rows      {rows['before']:,} → {rows['after']:,} of {data['output']}",
         *(f"  added   {count:,} {why}" for why, count in rows["added"].items()),
         *(f"  dropped {count:,}: {why}" for why, count in rows["dropped"].items()),
         *([f"  changed {rows['changed']:,}: {_columns(rows)}"] if rows["changed"] else ()),
@@ -128,6 +158,11 @@ def _text(data: Mapping[str, Any]) -> str:
             [f"  columns of one alone: {', '.join(rows['columns_of_one'])}"]
             if rows["columns_of_one"]
             else ()
+        ),
+        *(
+            f"{name:9} {count['before']:,} → {count['after']:,}"
+            for name, count in data["outputs"].items()
+            if name != data["output"]
         ),
         f"prompts   {prompts['before']:,} → {prompts['after']:,} "
         f"({prompts['added']:,} added, {prompts['dropped']:,} dropped)",

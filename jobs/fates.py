@@ -1,6 +1,6 @@
 """Fates: what becomes of every sample of a cut, from its narrow columns."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
 
 import polars as pl
@@ -8,6 +8,8 @@ import pyarrow as pa
 
 from filters.choose import with_eligible, with_fates
 from filters.groups import with_groups
+from filters.mix import cut_to_mix
+from filters.picking import Picking
 from filters.target import cut_at_target
 from infra.pool import MEND, reading
 from infra.rewriting import rows_at
@@ -25,6 +27,8 @@ def samples_with_fates(job: Job, prompts: PromptList) -> pl.DataFrame:
     of them but their texts. A whole recipe's may be more than fits into a process: `decide` says
     how many ended where, however many they are."""
     samples = fates_at(job, prompts, job.pool.versions())
+    if job.mixer is not None:
+        return cut_to_mix(samples, job.mixer)[0]
     if (wanted := job.recipe.target.published) is None:
         return samples
     ids = prompts.frame["prompt_id"]
@@ -32,7 +36,7 @@ def samples_with_fates(job: Job, prompts: PromptList) -> pl.DataFrame:
 
 
 def fates_at(job: Job, prompts: PromptList, versions: Mapping[str, int | None]) -> pl.DataFrame:
-    """The same at given versions of the tables, and as if there were no target."""
+    """The same at given versions of the tables, and as if there were neither target nor mix."""
     samples = narrow_samples(job, prompts.with_left_out, versions)
     return fated(job, _left_out(samples, prompts))
 
@@ -45,24 +49,33 @@ def fated(job: Job, samples: pl.DataFrame) -> pl.DataFrame:
     return with_fates(samples, job.chooser, partial(with_texts, job))
 
 
-def with_texts(job: Job, samples: pl.DataFrame) -> pl.DataFrame:
-    """Samples with their texts, read from the rows where they lie."""
+def picking(job: Job) -> Picking:
+    """What the recipe's outputs pick their rows by."""
+    texts = partial(with_texts, job)
+    return Picking(job.chooser, job.pairer, job.scorers, job.recipe.scorers, texts)
+
+
+def with_texts(
+    job: Job, samples: pl.DataFrame, texts: Sequence[str] = TEXTS, prefix: str = ""
+) -> pl.DataFrame:
+    """Samples with their texts, read from the rows where they lie; the prefix is that of all these
+    columns."""
+    place = [f"{prefix}path", f"{prefix}row"]
     found = [
-        read_texts(job, path, group["row"])
-        for (path,), group in samples.group_by("path", maintain_order=True)
+        read_texts(job, path, group[place[1]], texts)
+        for (path,), group in samples.group_by(place[0], maintain_order=True)
     ]
-    return samples.join(
-        pl.concat(found), on=["path", "row"], how="left", validate="1:1", maintain_order="left"
-    )
+    read = pl.concat(found).select(pl.all().name.prefix(prefix))
+    return samples.join(read, on=place, how="left", validate="1:1", maintain_order="left")
 
 
-def read_texts(job: Job, path: str, rows: pl.Series) -> pl.DataFrame:
+def read_texts(job: Job, path: str, rows: pl.Series, texts: Sequence[str]) -> pl.DataFrame:
     """`path`, `row` and the texts of these rows of a file; row groups without any are not read, and
     one at a time is in memory whole. StoreError where the file is gone or damaged."""
     numbers = rows.sort()
     try:
         with reading(job.pool):
-            tables = [pl.DataFrame(table) for table in rows_at(path, {*numbers}, TEXTS)]
+            tables = [pl.DataFrame(table) for table in rows_at(path, {*numbers}, texts)]
             return pl.concat(tables).with_columns(path=pl.lit(path), row=numbers)
     except pa.ArrowException as error:
         raise StoreError(f"{path} cannot be read: {error}. {MEND}") from error

@@ -16,14 +16,15 @@ from infra.store import Entry, Store
 from schemas.arrow import TABLES
 from schemas.errors import StoreError, VersionError
 from schemas.manifest import Cut, Manifest
+from schemas.outputs import OUTPUTS
 
 STAGING, CLAIMED, OLD, UNNAMED, STRAY = "staging", "claim", "version", "pool file", "temporary file"
 
 PLACE: Final = re.compile(r"[0-9a-f]{16}")
-STAGED: Final = re.compile(r"(sft|preference|rl)-\d{5}\.parquet")
+STAGED: Final = re.compile(rf"({'|'.join(OUTPUTS)})-[a-z][a-z0-9_]*-\d{{5,}}\.parquet")
 OF_VERSION: Final = re.compile(
     r"_claim\.json|manifest\.json|README\.md|"
-    r"(sft|preference|rl)/train-\d{5,}-of-\d{5,}-[0-9a-f]{8}\.parquet"
+    rf"({'|'.join(OUTPUTS)})/[a-z][a-z0-9_]*-\d{{5,}}-of-\d{{5,}}-[0-9a-f]{{8}}\.parquet"
 )
 OF_TABLE: Final = re.compile(r"a\d{6,}-[\w.-]+\.parquet")
 TEMPORARY_NAME: Final = re.compile(re.escape(TEMPORARY) + r".+-\d+-[0-9a-f]{8}")

@@ -14,8 +14,6 @@ TOKENS_PER_PART = 120_000_000
 """A row has its texts twice, so that a token takes, compressed, 1.3 bytes of code, 2.2 of English
 and 3.9 of words at random: 160, 260 and 470 MB. Counted in tokens, since the lengths of texts are
 not known before all of them are read."""
-TOKENS_IF_UNKNOWN = 8_000
-"""Of a sample whose tokenizer has no token for the closing tag: what a reasoning model thinks."""
 ROWS_PER_GROUP = 2_000
 BYTES_PER_GROUP = 64 * 2**20
 """Of texts in a row group, uncompressed: what a reader has in memory at a time. A longer row is
@@ -25,32 +23,44 @@ TOKENS_AT_ONCE = 5_000_000
 pool that its rows lie in are read again."""
 
 
+TEXTS = (
+    "prompt",
+    "messages",
+    "completion",
+    "chosen",
+    "rejected",
+    "text",
+    "reasoning",
+    "response",
+    "reference_answer",
+)
+"""Columns of outputs that can be long, be they texts or messages."""
+
+
 @dataclass(frozen=True)
 class Part:
-    """A range of prompts whose rows are a file."""
+    """A range of prompts whose rows of an output and a split are a file."""
 
+    output: str
+    split: str
     number: int
     count: int
-    """Of all parts."""
+    """Of all parts of these."""
     first: str
     last: str
 
     @property
     def name(self) -> str:
         """For people."""
-        return f"part {self.number + 1} of {self.count} (prompts {self.first} to {self.last})"
+        return (
+            f"part {self.number + 1} of {self.count} of {self.output}/{self.split} "
+            f"(prompts {self.first} to {self.last})"
+        )
 
 
-def tokens_in_part() -> pl.Expr:
-    """What a sample counts in a part."""
-    written = pl.col("reasoning_tokens") + pl.col("answer_tokens")
-    tokens = pl.col("prompt_tokens").fill_null(0) + written.fill_null(TOKENS_IF_UNKNOWN)
-    return tokens.cast(pl.Int64)
-
-
-def parts_of(by_prompt: pl.DataFrame) -> list[Part]:
-    """The parts of a version, of about the same size. `by_prompt` has `prompt_id` and `size`, the
-    tokens of its rows, of each prompt in their order; a prompt is in one part."""
+def parts_of(by_prompt: pl.DataFrame, output: str, split: str) -> list[Part]:
+    """The parts of an output and a split, of about the same size. `by_prompt` has `prompt_id` and
+    `size`, the tokens of its rows, of each prompt in their order; a prompt is in one part."""
     total = max(1, int(by_prompt["size"].sum()))
     wanted = max(1, int(total / TOKENS_PER_PART + 0.5))
     before = pl.col("size").cum_sum() - pl.col("size")
@@ -60,12 +70,15 @@ def parts_of(by_prompt: pl.DataFrame) -> list[Part]:
         .sort("part")
         .select("first", "last")
     )
-    return [Part(number, bounds.height, *row) for number, row in enumerate(bounds.iter_rows())]
+    return [
+        Part(output, split, number, bounds.height, *row)
+        for number, row in enumerate(bounds.iter_rows())
+    ]
 
 
 def batches(chosen: pl.DataFrame) -> Iterator[pl.DataFrame]:
     """Rows of a part in ranges that are read at once; their bounds are to be seen nowhere."""
-    total = chosen.select(tokens_in_part().cum_sum()).to_series().to_numpy()
+    total = chosen["size"].cum_sum().to_numpy()
     start = 0
     while start < chosen.height:
         read = total[start - 1] if start else 0
@@ -99,7 +112,10 @@ def _end_of_group(total: np.typing.NDArray[np.int64], start: int) -> int:
 def _text_bytes(rows: pl.DataFrame) -> pl.Series:
     """Of each row, in the columns that can be long."""
     said = pl.element().struct.field("content").str.len_bytes().sum()
-    texts = [pl.col(name).str.len_bytes().fill_null(0) for name in ("prompt", "reasoning")]
-    texts += [pl.col("response").str.len_bytes(), pl.col("messages").list.agg(said)]
-    total = pl.sum_horizontal(text.cast(pl.Int64) for text in texts)
+    lengths = [
+        pl.col(name).str.len_bytes() if dtype == pl.String else pl.col(name).list.agg(said)
+        for name, dtype in rows.schema.items()
+        if name in TEXTS
+    ]
+    total = pl.sum_horizontal(length.cast(pl.Int64).fill_null(0) for length in lengths)
     return rows.select(total=total)["total"]

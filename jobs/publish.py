@@ -42,13 +42,7 @@ def publish(job: Job, built: Built, *, allow_simulated: bool = False) -> Publish
 
 
 def assert_publishable(job: Job, *, allow_simulated: bool) -> None:
-    """RecipeError for made-up samples, unless they are asked for, and for outputs that nobody
-    writes."""
-    if unwritten := sorted(set(job.recipe.outputs) - {"sft"}):
-        raise RecipeError(
-            f"outputs: {', '.join(unwritten)} cannot be written yet; `generate` draws what they "
-            "need, and `--set outputs=[sft]` publishes the rest"
-        )
+    """RecipeError for made-up samples, unless they are asked for."""
     if job.recipe.teacher.engine == "simulated" and not allow_simulated:
         raise RecipeError(
             "teacher.engine: the simulated engine makes its samples up, so they are not published; "
@@ -94,7 +88,7 @@ def _manifest(job: Job, built: Built, version: str) -> Manifest:
         version=version,
         content_digest=built.content_digest,
         files=built.files,
-        rows={"sft": sum(file.rows or 0 for file in built.files)},
+        rows={name: rows for name, rows in decided.rows.items() if rows},
         prompts=decided.prompts_published,
         funnel=dict(decided.funnel),
         cut=decided.cut,
@@ -104,6 +98,8 @@ def _manifest(job: Job, built: Built, version: str) -> Manifest:
         unsettled=decided.unsettled,
         target=decided.target,
         prompts_left_out=dict(decided.left_out),
+        mix=dict(decided.mix),
+        survivorship=built.survivorship,
         provenance=_provenance(job, built),
     )
 
@@ -121,6 +117,7 @@ def _provenance(job: Job, built: Built) -> dict[str, Any]:
         "created_at": datetime.now(UTC).isoformat(timespec="seconds"),
         "attempts": attempts,
         "engine_versions": list(built.decided.engine_versions),
+        "scorer_versions": {name: scorer.version for name, scorer in job.scorers.items()},
         "cost": cost(job),
         **{k: v for k, v in summary(built.decided).items() if k.startswith("tokens")},
     }

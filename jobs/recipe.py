@@ -11,6 +11,8 @@ import yaml
 from pydantic import BaseModel, ValidationError
 
 from filters.choose import Chooser
+from filters.mix import Mixer
+from filters.pairs import Pairer
 from filters.presets import expanded
 from filters.rules import Rules, compile_rules, rule_columns
 from filters.scorer import NeedsQuestions, Questions, Scorer, scorer_id
@@ -69,6 +71,9 @@ class Job:
     scorers: Mapping[str, Scorer]
     rules: Rules
     chooser: Chooser
+    mixer: Mixer | None
+    pairer: Pairer | None
+    """Null without the output `preference`."""
 
     @classmethod
     def of(cls, recipe: Recipe, questions: Questions | None = None) -> "Job":
@@ -86,6 +91,8 @@ class Job:
             scorers,
             compile_rules(recipe.keep, columns, leaks_known=bool(recipe.decontaminate)),
             Chooser.compile(recipe.choose, columns),
+            None if recipe.mix is None else Mixer.compile(recipe.mix, columns),
+            Pairer.compile(recipe.pairs, columns) if "preference" in recipe.outputs else None,
         )
 
     @cached_property

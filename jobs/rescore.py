@@ -21,12 +21,13 @@ from infra.store import open_uri
 from infra.version import Version
 from jobs.evaluation import evaluation_questions
 from jobs.guarded import Guarded, guarded
-from jobs.verify_rows import NAMED, OUTPUT, Show
+from jobs.verify_rows import NAMED, Show
 from schemas.errors import RecipeError, SandboxError
 from schemas.prompt import Prompt
 from schemas.recipe import EvaluationSet
 from schemas.score import Score
 
+OUTPUT: Final = "sft"
 ROWS: Final = 64
 """Read at once: long samples have a megabyte each."""
 COLUMNS: Final = [

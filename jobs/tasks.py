@@ -5,7 +5,7 @@ matter where it is done, or whether a task is done again because its worker died
 """
 
 import sys
-from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager, redirect_stdout
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -32,7 +32,7 @@ class Item(Protocol):
         ...
 
 
-Work = Callable[[Job, Any, Sequence[Any]], tuple[Any, Any]]
+Work = Callable[[Job, Any, Iterable[Any]], tuple[Any, Any]]
 """(job, item, its tables) -> what is told of it, and a table that stays where it was made."""
 Done = tuple[Any, Any]
 
@@ -124,7 +124,7 @@ class Tasks:
                 most = IN_FLIGHT_PER_CPU * max(1, int(ray.cluster_resources().get("CPU", 1)))
                 while waiting and len(running) < most:
                     number = waiting.pop()
-                    told, kept = task.remote(make_job, work, items[number], *tables[number])
+                    told, kept = task.remote(make_job, work, items[number], [*tables[number]])
                     running[told] = number, kept
                 with redirect_stdout(sys.stderr):  # where Ray says that a worker died
                     ended, _ = ray.wait([*running])
@@ -136,8 +136,12 @@ class Tasks:
                 ray.cancel(reference, force=True)
 
 
-def _task(make_job: MakeJob, work: Work, item: Item, *tables: Any) -> Done:
-    return work(make_job(), item, tables)
+def _task(make_job: MakeJob, work: Work, item: Item, tables: Sequence[Any]) -> Done:
+    """Of what lies elsewhere, one table at a time is here: a split has rows in every shard."""
+    import ray
+
+    fetched = (ray.get(one) if isinstance(one, ray.ObjectRef) else one for one in tables)
+    return work(make_job(), item, fetched)
 
 
 @contextmanager

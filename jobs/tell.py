@@ -1,6 +1,6 @@
 """What commands tell: a text for people and a JSON object for programs."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from infra.catalog import Catalog
@@ -12,6 +12,7 @@ from jobs.run import Ran
 from schemas.manifest import Manifest
 
 Told = tuple[str, dict[str, Any]]
+QUOTA = ("wanted", "available", "taken")
 
 
 def table(rows: Sequence[tuple[str, ...]], header: tuple[str, ...], words: int = 1) -> str:
@@ -76,7 +77,22 @@ def _decided_text(decided: Decided, before: Manifest | None = None) -> str:
     )
     if decided.prefix is not None:
         head += f"; target {decided.target}"
+    if [*decided.rows] != ["sft"]:
+        rows = ", ".join(f"{name} {count:,}" for name, count in decided.rows.items())
+        head += f"\nrows of outputs: {rows}"
+    if decided.mix:
+        head += f"\n\n{_mix_text(decided.mix)}"
     return f"{head}\n\n{funnel_text(dict(decided.funnel), before.funnel if before else None)}"
+
+
+def _mix_text(mix: Mapping[str, Any]) -> str:
+    rows = [
+        (name, "" if one["met"] else "missed", *(f"{one[key]:,}" for key in QUOTA))
+        for name, one in mix["strata"].items()
+    ]
+    text = table(rows, (f"stratum, in {mix['measure']}", "", *QUOTA), words=2)
+    limit = mix["limited_by"]
+    return text if limit is None else f"{text}\n{limit} has too few for more of all at these shares"
 
 
 def dry_build(job: Job, decided: Decided) -> Told:

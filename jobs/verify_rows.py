@@ -1,4 +1,4 @@
-"""The rows of a version against its manifest and its output's schema: columns, keys, order.
+"""The rows of a version against its manifest and its outputs' schemas: columns, keys, order.
 
 A part at a time, and of it the columns of the keys alone; what is kept of a row are three hashes of
 8 bytes. A hash that comes twice is looked up, so that none of them is taken for a key.
@@ -13,15 +13,12 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from filters.outputs import OUTPUTS
 from infra.store import open_uri
-from infra.version import Version
+from infra.version import Version, split_of
 from schemas.manifest import File
-from schemas.outputs import SFT
 
-OUTPUT: Final = "sft"
-KEY: Final = ["prompt_id", "teacher_id", "sample_index"]
-ORDER: Final = ["prompt_id", "sample_index"]
-COLUMNS: Final = ["id", *KEY]
+MAKER: Final = "teacher_id"
 NAMED: Final = 3
 """Of many that are alike, so many are named."""
 Show = Callable[[str], None]
@@ -29,13 +26,16 @@ Show = Callable[[str], None]
 
 def problems_of_rows(version: Version, show: Show) -> Iterator[str]:
     """What is wrong with the rows of a version whose files are what its manifest says."""
-    for output in version.manifest.rows:
+    outputs = version.manifest.rows
+    for output in outputs:
         files = [file for file in version.manifest.files if file.path.startswith(f"{output}/")]
-        files.sort(key=lambda file: file.path)
         wrong = list(_schema_problems(version, output, files))
         yield from wrong
-        if output == OUTPUT and files and not wrong:
-            yield from _Keys(version, files, show).problems()
+        if output in OUTPUTS and files and not wrong:
+            keys = _Keys(version, output, files, show)
+            yield from keys.problems()
+            if output == next(iter(outputs)):
+                yield from keys.wrong_number_of_prompts()
 
 
 def _schema_problems(version: Version, output: str, files: Sequence[File]) -> Iterator[str]:
@@ -45,13 +45,21 @@ def _schema_problems(version: Version, output: str, files: Sequence[File]) -> It
         if not schema.equals(schemas[0]):
             difference = _difference(_arrow_columns(schema), _arrow_columns(schemas[0]))
             yield f"{file.path}: its columns are not those of {files[0].path}: {difference}"
-    if output == OUTPUT and schemas:
+    if output in OUTPUTS and schemas:
         # As Polars has them: what it writes is `large_string` where the schema says `string`.
-        wanted = _polars_columns(SFT)
+        wanted = _polars_columns(_as_written(OUTPUTS[output].schema, schemas[0]))
         found = _polars_columns(schemas[0])[: len(wanted)]
         if found != wanted:
             difference = _difference(found, wanted)
-            yield f"{files[0].path}: does not begin with the columns of {OUTPUT}: {difference}"
+            yield f"{files[0].path}: does not begin with the columns of {output}: {difference}"
+
+
+def _as_written(wanted: pa.Schema, found: pa.Schema) -> pa.Schema:
+    """Without the columns at its end that were added to it since the version was written."""
+    names = [*wanted.names]
+    while names and names[-1] not in found.names and wanted.field(names[-1]).nullable:
+        names.pop()
+    return pa.schema([wanted.field(name) for name in names])
 
 
 def _schema(version: Version, file: File) -> pa.Schema:
@@ -76,16 +84,20 @@ def _difference(found: list[str], wanted: list[str]) -> str:
 
 
 class _Keys:
-    """The keys of all parts of an output."""
+    """The keys of all parts of an output, which are in order within each of its splits."""
 
-    def __init__(self, version: Version, files: Sequence[File], show: Show) -> None:
+    def __init__(self, version: Version, output: str, files: Sequence[File], show: Show) -> None:
         self._version = version
-        self._files = files
+        self._output = output
+        self._order = [*OUTPUTS[output].key]
+        self._key = [*self._order, MAKER]
+        self._files = sorted(files, key=lambda file: file.path)
         self._show = show
         self._ids: list[Any] = []
         self._keys: list[Any] = []
         self._prompts: list[Any] = []
         self._last: pl.DataFrame | None = None
+        self._split = ""
 
     def problems(self) -> Iterator[str]:
         """What is wrong with them."""
@@ -94,11 +106,14 @@ class _Keys:
             yield from self._nulls(file, part)
             yield from self._disorder(file, part)
             self._ids.append(part["id"].hash().to_numpy())
-            self._keys.append(part.select(KEY).hash_rows().to_numpy())
+            self._keys.append(part.select(self._key).hash_rows().to_numpy())
             self._prompts.append(part["prompt_id"].unique().hash().to_numpy())
-            self._show(f"rows of {number:,} of {len(self._files):,} parts")
+            self._show(f"{self._output}: rows of {number:,} of {len(self._files):,} parts")
         yield from self._twice(["id"], self._ids)
-        yield from self._twice(KEY, self._keys)
+        yield from self._twice(self._key, self._keys)
+
+    def wrong_number_of_prompts(self) -> Iterator[str]:
+        """As the manifest has it, of what `problems` has read."""
         prompts = len(np.unique(np.concatenate(self._prompts)))
         if prompts != self._version.manifest.prompts:
             yield (
@@ -108,7 +123,7 @@ class _Keys:
 
     def _read(self, file: File) -> pl.DataFrame:
         with open_uri(self._version.uri(file)) as source:
-            return pl.DataFrame(pl.from_arrow(pq.read_table(source, columns=COLUMNS)))
+            return pl.DataFrame(pl.from_arrow(pq.read_table(source, columns=["id", *self._key])))
 
     def _nulls(self, file: File, part: pl.DataFrame) -> Iterator[str]:
         for name, count in part.null_count().row(0, named=True).items():
@@ -118,18 +133,22 @@ class _Keys:
     def _disorder(self, file: File, part: pl.DataFrame) -> Iterator[str]:
         """The first row that should stand before the one above it, which may be in the part
         before."""
-        own = part.select(ORDER)
+        own = part.select(self._order)
+        if self._split != split_of(file):
+            self._split, self._last = split_of(file), None
         first = 0 if self._last is None else 1
         every = own if self._last is None else pl.concat([self._last, own])
-        prompt, index = (pl.col(name) for name in ORDER)
-        above = prompt.shift(1)
-        back = (prompt < above) | ((prompt == above) & (index < index.shift(1)))
+        back, same = pl.lit(value=False), pl.lit(value=True)
+        for name in self._order:
+            column, above = pl.col(name), pl.col(name).shift(1)
+            back, same = back | (same & (column < above)), same & (column == above)
         rows = every.with_row_index("row").filter(back)
         if rows.height:
-            row, prompt_id, sample_index = rows.row(0)
+            row, *key = rows.row(0)
             yield (
-                f"{file.path}: {rows.height:,} rows are not in the order of prompt_id and "
-                f"sample_index; the first is row {row - first} ({prompt_id}, {sample_index})"
+                f"{file.path}: {rows.height:,} rows are not in the order of "
+                f"{' and '.join(self._order)}; the first is row {row - first} "
+                f"({', '.join(map(str, key))})"
             )
         self._last = own.tail(1)
 
@@ -148,6 +167,6 @@ class _Keys:
             some = ["/".join(map(str, row[:-1])) for row in found.head(NAMED).iter_rows()]
             more = ", …" if found.height > NAMED else ""
             yield (
-                f"{OUTPUT}: {found.height:,} values of {', '.join(names)} come more than once: "
-                f"{', '.join(some)}{more}"
+                f"{self._output}: {found.height:,} values of {', '.join(names)} come more than "
+                f"once: {', '.join(some)}{more}"
             )

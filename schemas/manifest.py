@@ -10,6 +10,10 @@ from schemas.identity import identity
 RELATIVE = r"^([\w%+=@~-][\w.%+=@~-]*/)*[\w%+=@~-][\w.%+=@~-]*$"
 """A manifest from elsewhere must not have files written outside of a folder."""
 
+ADDED = ("target", "prompts_left_out", "mix", "splits", "survivorship")
+"""Fields of a manifest that there were not from the start: where they are empty, its digest is what
+it was without them."""
+
 
 class File(BaseModel):
     """One file of a version."""
@@ -51,9 +55,9 @@ class Manifest(BaseModel):
     """Of the data files alone."""
     files: tuple[File, ...]
     rows: dict[str, int]
-    """Rows of each output."""
+    """Rows of each output that has any."""
     prompts: int
-    """Prompts with at least one published sample."""
+    """Prompts with a row of the first output."""
     funnel: dict[str, int]
     """How many samples ended where: `published`, or a reason. Sums up to all samples drawn."""
     cut: Cut
@@ -68,6 +72,12 @@ class Manifest(BaseModel):
     """Whether it has as many rows as the recipe wants, where the recipe says so."""
     prompts_left_out: dict[str, int] = {}
     """Prompts that nothing was drawn for, by the rule that they break."""
+    mix: dict[str, Any] = {}
+    """What the recipe's `mix` came to, by stratum."""
+    splits: dict[str, Any] = {}
+    """What the recipe's `splits` came to, by split."""
+    survivorship: dict[str, dict[str, dict[str, int]]] = {}
+    """What there was before the choice, and after it, as `filters.survivorship` counts it."""
     digest: str = ""
     """Of everything else in the manifest."""
     provenance: dict[str, Any]
@@ -83,8 +93,7 @@ class Manifest(BaseModel):
         return self.digest == self._digest()
 
     def _digest(self) -> str:
-        # Without these it is what it was before there were any.
-        exclude = {"digest", *(n for n in ("target", "prompts_left_out") if not getattr(self, n))}
+        exclude = {"digest", *(name for name in ADDED if not getattr(self, name))}
         content = self.model_dump(mode="json", exclude=exclude)
         for file in content["files"]:
             if file["version"] is None:

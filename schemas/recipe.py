@@ -254,8 +254,8 @@ class Recipe(Part):
     sampling: SamplingParameters = SamplingParameters()
     samples: SampleCounts = SampleCounts()
     preset: str | None = None
-    """What `scorers`, `keep` and `choose` are where the recipe does not say it: `sft-keep-all`,
-    `sft-strict`, `deepseek-r1`, `rl` or `dpo`; see `filters/presets.py`."""
+    """What `scorers`, `keep`, `choose` and `pairs` are where the recipe does not say it:
+    `sft-keep-all`, `sft-strict`, `deepseek-r1`, `rl` or `dpo`; see `filters/presets.py`."""
     scorers: dict[str, tuple[str, ...]] = Field({"*": ("format",)}, min_length=1)
     """Scorers by domain; `*` is for all of them."""
     keep: dict[str, str] = Field({"finished": "format.complete"})
@@ -315,6 +315,8 @@ class Recipe(Part):
             raise ValueError("budget.usd needs price.gpu_hour")
         if self.target.published is not None and "sft" not in self.outputs:
             raise ValueError("target.published counts rows of the output sft")
+        if self.mix is not None and "sft" not in self.outputs:
+            raise ValueError("mix: says what the output sft consists of")
         if self.mix is not None and self.target.published is not None:
             raise ValueError("mix: a target counts rows before they are mixed; use mix.total")
         return self

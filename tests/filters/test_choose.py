@@ -207,3 +207,17 @@ def test_of_samples_that_are_alike_the_better_is_published() -> None:
 def test_what_is_distinct_needs_signatures() -> None:
     with pytest.raises(RecipeError, match=r"choose\.distinct: .* add `signature` to `scorers`"):
         Chooser.compile(Choose(distinct=0.8), COLUMNS)
+    with pytest.raises(RecipeError, match=r"choose\.diverse: .* add `signature` to `scorers`"):
+        Chooser.compile(Choose(diverse=True), COLUMNS)
+
+
+@given(rows=ROWS)
+def test_the_published_have_their_place(rows: list[tuple[str, int, str | None, int]]) -> None:
+    found = fates(frame(rows), Choose(per_prompt=2, order_by=("length",)))
+    assert found["rank"].is_not_null().equals(found["fate"] == PUBLISHED)
+    for _, own in (
+        found.drop_nulls("rank")
+        .sort("prompt_id", "length", "id")
+        .group_by("prompt_id", maintain_order=True)
+    ):
+        assert own["rank"].to_list() == [1, 2][: own.height]

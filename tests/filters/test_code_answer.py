@@ -76,6 +76,7 @@ def test_no_hack_passes(scorer: CodeScorer, tests: Any, hack: str) -> None:
     assert score.values["passed"] != score.values["total"]
 
 
+@pytest.mark.slow
 def test_hacks_pass_elsewhere() -> None:
     """Beside their asserts, with the exit code for a verdict, as many do it."""
     plain = "assert add(1, 2) == 3\nassert add(2, 2) == 4\nassert add(0, 7) == 7"

@@ -3,6 +3,7 @@
 import pickle
 from typing import Any
 
+import polars as pl
 import pytest
 
 from filters.presets import PRESETS, expanded
@@ -67,3 +68,28 @@ def test_what_is_right_needs_somebody_who_knows() -> None:
     with pytest.raises(RecipeError, match=r"preset: rl keeps what is right.*verifying scorer"):
         Job.of(recipe(preset="rl"))
     assert Job.of(recipe(preset="rl", keep={"correct": "true"})).recipe.choose.per_prompt == 1
+
+
+def test_a_rejected_sample_of_dpo_is_wrong_and_nothing_else() -> None:
+    job = Job.of(recipe(preset="dpo", scorers={"math": ["math"]}, outputs=["preference"]))
+    assert job.pairer is not None
+    good: dict[str, Any] = {
+        "language.share": [0.99],
+        "repetition.reason": [None],
+        "refusal.reason": [None],
+        "control.reason": [None],
+    }
+    bad: list[dict[str, Any]] = [{"language.share": [0.9]}]
+    bad += [{f"{name}.reason": ["x"]} for name in ("repetition", "refusal", "control")]
+    strings = dict.fromkeys((name for name in good if name != "language.share"), pl.String())
+    for change in ({}, *bad):
+        frame = pl.DataFrame(good | change, schema_overrides=strings)
+        assert frame.filter(job.pairer.rejected).is_empty() == bool(change), change
+
+
+def test_what_the_recipe_says_of_pairs_comes_first() -> None:
+    own = {"scorers": {"math": ["math"]}, "outputs": ["preference"]}
+    pairs = Job.of(recipe(preset="dpo", pairs={"per_prompt": 2}, **own)).recipe.pairs
+    assert (pairs.per_prompt, pairs.rejected) == (2, PRESETS["dpo"].pairs["rejected"])
+    pairs = Job.of(recipe(preset="dpo", pairs={"rejected": None}, **own)).recipe.pairs
+    assert pairs.rejected is None

@@ -7,7 +7,13 @@ import pytest
 from benchmarks.made_texts import Texts
 from filters.near_duplicates import jaccard, shingles
 from filters.scorer import Response
-from filters.signature import NO_WORDS, SignatureScorer, alikeness, whole_text
+from filters.signature import (
+    NO_WORDS,
+    SignatureScorer,
+    alikeness,
+    signature_bytes,
+    whole_text,
+)
 
 MADE = Texts(9)
 SCORER = SignatureScorer()
@@ -27,7 +33,8 @@ def minhash(text: str) -> str:
 def test_it_tells_how_alike_texts_are(edits: int) -> None:
     texts = [MADE.text(200) for _ in range(50)]
     both = [[" ".join(t) for t in texts], [" ".join(MADE.edited(t, edits)) for t in texts]]
-    left, right = (pl.Series([minhash(text) for text in some]) for some in both)
+    columns = [pl.Series([minhash(text) for text in some]) for some in both]
+    left, right = map(signature_bytes, columns)
     truth = jaccard(*(shingles(pl.Series(some)) for some in both))
     errors = alikeness(left, right) - truth
     assert abs(errors.mean()) < 0.02

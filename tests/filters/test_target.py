@@ -22,11 +22,12 @@ def frame(prompts: list[Prompt]) -> pl.DataFrame:
             "judged": True,
             "reason": None if fate == "where_not_met" else fate,
             "fate": fate or PUBLISHED,
+            "rank": None if fate else 1 + fates[:at].count(None),
         }
         for number, (settled, fates) in enumerate(prompts)
-        for fate in fates
+        for at, fate in enumerate(fates)
     ]
-    schema = {"prompt_id": pl.String, "reason": pl.String, "fate": pl.String}
+    schema = {"prompt_id": pl.String, "reason": pl.String, "fate": pl.String, "rank": pl.Int32}
     flags = dict.fromkeys(("settled", "eligible", "judged"), pl.Boolean)
     return pl.DataFrame(rows, schema={**schema, **flags}).sample(fraction=1, shuffle=True, seed=1)
 
@@ -50,3 +51,5 @@ def test_the_shortest_settled_prefix(prompts: list[Prompt], wanted: int) -> None
     for number, (_, fates) in enumerate(prompts):
         expected = [fate or (PUBLISHED if number < last else BEYOND_TARGET) for fate in fates]
         assert sorted(by_prompt.get(f"p{number:02}", [])) == sorted(expected)
+    published = samples["fate"] == PUBLISHED
+    assert samples["rank"].is_not_null().equals(published), "who is cut has no place"

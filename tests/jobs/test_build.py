@@ -18,7 +18,7 @@ from jobs import decide as deciding
 from jobs import parts
 from jobs.build import Built, build, write_parquet
 from jobs.decide import decide, summary
-from jobs.fates import read_texts, samples_with_fates
+from jobs.fates import TEXTS, read_texts, samples_with_fates
 from jobs.prompts import read_prompts
 from jobs.recipe import Job
 from schemas.errors import StoreError, StoreUnavailableError
@@ -74,7 +74,7 @@ def built(job: Job) -> Built:
 
 def in_parts(monkeypatch: pytest.MonkeyPatch, *, here: bool) -> None:
     monkeypatch.setattr(parts, "TOKENS_PER_PART", SMALL_PART)
-    monkeypatch.setattr(building, "PARTS_HERE", 99 if here else 1)
+    monkeypatch.setattr(building, "TOKENS_HERE", 10**9 if here else 0)
 
 
 def path_of(job: Job, found: Built, file: File) -> str:
@@ -254,7 +254,9 @@ def test_a_part_that_cannot_be_written_is_named_and_leaves_nothing(
     in_parts(monkeypatch, here=here)
     job = made.pool(files=4)
     spoil(Path(job.pool.folder("samples")) / job.pool.files("samples")[3].name)
-    named = r"(?s)^part [34] of 4 \(prompts p1_\w+ to p1_\w+\): .*Put it back from a copy"
+    named = (
+        r"(?s)^part [34] of 4 of sft/train \(prompts p1_\w+ to p1_\w+\): .*Put it back from a copy"
+    )
     with pytest.raises(StoreError, match=named):
         built(job)
     assert staged(job) == []
@@ -266,7 +268,7 @@ def test_a_torn_file_is_said_to_be_one(made: Made) -> None:
     path.write_bytes(path.read_bytes()[:-5])
     for torn in (path, path.with_name("gone.parquet")):
         with pytest.raises(StoreError, match="Put it back from a copy"):
-            read_texts(job, str(torn), pl.Series([0, 1]))
+            read_texts(job, str(torn), pl.Series([0, 1]), TEXTS)
 
 
 def spoil(path: Path) -> None:

@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from filters.picking import in_part
 from jobs import parts
-from jobs.parts import Part, batches, parts_of, row_groups, tokens_in_part
+from jobs.parts import Part, batches, row_groups
 
 SIZES = st.lists(st.integers(0, 30), min_size=1, max_size=40)
 
@@ -19,6 +20,10 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(parts, "ROWS_PER_GROUP", 3)
     monkeypatch.setattr(parts, "BYTES_PER_GROUP", 100)
     monkeypatch.setattr(parts, "TOKENS_AT_ONCE", 10)
+
+
+def parts_of(by_prompt: pl.DataFrame) -> list[Part]:
+    return parts.parts_of(by_prompt, "sft", "train")
 
 
 def prompts(sizes: list[int]) -> pl.DataFrame:
@@ -44,11 +49,14 @@ def test_parts_are_ranges_of_prompts_of_about_one_size(sizes: list[int]) -> None
 
 def test_bounds_are_where_they_were() -> None:
     found = parts_of(prompts([50, 50, 50, 50]))
-    assert found == [Part(0, 2, "p000", "p001"), Part(1, 2, "p002", "p003")]
+    assert found == [
+        Part("sft", "train", 0, 2, "p000", "p001"),
+        Part("sft", "train", 1, 2, "p002", "p003"),
+    ]
     assert len(parts_of(prompts([50, 50, 49]))) == 1, "a part and a half are one"
     assert len(parts_of(prompts([50, 50, 50]))) == 2
     assert [part.first for part in parts_of(prompts([400, 1, 1]))] == ["p000", "p001"]
-    assert parts_of(prompts([0, 0])) == [Part(0, 1, "p000", "p001")]
+    assert parts_of(prompts([0, 0])) == [Part("sft", "train", 0, 1, "p000", "p001")]
 
 
 def test_what_a_sample_counts() -> None:
@@ -60,7 +68,7 @@ def test_what_a_sample_counts() -> None:
         },
         schema=dict.fromkeys(("prompt_tokens", "reasoning_tokens", "answer_tokens"), pl.Int32),
     )
-    assert rows.select(tokens_in_part()).to_series().to_list() == [16, 11, 8_005]
+    assert rows.select(in_part()).to_series().to_list() == [16, 11, 8_005]
 
 
 def rows_of(lengths: list[int]) -> pl.DataFrame:
@@ -113,15 +121,7 @@ def test_a_row_that_just_fits_is_in_the_group() -> None:
 
 @given(st.lists(st.integers(0, 25), max_size=20))
 def test_batches_are_all_rows_in_their_order(tokens: list[int]) -> None:
-    chosen = pl.DataFrame(
-        {
-            "prompt_tokens": 0,
-            "reasoning_tokens": tokens,
-            "answer_tokens": 0,
-            "id": range(len(tokens)),
-        },
-        schema_overrides={"reasoning_tokens": pl.Int32},
-    )
+    chosen = pl.DataFrame({"size": tokens, "id": range(len(tokens))}, {"size": pl.Int64, "id": int})
     found = list(batches(chosen))
     assert [one for some in found for one in some["id"]] == list(range(len(tokens)))
-    assert all(some.height == 1 or some["reasoning_tokens"].sum() <= 10 for some in found)
+    assert all(some.height == 1 or some["size"].sum() <= 10 for some in found)

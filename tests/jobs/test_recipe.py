@@ -252,3 +252,13 @@ def test_a_model_folder_is_its_content(make_job: MakeJob, tmp_path: Path) -> Non
         return make_job(teacher={"model": str(tmp_path / folder)}).teacher_id
 
     assert teacher_id("a", b"1") == teacher_id("b", b"1") != teacher_id("c", b"2")
+
+
+def test_pairs_are_compiled_where_there_are_any(make_job: MakeJob) -> None:
+    scorers = {"math": ["math"], "*": ["format", "signature"]}
+    assert make_job(pairs={"rejected": "unknown"}).pairer is None
+    assert make_job(scorers=scorers, outputs=["sft", "preference"]).pairer is not None
+    with pytest.raises(RecipeError, match=r"pairs\.distinct: .*add `signature` to `scorers`"):
+        make_job(outputs=["preference"])
+    with pytest.raises(RecipeError, match=r"pairs\.rejected: .*'format\.compleet'.*did you mean"):
+        make_job(scorers=scorers, outputs=["preference"], pairs={"rejected": "not format.compleet"})

@@ -112,7 +112,6 @@ def test_tasks_write_parts_to_a_bucket(
         filled(f"s3://{own_seaweedfs.server.make_bucket()}"),
     )
     monkeypatch.setattr("jobs.parts.TOKENS_PER_PART", 1000)
-    monkeypatch.setattr("jobs.build.PARTS_HERE", 99)
     wanted = build(here, read_prompts(here.recipe))
     assert len(wanted.files) > 1
     run = driver(there, tmp_path, "import jobs.parts as p; p.TOKENS_PER_PART = 1000", "build")

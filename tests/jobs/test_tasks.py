@@ -1,7 +1,7 @@
 """Work on items, here and on Ray."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,12 +22,12 @@ class Number:
     marks: Path | None = None
 
 
-def doubled(job: Job, item: Number, tables: Sequence[pl.DataFrame]) -> tuple[Any, pl.DataFrame]:
+def doubled(job: Job, item: Number, tables: Iterable[pl.DataFrame]) -> tuple[Any, pl.DataFrame]:
     total = sum(int(table["x"].sum()) for table in tables)
     return (job.teacher_id, 2 * item.value, total), pl.DataFrame({"x": [item.value]})
 
 
-def dying(_: Job, item: Number, __: Sequence[Any]) -> tuple[int, None]:
+def dying(_: Job, item: Number, __: Iterable[Any]) -> tuple[int, None]:
     """Its process dies the first time that it does the item."""
     assert item.marks is not None
     mark = item.marks / item.name
@@ -37,7 +37,7 @@ def dying(_: Job, item: Number, __: Sequence[Any]) -> tuple[int, None]:
     return item.value, None
 
 
-def refusing(_: Job, item: Number, __: Sequence[Any]) -> tuple[int, None]:
+def refusing(_: Job, item: Number, __: Iterable[Any]) -> tuple[int, None]:
     if item.value == 2:
         raise RunError("it is two")
     return item.value, None

@@ -66,7 +66,7 @@ def test_text_may_be_of_either_size(
 def test_a_part_with_other_columns(catalog: Catalog, tmp_path: Path, parts: list[pa.Table]) -> None:
     (problem,) = found(catalog, tmp_path, parts[0], parts[1].drop_columns(["scores"]))
     assert problem.startswith("sft/train-00001")
-    assert "column 22 is missing, not scores" in problem
+    assert "column 23 is missing, not scores" in problem
 
 
 @pytest.mark.parametrize(
@@ -91,6 +91,15 @@ def test_columns_that_are_not_the_outputs(
     assert message in problem
 
 
+def test_a_version_from_before_a_column_was_added(
+    catalog: Catalog, tmp_path: Path, parts: list[pa.Table]
+) -> None:
+    older = [part.drop_columns(["pass_rate"]) for part in parts]
+    assert found(catalog, tmp_path, *older) == []
+    (problem,) = found(catalog, tmp_path, *[part.drop_columns(["text_digest"]) for part in parts])
+    assert "is pass_rate (Float64), not text_digest" in problem
+
+
 def test_keys_that_come_twice(catalog: Catalog, tmp_path: Path, parts: list[pa.Table]) -> None:
     first, second = parts
     same_id = with_values(second, "id", ["y000000", "y000005"])
@@ -99,7 +108,7 @@ def test_keys_that_come_twice(catalog: Catalog, tmp_path: Path, parts: list[pa.T
     ]
     same_key = with_values(second, "sample_index", [3, 0])
     assert found(catalog, tmp_path, first, same_key) == [
-        "sft: 1 values of prompt_id, teacher_id, sample_index come more than once: p2/t/3"
+        "sft: 1 values of prompt_id, sample_index, teacher_id come more than once: p2/3/t"
     ]
     other_teacher = with_values(same_key, "teacher_id", ["t2", "t2"])
     assert found(catalog, tmp_path, first, other_teacher) == []

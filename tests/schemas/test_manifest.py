@@ -1,10 +1,12 @@
 """What a manifest's seal covers."""
 
+from typing import Any
+
 import pytest
 from pydantic import ValidationError
 
 from schemas.identity import identity
-from schemas.manifest import Cut, File, Manifest
+from schemas.manifest import ADDED, Cut, File, Manifest
 
 
 def make_manifest(*files: File) -> Manifest:
@@ -28,10 +30,28 @@ def make_manifest(*files: File) -> Manifest:
 def test_manifests_of_before_stay_intact() -> None:
     """A field that was added later is no part of the digest where it says nothing."""
     manifest = make_manifest(File(path="a", bytes=1, sha256="s", rows=1))
-    then = manifest.model_dump(mode="json", exclude={"digest", "target", "prompts_left_out"})
+    then = manifest.model_dump(mode="json", exclude={"digest", *ADDED})
     for file in then["files"]:
         del file["version"]
     assert manifest.sealed().digest == identity("m", then)
+    assert set(then) == {
+        *("format", "name", "version", "content_digest", "files", "rows", "prompts", "funnel"),
+        *("cut", "recipe", "teacher", "scorers", "unsettled", "provenance"),
+    }
+
+
+@pytest.mark.parametrize("name", ADDED)
+def test_a_field_that_says_something_is_covered(name: str) -> None:
+    said: dict[str, Any] = {
+        "target": "missed",
+        "prompts_left_out": {"new": 1},
+        "mix": {"hard": {"rows": 1}},
+        "splits": {"test": {"prompts": 1}},
+        "survivorship": {"source": {"x": {"prompts": 1}}},
+    }
+    manifest = make_manifest().model_copy(update={name: said[name]}).sealed()
+    assert manifest.digest != make_manifest().sealed().digest
+    assert Manifest.model_validate_json(manifest.model_dump_json()).intact
 
 
 @pytest.mark.parametrize(

@@ -51,7 +51,8 @@ def test_it_is_held(user: str, attack: Any) -> None:
 @pytest.mark.parametrize(
     ("user", "attack"),
     [
-        (user, attack)
+        # One user's are enough for every day: they take 24 s.
+        pytest.param(user, attack, marks=[] if user == "root" else pytest.mark.slow)
         for user in USERS
         for attack in ATTACKS
         if user == "root" or not attack.as_root

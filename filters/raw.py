@@ -1,0 +1,58 @@
+"""The `raw` output: every sample that was drawn, with what became of it and why."""
+
+from collections.abc import Mapping
+
+import polars as pl
+
+from filters.picking import Picking, in_part, score_columns, scores_struct
+from filters.scorer import Scorer
+from schemas.outputs import RAW
+
+COLUMNS = (
+    "id",
+    "prompt_id",
+    "sample_index",
+    "domain",
+    "source",
+    "final_answer",
+    "fate",
+    "verdict",
+    "correct",
+    "outcome",
+    "failure_reason",
+    "finish_reason",
+    "thinking_cut",
+    "max_tokens",
+    "prompt_tokens",
+    "reasoning_tokens",
+    "answer_tokens",
+    "mean_logprob",
+    "lowest_logprob",
+    "tail_logprob",
+    "teacher_id",
+    "text_digest",
+    "group.pass_rate",
+    "path",
+    "row",
+)
+
+
+def all_samples(samples: pl.DataFrame, picking: Picking) -> pl.DataFrame:
+    """The narrow columns of all of them."""
+    return samples.select(*COLUMNS, *score_columns(picking.scorers), size=in_part())
+
+
+def raw_rows(samples: pl.DataFrame, scorers: Mapping[str, Scorer], generator: str) -> pl.DataFrame:
+    """One row a sample, in the columns of `schemas.outputs.RAW`, and `scores`. `samples` is what
+    `all_samples` gives, with texts, and the prompts' `messages`, `reference` and `license`. Its
+    texts are as they were written, with all blank space."""
+    rows = samples.with_columns(
+        prompt=pl.col("messages"),
+        response=pl.col("answer"),
+        answer=pl.col("final_answer"),
+        reference_answer=pl.col("reference"),
+        response_tokens=pl.col("answer_tokens"),
+        pass_rate=pl.col("group.pass_rate"),
+        generator=pl.lit(generator),
+    )
+    return rows.select(*RAW.names, scores=scores_struct(scorers))

@@ -1,5 +1,5 @@
-"""What splits cost beside the clusters that they rest on: assigning them, and looking for texts that
-would be in two, in a list that has grown by prompts between its clusters.
+"""What splits cost beside the clusters that they rest on: assigning them, and looking for texts
+that would be in two, in a list that has grown by prompts between its clusters.
 
     python -m benchmarks.splits [--prompts 1000000] [--words 60]
 """

@@ -2,12 +2,11 @@
 none, or who trained on a version has seen what the next one holds out."""
 
 import json
-import re
 
 import polars as pl
 
 from infra.catalog import Catalog
-from infra.version import Version
+from infra.version import Version, split_of
 from jobs.clusters import TABLE
 from jobs.prompts import PromptList
 from jobs.recipe import Job
@@ -15,7 +14,6 @@ from schemas.errors import RecipeError, StoreError, VersionError
 from schemas.manifest import Manifest
 from schemas.recipe import TRAIN
 
-FILE = re.compile(r"/(\w+)-\d+-of-\d+-\w+\.parquet$")
 EXAMPLES = 2
 
 
@@ -85,23 +83,16 @@ def _cannot_have_moved(job: Job, last: Manifest) -> bool:
 def _published(job: Job, last: Manifest) -> pl.DataFrame:
     """`prompt_id` and `before` of the version's prompts."""
     version = Version(last, Catalog(job.store, last.name))
-    options = job.store.storage_options()
-    files = [
-        pl.scan_parquet(uri, glob=False, storage_options=options).select(
-            "prompt_id", before=pl.lit(_split_of(uri))
-        )
-        for output in last.rows
-        for uri in version.files(output)
+    data = [file for file in last.files if file.rows is not None]
+    parts = {(file.path.partition("/")[0], split_of(file)) for file in data}
+    rows = [
+        version.scan(output, split).select("prompt_id", before=pl.lit(split))
+        for output, split in sorted(parts)
     ]
     try:
-        return pl.concat(files).unique().collect()
+        return pl.concat(rows).unique().collect()
     except (pl.exceptions.PolarsError, OSError) as error:
         raise VersionError(
             f"{version.name} cannot be read: {error}; `stillhouse verify {version.name}` tells "
             "what is wrong"
         ) from error
-
-
-def _split_of(uri: str) -> str:
-    found = FILE.search(uri)
-    return found[1] if found else TRAIN

@@ -105,7 +105,7 @@ def _spent_text(spent: dict[str, Any], budget: dict[str, Any] | None) -> str:
 
 def _splits_lines(splits: dict[str, Any]) -> list[str]:
     told = [
-        f"{name} {own['prompts']:,} ({own['has']:.2%}, wanted {own['wanted']:.2%})"
+        f"{name} {own['prompts']:,} ({own['share']:.2%}, wanted {own['wanted_share']:.2%})"
         for name, own in splits.items()
     ]
     lines = [f"splits    {', '.join(told)}"] if told else []

@@ -37,9 +37,10 @@ def with_crossing_left_out(
 
 
 def shares(prompts: PromptList, recipe: Recipe) -> dict[str, dict[str, Any]]:
-    """How large each split came out, as JSON values: the share of the prompts that was `wanted`
-    and that it `has`, its `prompts`, its `clusters`, and the prompts of the `largest_cluster`.
-    Nothing where the recipe has no splits. What is left out is not counted."""
+    """How large each split came out, as JSON values: the `wanted_share` of the prompts and
+    the `share` that it has, its `prompts`, their `clusters`, and how many prompts the
+    `largest_cluster` has. Nothing where the recipe has no splits. What is left out is not counted.
+    """
     if not recipe.splits:
         return {}
     own = prompts.splits.join(prompts.frame, on="prompt_id", how="semi")
@@ -49,8 +50,8 @@ def shares(prompts: PromptList, recipe: Recipe) -> dict[str, dict[str, Any]]:
     for split, share in wanted.items():
         clusters = sizes.filter(pl.col("split") == split)["len"]
         found[split] = {
-            "wanted": round(share, 9),
-            "has": round(clusters.sum() / own.height, 9),
+            "wanted_share": round(share, 9),
+            "share": round(clusters.sum() / own.height, 9),
             "prompts": clusters.sum(),
             "clusters": len(clusters),
             "largest_cluster": clusters.max() or 0,
@@ -61,11 +62,11 @@ def shares(prompts: PromptList, recipe: Recipe) -> dict[str, dict[str, Any]]:
 def warnings(found: Mapping[str, Mapping[str, Any]]) -> list[str]:
     """Of `shares`: a sentence for each split that is empty, or off by more than half of what was
     wanted. As many prompts as one cluster has are always in one split."""
-    every = sum(split["prompts"] for split in found.values())
-    largest = max((split["largest_cluster"] for split in found.values()), default=0)
+    every = sum(own["prompts"] for own in found.values())
+    largest = max((own["largest_cluster"] for own in found.values()), default=0)
     return [
-        f"split {name} has {split['prompts']:,} of {every:,} prompts ({split['has']:.2%}, wanted "
-        f"{split['wanted']:.2%}); the largest cluster of prompts that are alike has {largest:,}"
-        for name, split in found.items()
-        if not split["prompts"] or abs(split["has"] - split["wanted"]) > split["wanted"] / 2
+        f"split {name} has {own['prompts']:,} of {every:,} prompts ({own['share']:.2%}, wanted "
+        f"{own['wanted_share']:.2%}); the largest cluster of alike ones has {largest:,}"
+        for name, own in found.items()
+        if not own["prompts"] or abs(own["share"] - own["wanted_share"]) > own["wanted_share"] / 2
     ]

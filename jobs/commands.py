@@ -84,6 +84,8 @@ def _score(arguments: Namespace) -> Result:
 def _build(arguments: Namespace) -> Result:
     from jobs.build import build
     from jobs.decide import decide
+    from jobs.ingest import remember_clusters
+    from jobs.moved import assert_unmoved
     from jobs.publish import assert_publishable, publish
     from jobs.tell import dry_build, published
 
@@ -91,6 +93,8 @@ def _build(arguments: Namespace) -> Result:
     if arguments.dry_run or arguments.limit is not None:
         return Result(*dry_build(job, decide(job, prompts)))
     assert_publishable(job, allow_simulated=arguments.allow_simulated)
+    assert_unmoved(job, prompts)
+    remember_clusters(job, prompts)
     built = build(job, prompts)
     done = publish(job, built, allow_simulated=arguments.allow_simulated)
     return Result(*published(job, built.decided, done))

@@ -10,8 +10,10 @@ from jobs.budget import cost
 from jobs.build import generator_name
 from jobs.estimate import estimate, estimate_lines, measured
 from jobs.fates import fated
+from jobs.moved import moved, moves
 from jobs.prompts import PromptList
 from jobs.recipe import Job
+from jobs.splits import shares, warnings
 from jobs.survey import Survey, survey
 from schemas.manifest import Manifest
 
@@ -32,6 +34,7 @@ def plan(job: Job, prompts: PromptList) -> dict[str, Any]:
         ),
         "rows_dropped": prompts.dropped,
         "prompts_left_out": prompts.left_out_counts,
+        "splits": shares(prompts, job.recipe),
         "settled": found.settled,
         "samples_exist": found.samples.height,
         "samples_unscored": found.unscored,
@@ -42,7 +45,7 @@ def plan(job: Job, prompts: PromptList) -> dict[str, Any]:
         "spent": cost(job),
         "budget": job.resolved["budget"] if job.recipe.budget.limited else None,
         "last_version": last and last.version,
-        "changed": _changed(job, last),
+        "changed": _changed(job, prompts, last),
     }
 
 
@@ -66,7 +69,7 @@ def _settled_rows(samples: pl.DataFrame) -> int:
     return samples.filter(pl.col("settled") & (pl.col("fate") == PUBLISHED)).height
 
 
-def _changed(job: Job, last: Manifest | None) -> list[str]:
+def _changed(job: Job, prompts: PromptList, last: Manifest | None) -> list[str]:
     """Which identities differ from the last version's, and what that means."""
     if last is None:
         return []
@@ -83,6 +86,8 @@ def _changed(job: Job, last: Manifest | None) -> list[str]:
         changed.append("keep or choose: chosen again; prompts left short by it get more samples")
     if last.recipe.get("decontaminate", []) != job.resolved["decontaminate"]:
         changed.append("decontaminate: other prompts may be left out")
+    if not (gone := moved(job, prompts, last)).is_empty():
+        changed.append(f"splits: nothing would be published, since prompts move: {moves(gone)}")
     return changed
 
 
@@ -98,6 +103,15 @@ def _spent_text(spent: dict[str, Any], budget: dict[str, Any] | None) -> str:
     return ", ".join(parts)
 
 
+def _splits_lines(splits: dict[str, Any]) -> list[str]:
+    told = [
+        f"{name} {own['prompts']:,} ({own['share']:.2%}, wanted {own['wanted_share']:.2%})"
+        for name, own in splits.items()
+    ]
+    lines = [f"splits    {', '.join(told)}"] if told else []
+    return lines + [f"          {warning}" for warning in warnings(splits)]
+
+
 def plan_text(found: dict[str, Any]) -> str:
     """The plan for a person."""
     bounds = found["bounds"]
@@ -109,6 +123,7 @@ def plan_text(found: dict[str, Any]) -> str:
         f"teacher   {found['teacher']['name']}  ({found['teacher']['id']})",
         f"prompts   {found['prompts']:,}" + (f" (dropped: {dropped})" if dropped else ""),
         *([f"left out  {left_out}"] if left_out else ()),
+        *_splits_lines(found["splits"]),
         f"exist     {found['samples_exist']:,} samples, {found['samples_unscored']:,} of them "
         f"lack scores; {found['settled']:,} prompts are settled",
         f"missing   {bounds['samples_at_least']:,} to {bounds['samples_at_most']:,} samples, "

@@ -6,6 +6,8 @@ from math import ceil
 from jobs.build import build
 from jobs.decide import Decided, decide
 from jobs.generate import Generated, generate
+from jobs.ingest import remember_clusters
+from jobs.moved import assert_unmoved
 from jobs.prompts import PromptList
 from jobs.publish import Published, assert_publishable, publish
 from jobs.recipe import Job
@@ -33,9 +35,11 @@ def run(
     """Everything that is still to be done, and nothing that is done."""
     if not pilot:
         assert_publishable(job, allow_simulated=allow_simulated)
+        assert_unmoved(job, prompts)
     generated = _draw(job, prompts, repairs)
     if pilot:
         return Ran(generated, decide(job, prompts), None)
+    remember_clusters(job, prompts)
     built = build(job, prompts)
     published = publish(job, built, allow_simulated=allow_simulated)
     return Ran(generated, built.decided, published)

@@ -109,8 +109,8 @@ def rows_in_strata(samples: pl.DataFrame, mixer: Mixer) -> pl.DataFrame:
 
 
 def mixed(mixer: Mixer, by_prompt: pl.DataFrame) -> Mixed:
-    """Fills the quotas. `by_prompt` is as `rows_in_strata` has it, of all prompts of a recipe, in any
-    order."""
+    """Fills the quotas. `by_prompt` is as `rows_in_strata` has it, of all prompts of a recipe, in
+    any order."""
     prompts = (
         by_prompt.filter(pl.col("rows") > 0)
         .select("prompt_id", "stratum", pl.col("rows", "tokens").cast(pl.Int64))

@@ -19,10 +19,10 @@ from typing import Any, TypeVar
 import numpy as np
 import polars as pl
 
-from filters.choose import PUBLISHED, with_eligible, with_fates
+from filters.choose import with_eligible, with_fates
 from filters.distinct import SIGNATURE
-from filters.groups import response_tokens, with_groups
-from filters.mix import Mixer, mixed
+from filters.groups import with_groups
+from filters.mix import Mixer, mixed, rows_in_strata
 from filters.near_duplicates import PERMUTATIONS
 from filters.rules import rule_columns
 from filters.scored import with_reasons
@@ -144,21 +144,7 @@ def decided(job: Job, mixer: Mixer, samples: pl.DataFrame, clock: Clock) -> pl.D
     samples = clock("with_groups", with_groups, samples, job.recipe.samples.probe)
     samples = samples.with_columns(id=clock("identities", sample_ids, samples))
     samples = clock("with_fates", with_fates, samples, job.chooser, lambda rows: rows)
-    return clock("strata", by_prompt, mixer, samples)
-
-
-def by_prompt(mixer: Mixer, samples: pl.DataFrame) -> pl.DataFrame:
-    return (
-        samples.lazy()
-        .filter(pl.col("fate") == PUBLISHED)
-        .group_by("prompt_id")
-        .agg(
-            stratum=mixer.stratum.first(),
-            rows=pl.len().cast(pl.Int64),
-            tokens=response_tokens().cast(pl.Int64).sum(),
-        )
-        .collect()
-    )
+    return clock("strata", rows_in_strata, samples, mixer)
 
 
 def main() -> None:

@@ -4,13 +4,16 @@ import random
 from collections.abc import Sequence
 from pathlib import Path
 
+import polars as pl
+
 from infra.data_file import DataFile
+from infra.lease import WriterLease
 from infra.pool_writer import PoolWriter
-from infra.spool import write_file
+from infra.spool import write_file, write_table
 from jobs.judge import RecipeJudge
-from jobs.prompts import read_prompts
+from jobs.prompts import PromptList, read_prompts
 from jobs.recipe import Job
-from schemas.arrow import PROMPTS, SAMPLES, SCORES
+from schemas.arrow import PROMPTS, SAMPLES, SCORES, TABLES
 from schemas.prompt import Prompt
 from schemas.reasoning import split_reasoning
 from schemas.sample import Sample
@@ -70,3 +73,19 @@ def write_pool(job: Job, files: Sequence[Sequence[tuple[Prompt, Sample]]]) -> li
         writer.commit("samples", written[-1:])
         writer.commit("scores", [scored])
     return written
+
+
+def remember(job: Job, prompts: PromptList) -> None:
+    """Has the pool know these prompts, as a run that draws for them does."""
+    job.store.create()
+    lease = WriterLease.acquire(job.store, job.recipe.pool, job.recipe.name)
+    writer = PoolWriter(job.pool, lease.epoch)
+    seen = job.pool.scan("prompts").collect()["prompt_id"]
+    rows = {"prompts": prompts.frame.filter(~pl.col("prompt_id").is_in(seen.implode()))}
+    if prompts.clusters is not None:
+        rows["clusters"] = prompts.clusters.fresh
+    for table, fresh in rows.items():
+        if fresh.height:
+            path = f"{job.pool.folder(table)}/{lease.attempt}-000000.parquet"
+            writer.commit(table, [write_table(path, fresh.to_arrow().cast(TABLES[table]))])
+    lease.release()

@@ -68,7 +68,7 @@ def test_every_answer_is_right_by_another_route(quickstart: dict[str, Any]) -> N
     }
     from datasets import load_dataset
 
-    rows = load_dataset(quickstart["location"], split="train")
+    rows = load_dataset(quickstart["location"], split="train+validation")
     assert len(rows) == quickstart["published"]
     for row in rows:
         question = row["prompt"].partition("\n\nPlease reason")[0]

@@ -117,23 +117,24 @@ def _mix_hint(decided: Decided) -> str:
 def _write_parts(
     tasks: Tasks, job: Job, prompts: PromptList, picked: Picked, staging: str
 ) -> list[tuple[File, str, Counts]]:
-    work = [
-        PartWork(part, asked, generator_name(job), staging)
-        for name in picked.by_prompt
-        for part, asked in _parts(name, prompts, picked)
-    ]
-    tables = [
-        [
-            table
-            for shard, table in zip(picked.shards, picked.tables, strict=True)
-            if shard.first <= one.part.last and one.part.first <= shard.last
-        ]
-        for one in work
-    ]
     tokens = sum(int(by_prompt["size"].sum()) for by_prompt in picked.by_prompt.values())
-    here = len(work) if tokens <= TOKENS_HERE else 1
-    done = tasks.run(write_part, work, tables, doing="parts written", here=here)
-    return [written for written, _ in done]
+    written = []
+    # One output after another: the prompts' texts are in this process once for each.
+    for name in picked.by_prompt:
+        parts = _parts(name, prompts, picked)
+        work = [PartWork(part, asked, generator_name(job), staging) for part, asked in parts]
+        tables = [
+            [
+                table
+                for shard, table in zip(picked.shards, picked.tables, strict=True)
+                if shard.first <= one.part.last and one.part.first <= shard.last
+            ]
+            for one in work
+        ]
+        here = len(work) if tokens <= TOKENS_HERE else 1
+        doing = f"parts of {name} written"
+        written += [told for told, _ in tasks.run(write_part, work, tables, doing=doing, here=here)]
+    return written
 
 
 def _parts(output: str, prompts: PromptList, picked: Picked) -> Iterator[tuple[Part, pl.DataFrame]]:

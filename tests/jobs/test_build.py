@@ -123,7 +123,7 @@ def test_tasks_on_ray_write_the_same_bytes(
     first = built(job)
     in_parts(monkeypatch, here=False)
     assert built(job).content_digest == first.content_digest
-    assert "parts written: 1 of 4" in capfd.readouterr().err
+    assert "parts of sft written: 1 of 4" in capfd.readouterr().err
     monkeypatch.setattr(deciding, "PROMPTS_PER_SHARD", 15)
     monkeypatch.setattr(deciding, "SHARDS_HERE", 1)
     again = built(job)

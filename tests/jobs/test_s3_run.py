@@ -117,7 +117,7 @@ def test_tasks_write_parts_to_a_bucket(
     run = driver(there, tmp_path, "import jobs.parts as p; p.TOKENS_PER_PART = 1000", "build")
     code, said = ended(run)
     assert code == 0, said
-    assert f"parts written: 1 of {len(wanted.files)}" in said
+    assert f"parts of sft written: 1 of {len(wanted.files)}" in said
     manifest = Catalog(there.store, "sums").manifest("v0001")
     assert manifest.content_digest == wanted.content_digest
     assert problems(Catalog(there.store, "sums"), "v0001") == []

@@ -92,10 +92,25 @@ class Mixed(NamedTuple):
     """How many samples get each of the two fates."""
 
 
+def rows_in_strata(samples: pl.DataFrame, mixer: Mixer) -> pl.DataFrame:
+    """What a mix has to know of each prompt with published samples: `prompt_id`, `stratum`, and how
+    many `rows` and `tokens` they are. `samples` have what `with_fates` and `with_groups` add."""
+    return (
+        samples.lazy()
+        .filter(pl.col("fate") == PUBLISHED)
+        .group_by("prompt_id")
+        .agg(
+            stratum=mixer.stratum.first(),
+            rows=pl.len().cast(pl.Int64),
+            tokens=response_tokens().cast(pl.Int64).sum(),
+        )
+        .collect()
+    )
+
+
 def mixed(mixer: Mixer, by_prompt: pl.DataFrame) -> Mixed:
-    """Fills the quotas. `by_prompt` has of every prompt of a recipe, in any order, `prompt_id`,
-    `stratum`, as `Mixer.stratum` says it, and the number of its published samples, `rows`, with the
-    sum of their `tokens`."""
+    """Fills the quotas. `by_prompt` is as `rows_in_strata` has it, of all prompts of a recipe, in
+    any order."""
     prompts = (
         by_prompt.filter(pl.col("rows") > 0)
         .select("prompt_id", "stratum", pl.col("rows", "tokens").cast(pl.Int64))
@@ -173,20 +188,8 @@ def _wanted(mixer: Mixer, bounds: Sequence[int]) -> tuple[list[int], str | None]
 def cut_to_mix(samples: pl.DataFrame, mixer: Mixer) -> tuple[pl.DataFrame, Mixed]:
     """Gives the published samples that the mix has no room for one of the two fates. `samples` are
     all of a recipe, with what `with_fates` and `with_groups` add."""
-    published = pl.col("fate") == PUBLISHED
-    by_prompt = (
-        samples.lazy()
-        .filter(published)
-        .group_by("prompt_id")
-        .agg(
-            stratum=mixer.stratum.first(),
-            rows=pl.len().cast(pl.Int64),
-            tokens=response_tokens().cast(pl.Int64).sum(),
-        )
-        .collect()
-    )
-    found = mixed(mixer, by_prompt)
-    left_out = published & (pl.col("rank") > pl.col("allowed"))
+    found = mixed(mixer, rows_in_strata(samples, mixer))
+    left_out = (pl.col("fate") == PUBLISHED) & (pl.col("rank") > pl.col("allowed"))
     why = pl.when(mixer.stratum.is_null()).then(pl.lit(IN_NO_STRATUM)).otherwise(pl.lit(BEYOND_MIX))
     samples = (
         samples.join(found.allowed, on="prompt_id", how="left", maintain_order="left")

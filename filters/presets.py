@@ -90,13 +90,13 @@ PRESETS: Final[dict[str, Preset]] = {
         {"per_prompt": 1, "where": INFORMATIVE},
     ),
     "dpo": Preset(
-        "right and readable samples of prompts that have wrong ones too; with `outputs: "
-        "[preference]` prompts are drawn until they have both, and all that is wrong with the "
-        "rejected ones is their answer",
+        "pairs, with `outputs: [preference]`: prompts are drawn until they have a right sample and "
+        "a wrong one, and all that is wrong with rejected ones is their answer",
         "Iterative RPO (Pang et al. 2024, arXiv:2404.19733)",
         (*READING, "signature"),
         {**DISTINCT, **FINISHED, "correct": "correct", **READABLE},
-        {"per_prompt": 4, "where": INFORMATIVE},
+        # No `where` of the probe's pass rate: it would leave out prompts that both were drawn for.
+        {"per_prompt": 4},
         {"rejected": " and ".join(READABLE.values())},
     ),
 }

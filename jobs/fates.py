@@ -43,9 +43,10 @@ def fates_at(job: Job, prompts: PromptList, versions: Mapping[str, int | None]) 
 
 def fated(job: Job, samples: pl.DataFrame) -> pl.DataFrame:
     """What becomes of samples with scores and reasons, by the rules of the recipe."""
+    samples = samples.sort("prompt_id", "sample_index")  # takes a quarter off what follows
     samples = with_eligible(samples, job.eligible)
     samples = with_groups(samples, job.recipe.samples.probe)
-    samples = samples.with_columns(id=_sample_ids(samples))
+    samples = samples.with_columns(id=sample_ids(samples))
     return with_fates(samples, job.chooser, partial(with_texts, job))
 
 
@@ -97,7 +98,7 @@ def _left_out(samples: pl.DataFrame, prompts: PromptList) -> pl.DataFrame:
     )
 
 
-def _sample_ids(samples: pl.DataFrame) -> pl.Series:
+def sample_ids(samples: pl.DataFrame) -> pl.Series:
     """Identities of their keys, whose JSON is put together in columns: an encoder takes five times
     as long, and a million samples are looked at for every changed threshold."""
     key = pl.format('["{}","{}",{}]', "prompt_id", "teacher_id", "sample_index")

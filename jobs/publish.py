@@ -99,6 +99,7 @@ def _manifest(job: Job, built: Built, version: str) -> Manifest:
         target=decided.target,
         prompts_left_out=dict(decided.left_out),
         mix=dict(decided.mix),
+        splits=dict(built.splits),
         survivorship=built.survivorship,
         provenance=_provenance(job, built),
     )

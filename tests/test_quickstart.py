@@ -17,6 +17,8 @@ from infra.catalog import Catalog
 from infra.folder_store import FolderStore
 from tests.conftest import ROOT
 from tests.published import folder_of, problems
+from tests.trainers.conftest import MODEL, tokenizer_of
+from tests.trainers.test_sft import ids, prepared, targets
 
 pytestmark = [pytest.mark.engine, pytest.mark.timeout(900)]
 
@@ -66,7 +68,7 @@ def test_every_answer_is_right_by_another_route(quickstart: dict[str, Any]) -> N
     }
     from datasets import load_dataset
 
-    rows = load_dataset(quickstart["location"], split="train")
+    rows = load_dataset(quickstart["location"], split="train+validation")
     assert len(rows) == quickstart["published"]
     for row in rows:
         question = row["prompt"].partition("\n\nPlease reason")[0]
@@ -78,6 +80,24 @@ def test_every_answer_is_right_by_another_route(quickstart: dict[str, Any]) -> N
         content = row["messages"][1]["content"]
         assert content.startswith("<think>\n")
         assert content.count("</think>") == 1
+
+
+def test_the_whole_answer_is_what_a_trainer_trains_on(
+    quickstart: dict[str, Any], tmp_path: Path
+) -> None:
+    """TRL's preparation with the template that docs/trainers.md gives for R1, by token ids."""
+    from datasets import load_dataset
+    from transformers import AutoModelForCausalLM
+
+    rows = load_dataset(quickstart["location"], split="train")
+    tokenizer = tokenizer_of("deepseek-r1")
+    model = AutoModelForCausalLM.from_pretrained(MODEL)
+    messages = rows.select_columns(["messages"])
+    trained = prepared(messages, model, tokenizer, tmp_path, assistant_only_loss=True)
+    for row, target in zip(rows, targets(trained), strict=True):
+        answer = row["messages"][-1]["content"]
+        assert row["reasoning"] in answer
+        assert target == ids(tokenizer, answer + tokenizer.eos_token)
 
 
 def test_again_there_is_nothing_to_do(quickstart: dict[str, Any]) -> None:

@@ -47,8 +47,12 @@ def test_readers_get_all_of_it(ran: dict[str, Any], store: str, tmp_path: Path) 
     from datasets import load_dataset
 
     version = open_version("quickstart@latest", store)
-    assert version.scan().select("id").collect()["id"].n_unique() == ran["published"]
-    assert version.arrow().num_rows == len(version.pandas()) == ran["published"]
+    ids = version.scan(split=None).select("id").collect()["id"]
+    assert ids.n_unique() == ran["published"] == ran["rows"]["sft"]
+    held_out = version.arrow(split="validation").num_rows
+    assert version.arrow().num_rows == len(version.pandas()) == ran["published"] - held_out
+    assert held_out > 0
+    assert version.arrow("preference").num_rows > 50
     stillhouse("pull", "quickstart", str(tmp_path / "copy"), "--store", store)
     rows = load_dataset(str(tmp_path / "copy"), split="train")
     assert rows["id"][:] == version.arrow()["id"].to_pylist()

@@ -3,6 +3,9 @@
 `sft` leaves out what is blank around an answer, and line breaks around the thinking; nothing else.
 """
 
+import pickle
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -10,7 +13,6 @@ from typing import Any
 import polars as pl
 import pyarrow.parquet as pq
 import pytest
-from datasets import load_dataset
 
 from infra.version import Version, open_version
 from jobs.build import build
@@ -101,8 +103,24 @@ def readers(version: Version, cache: Path) -> Iterator[tuple[str, list[dict[str,
     yield "pyarrow", pq.read_table(path, columns=columns).to_pylist()
     yield "Polars", pl.read_parquet(path, columns=columns).to_dicts()
     yield "scan", version.scan().select(columns).collect().to_dicts()
-    rows = load_dataset(version.location, split="train", cache_dir=str(cache))
-    yield "datasets", rows.select_columns(columns).to_list()
+    yield "datasets", _by_datasets(version, columns, cache)
+
+
+def _by_datasets(version: Version, columns: list[str], cache: Path) -> list[dict[str, Any]]:
+    """In a process of its own, as trainers do it: beside Ray's threads its reader of Parquet died
+    once of a segmentation fault."""
+    program = (
+        "import pickle, sys\n"
+        "from datasets import load_dataset\n"
+        "location, cache, *columns = sys.argv[1:]\n"
+        "rows = load_dataset(location, split='train', cache_dir=cache)\n"
+        "sys.stdout.buffer.write(pickle.dumps(rows.select_columns(columns).to_list()))\n"
+    )
+    command = [sys.executable, "-c", program, version.location, str(cache), *columns]
+    done = subprocess.run(command, capture_output=True, check=False)
+    assert done.returncode == 0, done.stderr.decode()
+    rows: list[dict[str, Any]] = pickle.loads(done.stdout)
+    return rows
 
 
 def test_texts_come_back_byte_by_byte(

@@ -1,5 +1,5 @@
-"""What splits cost beside the clusters that they rest on: assigning them, and looking for texts
-that would be in two, in a list that has grown by prompts between its clusters.
+"""What splits cost, in processor time, beside the clusters that they rest on: assigning them, and
+looking for texts that would be in two, in a list that has grown by prompts between its clusters.
 
     python -m benchmarks.splits [--prompts 1000000] [--words 60]
 """
@@ -44,7 +44,7 @@ def listed(prefix: str, texts: list[str]) -> pl.DataFrame:
 
 
 def find(pool: Pool, prompts: pl.DataFrame, share: float, what: str) -> pl.DataFrame:
-    """Rows for the table of clusters; prints how long each step takes."""
+    """Rows for the table of clusters; prints the processor time of each step."""
     recipe = Recipe.model_validate(
         {
             "name": "x",
@@ -54,15 +54,15 @@ def find(pool: Pool, prompts: pl.DataFrame, share: float, what: str) -> pl.DataF
             "splits": {"validation": share},
         }
     )
-    started = time.perf_counter()
+    started = time.process_time()
     found = clusters(Stored(pool), prompts)
-    clustered_s = time.perf_counter() - started
+    clustered_s = time.process_time() - started
     splits = assigned(found, recipe)
-    assigned_s = time.perf_counter() - started - clustered_s
+    assigned_s = time.process_time() - started - clustered_s
     rows = found.prompts.with_columns(reason=pl.lit(None, pl.String))
     order = rows.with_row_index().sort("seen", "prompt_id", nulls_last=True)["index"]
     left_out = with_crossing_left_out(rows, found, splits, order)["reason"].drop_nulls()
-    crossing_s = time.perf_counter() - started - clustered_s - assigned_s
+    crossing_s = time.process_time() - started - clustered_s - assigned_s
     print(
         f"{what}, {share:.0%} validation: {prompts.height:,} prompts, clusters {clustered_s:.1f} s,"
         f" splits {assigned_s:.1f} s, texts in two {crossing_s:.1f} s: {len(left_out):,} left out"

@@ -62,6 +62,7 @@ bench: install  ## the benchmarks; results are in docs/benchmarks.md
 	$(BIN)/python -m benchmarks.stores
 	$(BIN)/python -m benchmarks.publishing
 	POLARS_MAX_THREADS=1 $(BIN)/python -m benchmarks.choosing
+	$(BIN)/python -m benchmarks.splits
 
 lock: install  ## resolve requirements/*.txt again
 	$(BIN)/python -m pip install --quiet uv

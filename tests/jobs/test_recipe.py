@@ -86,6 +86,11 @@ def test_shipped_recipes_are_sound() -> None:
             "{max_pattern_size: 2, min_pattern_size: 3, min_count: 4}\nsamples:",
             r"recipe.yaml:10: .*min_pattern_size \(3\) is greater than max_pattern_size \(2\)",
         ),
+        ("samples:", "splits: {train: 0.1}\nsamples:", r"recipe.yaml:9: splits: .*\['train'\]"),
+        ("samples:", "splits: {all: 0.1}\nsamples:", r"splits: names must .*\['all'\]"),
+        ("samples:", "splits: {test-1: 0.1}\nsamples:", r"splits: names must .*\['test-1'\]"),
+        ("samples:", f"splits: {{{'a' * 64}: 0.1}}\nsamples:", r"at most 63 characters"),
+        ("samples:", "splits: {test: 1.0}\nsamples:", r"splits: .*leave something to train on"),
         (
             "    domain: math",
             "    template: 'no place'",

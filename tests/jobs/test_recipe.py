@@ -267,3 +267,14 @@ def test_pairs_are_compiled_where_there_are_any(make_job: MakeJob) -> None:
         make_job(outputs=["preference"])
     with pytest.raises(RecipeError, match=r"pairs\.rejected: .*'format\.compleet'.*did you mean"):
         make_job(scorers=scorers, outputs=["preference"], pairs={"rejected": "not format.compleet"})
+
+
+@pytest.mark.parametrize("output", ["preference", "rl", "reward"])
+def test_outputs_that_rest_on_verdicts_need_a_verifier(output: str, make_job: MakeJob) -> None:
+    """Or all samples would be drawn for no row."""
+    with pytest.raises(RecipeError, match=rf"outputs: `{output}` needs .*a verifying scorer"):
+        make_job(
+            outputs=["sft", output],
+            scorers={"*": ["format", "signature"]},
+            keep={"finished": "format.complete"},
+        )

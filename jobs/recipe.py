@@ -62,6 +62,9 @@ SCHEDULING_ONLY = frozenset(
 )
 """Engine arguments that change speed or faults, not what is written; all others are identity."""
 
+VERIFIED = frozenset(["preference", "rl", "reward"])
+"""Outputs whose rows rest on verdicts."""
+
 
 @dataclass(frozen=True)
 class Job:
@@ -85,7 +88,7 @@ class Job:
         names = [name for names in recipe.scorers.values() for name in names]
         scorers = build_scorers(names, _reading(recipe, questions))
         columns = rule_columns(scorers)
-        _check_pairs(recipe, scorers)
+        _check_verifier(recipe, scorers)
         return cls(
             recipe,
             scorers,
@@ -194,11 +197,12 @@ def _reading(recipe: Recipe, questions: Questions | None) -> Callable[[], Questi
     return partial(evaluation_questions, recipe.decontaminate) if recipe.decontaminate else None
 
 
-def _check_pairs(recipe: Recipe, scorers: Mapping[str, Scorer]) -> None:
-    if "preference" in recipe.outputs and not any(s.verifies for s in scorers.values()):
+def _check_verifier(recipe: Recipe, scorers: Mapping[str, Scorer]) -> None:
+    judged = [output for output in recipe.outputs if output in VERIFIED]
+    if judged and not any(scorer.verifies for scorer in scorers.values()):
         raise RecipeError(
-            "outputs: `preference` needs wrong answers, which only a verifying scorer can tell; "
-            "add one to `scorers`, such as math"
+            f"outputs: `{judged[0]}` needs right and wrong answers, which only a verifying scorer "
+            "can tell; add one to `scorers`, such as math"
         )
 
 

@@ -176,6 +176,9 @@ class SamplingParameters(Part):
 PolicyName = Literal["posterior", "enough"]
 Output = Literal["sft", "preference", "rl", "reward", "raw"]
 TRAIN = "train"
+SPLIT = re.compile(r"(?!all$)[a-z][a-z0-9_]{0,62}")
+"""It begins the names of files. `all` is what `datasets` calls all of them together: with a split
+of that name it loads nothing."""
 
 
 class SampleCounts(Part):
@@ -324,11 +327,12 @@ class Recipe(Part):
     @field_validator("splits")
     @classmethod
     def _splits(cls, splits: dict[str, float]) -> dict[str, float]:
-        bad = [
-            name for name in splits if name == TRAIN or not re.fullmatch(r"[a-z][a-z0-9_]*", name)
-        ]
+        bad = [name for name in splits if name == TRAIN or not SPLIT.fullmatch(name)]
         if bad:
-            raise ValueError(f"names must be snake_case, and {TRAIN} is what is left: {bad}")
+            raise ValueError(
+                f"names must be snake_case, of at most 63 characters, and not all; {TRAIN} is what "
+                f"is left: {bad}"
+            )
         if not all(0 < share < 1 for share in splits.values()) or sum(splits.values()) >= 1:
             raise ValueError("shares must be between 0 and 1, and leave something to train on")
         return splits

@@ -86,6 +86,11 @@ def test_shipped_recipes_are_sound() -> None:
             "{max_pattern_size: 2, min_pattern_size: 3, min_count: 4}\nsamples:",
             r"recipe.yaml:10: .*min_pattern_size \(3\) is greater than max_pattern_size \(2\)",
         ),
+        ("samples:", "splits: {train: 0.1}\nsamples:", r"recipe.yaml:9: splits: .*\['train'\]"),
+        ("samples:", "splits: {all: 0.1}\nsamples:", r"splits: names must .*\['all'\]"),
+        ("samples:", "splits: {test-1: 0.1}\nsamples:", r"splits: names must .*\['test-1'\]"),
+        ("samples:", f"splits: {{{'a' * 64}: 0.1}}\nsamples:", r"at most 63 characters"),
+        ("samples:", "splits: {test: 1.0}\nsamples:", r"splits: .*leave something to train on"),
         (
             "    domain: math",
             "    template: 'no place'",
@@ -262,3 +267,14 @@ def test_pairs_are_compiled_where_there_are_any(make_job: MakeJob) -> None:
         make_job(outputs=["preference"])
     with pytest.raises(RecipeError, match=r"pairs\.rejected: .*'format\.compleet'.*did you mean"):
         make_job(scorers=scorers, outputs=["preference"], pairs={"rejected": "not format.compleet"})
+
+
+@pytest.mark.parametrize("output", ["preference", "rl", "reward"])
+def test_outputs_that_rest_on_verdicts_need_a_verifier(output: str, make_job: MakeJob) -> None:
+    """Or all samples would be drawn for no row."""
+    with pytest.raises(RecipeError, match=rf"outputs: `{output}` needs .*a verifying scorer"):
+        make_job(
+            outputs=["sft", output],
+            scorers={"*": ["format", "signature"]},
+            keep={"finished": "format.complete"},
+        )

@@ -18,7 +18,7 @@ from schemas.manifest import Cut, Manifest
 from tests.builders import make_sample
 from tests.published import publish, recipe_of
 
-STAGED = "datasets/data/staging/00112233aabbccdd/sft-00000.parquet"
+STAGED = "datasets/data/staging/00112233aabbccdd/sft-train-00000.parquet"
 
 
 def write_samples(pool: Pool, name: str, *indexes: int) -> DataFile:
@@ -60,7 +60,7 @@ class World:
 
     foreign = (
         "datasets/data/notes.txt",
-        "datasets/data/staging/mine/sft-00000.parquet",
+        "datasets/data/staging/mine/sft-train-00000.parquet",
         "datasets/data/versions/v0001/sft/more.parquet",
         "datasets/data/versions/v0000/notes.txt",
         "pools/p/samples/mine.parquet",

@@ -349,7 +349,7 @@ def test_a_pool_that_changed_meanwhile_is_looked_at_again(
     run_it(other)
     baker(own, told)
     job = make_job(**{**baker(own, told, new=rule), "pool": "sums"})
-    with pytest.raises(BusyError, match="another run has changed its (prompts|clusters)"):
+    with pytest.raises(BusyError, match=r"another run has changed its (prompts|clusters)"):
         generate(job, prompts)
     run_it(job)
     assert drawn(job) == (3 if "near" in rule else 6)

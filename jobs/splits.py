@@ -68,5 +68,5 @@ def warnings(found: Mapping[str, Mapping[str, Any]]) -> list[str]:
         f"split {name} has {own['prompts']:,} of {every:,} prompts ({own['share']:.2%}, wanted "
         f"{own['wanted_share']:.2%}); the largest cluster of alike ones has {largest:,}"
         for name, own in found.items()
-        if not own["prompts"] or abs(own["share"] - own["wanted_share"]) > own["wanted_share"] / 2
+        if abs(own["share"] - own["wanted_share"]) > own["wanted_share"] / 2
     ]

@@ -144,6 +144,8 @@ def test_who_comes_between_two_splits_is_left_out(tmp_path: Path) -> None:
     assert prompts.left_out_counts == {NEAR_OTHER_SPLIT: prompts.left_out.height}
     assert 0 < prompts.left_out.height < 8, "of eight some lie between prompts of one split"
     assert prompts.splits.height == len(texts)
+    sizes = shares(prompts, job.recipe).values()
+    assert sum(own["prompts"] for own in sizes) == prompts.frame.height, "and is not counted"
     told = plan_text(plan(job, prompts))
     assert f"left out  {prompts.left_out.height} near_other_split" in told
 

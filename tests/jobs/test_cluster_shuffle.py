@@ -35,6 +35,7 @@ def here(rows: pl.DataFrame, known: Positions) -> Positions:
     return clustered(unpacked_bands(rows["bands"]), sets.take, known)
 
 
+@pytest.mark.slow
 def test_it_is_what_one_process_finds(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cluster_shuffle, "ROWS_PER_PART", 200)
     monkeypatch.setattr(cluster_shuffle, "TEXTS_AT_ONCE", 50)

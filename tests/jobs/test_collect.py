@@ -124,7 +124,7 @@ def test_what_grows_is_alive(world: World) -> None:
     place = STAGED.rpartition("/")[0]
     claim = f"datasets/data/versions/{world.claimed}"
     for number in range(1, 3):
-        world.put(f"{place}/sft-{number:05d}.parquet")
+        world.put(f"{place}/sft-train-{number:05d}.parquet")
         world.put(f"{claim}/sft/train-{number:05d}-of-00003-0a0b0c0d.parquet")
         found = states(told(world.store, wait_s=0))
         assert (found[place], found[claim]) == ("marked", "marked")
@@ -137,9 +137,9 @@ def test_what_grows_while_it_is_about_to_go_is_alive(local: World) -> None:
     place = STAGED.rpartition("/")[0]
 
     def write(key: str) -> None:
-        if key == place and local.store.size(f"{place}/sft-00001.parquet") is None:
+        if key == place and local.store.size(f"{place}/sft-train-00001.parquet") is None:
             if len(seen) == 1:
-                local.put(f"{place}/sft-00001.parquet")
+                local.put(f"{place}/sft-train-00001.parquet")
             seen.append(key)
 
     seen: list[str] = [""]

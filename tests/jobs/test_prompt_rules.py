@@ -135,7 +135,7 @@ def test_nothing_is_drawn_for_them_and_what_was_is_not_published(
     assert not ids & set(published["prompt_id"])
     card = (Path(ran.published.location) / "README.md").read_text()
     assert "compared with `exam`" in card
-    assert "2 `not_decontaminated`" in card
+    assert "2 not_decontaminated" in card
     told = plan(job, load_prompts(job))
     assert "left out  2 not_decontaminated" in plan_text(told)
 

@@ -93,7 +93,7 @@ rounds = st.lists(
 )
 
 
-@settings(max_examples=40)
+@settings(max_examples=20)
 @given(rounds, st.randoms(use_true_random=False))
 def test_no_text_is_in_two_splits_and_nobody_is_ever_moved_or_thrown_out(
     tmp_path_factory: pytest.TempPathFactory, rounds: list[list[str]], chance: random.Random

@@ -12,7 +12,7 @@ import polars as pl
 
 from filters.distinct import SIGNATURE, ReadTexts, near_duplicates_of_better
 from filters.diverse import diverse_places
-from filters.groups import GROUP_COLUMNS, response_tokens
+from filters.groups import GROUP_COLUMNS
 from filters.rules import compile_expression, compile_rule
 from schemas.choosing import Choose, Trim
 from schemas.errors import RecipeError
@@ -177,13 +177,14 @@ def _candidates(samples: pl.DataFrame, chooser: Chooser) -> pl.DataFrame:
     """What may be published, best first, prompt by prompt: `index`, the row, `prompt`, a number,
     `tokens`, `id` and an empty `fate`. Narrow, since to sort all columns takes far longer."""
     order = [expression.alias(f"order_{i}") for i, (expression, _) in enumerate(chooser.order)]
+    length = pl.col("reasoning_tokens") + pl.col("answer_tokens")
     descending = [down for _, down in chooser.order]
     return (
         samples.lazy()
         .with_row_index()
         .with_columns(prompt=pl.col("prompt_id").rle_id())
         .filter(OPEN)
-        .select("index", "prompt", "id", "fate", *order, tokens=response_tokens())
+        .select("index", "prompt", "id", "fate", *order, tokens=length)
         .sort(
             ["prompt", *(f"order_{i}" for i in range(len(order))), "id"],
             descending=[False, *descending, False],
@@ -195,11 +196,13 @@ def _candidates(samples: pl.DataFrame, chooser: Chooser) -> pl.DataFrame:
 
 
 def _trimmed(candidates: pl.DataFrame, trim: Trim) -> pl.DataFrame:
-    """With the fates of those that are too short or too long for their prompt."""
+    """With the fates of those that are too short or too long for their prompt, of those whose
+    length is known."""
     count, place = pl.len().over("prompt"), pl.int_range(pl.len()).over("prompt")
     # As a float 0.1 of 30 is a little more than 3.
     short, long = ((share * count - 1e-9).ceil() for share in (trim.shortest, trim.longest))
-    by_length = candidates.lazy().sort("prompt", "tokens", "id").filter(short + long < count)
+    known = candidates.lazy().filter(pl.col("tokens").is_not_null())
+    by_length = known.sort("prompt", "tokens", "id").filter(short + long < count)
     return (
         candidates.lazy()
         .drop("fate")

@@ -20,6 +20,8 @@ GROUP_COLUMNS: dict[str, pl.DataType] = {
     **VOTE_COLUMNS,
 }
 CERTAINTY = 0.95
+TOKENS_IF_UNKNOWN = 8_000
+"""Of a sample whose tokenizer has no token for the closing tag: what a reasoning model thinks."""
 PRECISION = 1e-6
 
 
@@ -66,6 +68,11 @@ def with_groups(samples: pl.DataFrame, probe: int) -> pl.DataFrame:
 def response_tokens() -> pl.Expr:
     """A sample's length: tokens of thinking and answer; 0 where they are not known."""
     return pl.col("reasoning_tokens").fill_null(0) + pl.col("answer_tokens").fill_null(0)
+
+
+def tokens_or_guess() -> pl.Expr:
+    """The same, but where it is not known what a reasoning model usually takes."""
+    return (pl.col("reasoning_tokens") + pl.col("answer_tokens")).fill_null(TOKENS_IF_UNKNOWN)
 
 
 def _length_rank() -> pl.Expr:

@@ -12,7 +12,7 @@ from typing import Any, Final, Literal, NamedTuple
 import polars as pl
 
 from filters.choose import PUBLISHED
-from filters.groups import GROUP_COLUMNS, response_tokens
+from filters.groups import GROUP_COLUMNS, tokens_or_guess
 from filters.quotas import amounts, amounts_within, seats, seats_within
 from filters.rules import compile_rule
 from schemas.choosing import Mix
@@ -80,8 +80,8 @@ class Mixed(NamedTuple):
     """What of the published samples stays."""
 
     allowed: pl.DataFrame
-    """Of each prompt with any, in their order: `prompt_id`, and how many of them, by their rank,
-    are `allowed` to stay."""
+    """Of each prompt with any, in their order: `prompt_id`, how many of them, by their rank, are
+    `allowed` to stay, and the fate of those `beyond`."""
     report: dict[str, Any]
     """JSON values: `measure`, in which all numbers are; `limited_by`, the stratum with too few for
     a larger total at these shares, null where the recipe has no shares, or a `total` that they are
@@ -102,7 +102,7 @@ def rows_in_strata(samples: pl.DataFrame, mixer: Mixer) -> pl.DataFrame:
         .agg(
             stratum=mixer.stratum.first(),
             rows=pl.len().cast(pl.Int64),
-            tokens=response_tokens().cast(pl.Int64).sum(),
+            tokens=tokens_or_guess().cast(pl.Int64).sum(),
         )
         .collect()
     )
@@ -133,10 +133,13 @@ def mixed(mixer: Mixer, by_prompt: pl.DataFrame) -> Mixed:
         else pl.when(left >= amount).then("rows").otherwise(0)
     )
     in_none = pl.col("stratum").is_null()
-    prompts = prompts.with_columns(allowed=pl.when(in_none).then(0).otherwise(allowed))
+    prompts = prompts.with_columns(
+        allowed=pl.when(in_none).then(0).otherwise(allowed),
+        beyond=pl.when(in_none).then(pl.lit(IN_NO_STRATUM)).otherwise(pl.lit(BEYOND_MIX)),
+    )
     report = _report(mixer, prompts, available, quotas, wanted)
     return Mixed(
-        prompts.select("prompt_id", "allowed"),
+        prompts.select("prompt_id", "allowed", "beyond"),
         {"measure": mixer.measure, "limited_by": limited_by, "strata": report},
         _left_out(prompts),
     )
@@ -158,7 +161,7 @@ def _report(
             "wanted": wanted[number],
             "available": available[number],
             "taken": int(taken.get(number, 0)),
-            "met": quotas[number] == wanted[number],
+            "met": quotas[number] == wanted[number] and (available[number] > 0 or not mixer.shares),
         }
         for number, name in enumerate(mixer.names)
     }
@@ -189,24 +192,29 @@ def cut_to_mix(samples: pl.DataFrame, mixer: Mixer) -> tuple[pl.DataFrame, Mixed
     """Gives the published samples that the mix has no room for one of the two fates. `samples` are
     all of a recipe, with what `with_fates` and `with_groups` add."""
     found = mixed(mixer, rows_in_strata(samples, mixer))
+    return with_beyond(samples, found.allowed), found
+
+
+def with_beyond(samples: pl.DataFrame, allowed: pl.DataFrame) -> pl.DataFrame:
+    """Gives published samples beyond what is `allowed` of their prompts, by `rank`, the fate that
+    `allowed` names; where it does not have a prompt, all of its samples are allowed."""
     left_out = (pl.col("fate") == PUBLISHED) & (pl.col("rank") > pl.col("allowed"))
-    why = pl.when(mixer.stratum.is_null()).then(pl.lit(IN_NO_STRATUM)).otherwise(pl.lit(BEYOND_MIX))
-    samples = (
-        samples.join(found.allowed, on="prompt_id", how="left", maintain_order="left")
+    left_out = left_out.fill_null(value=False)
+    return (
+        samples.join(allowed, on="prompt_id", how="left", maintain_order="left")
         .with_columns(
-            fate=pl.when(left_out).then(why).otherwise("fate"),
+            fate=pl.when(left_out).then("beyond").otherwise("fate"),
             rank=pl.when(~left_out).then("rank"),
         )
-        .drop("allowed")
+        .drop("allowed", "beyond")
     )
-    return samples, found
 
 
-def within_mix(chosen: pl.DataFrame, allowed: pl.DataFrame) -> pl.DataFrame:
+def within(chosen: pl.DataFrame, allowed: pl.DataFrame) -> pl.DataFrame:
     """Those of some published samples, with their `prompt_id` and `rank`, that stay, in their
     order."""
     return (
         chosen.join(allowed, on="prompt_id", how="left", maintain_order="left")
-        .filter(pl.col("rank") <= pl.col("allowed"))
-        .drop("allowed")
+        .filter((pl.col("rank") <= pl.col("allowed")).fill_null(value=True))
+        .drop("allowed", "beyond")
     )

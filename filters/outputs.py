@@ -34,8 +34,9 @@ class Output:
     """What is read of a sample."""
     samples: tuple[str, ...] = ("",)
     """What the columns of each sample of a row begin with: `path` and `row` say where it lies."""
-    of_all_prompts: bool = False
-    """Also of those that a rule leaves out."""
+    everything: bool = False
+    """All samples whatever became of them, also of prompts that a rule leaves out, or that are
+    beyond a target."""
 
 
 OUTPUTS: Final[dict[str, Output]] = {
@@ -55,6 +56,6 @@ OUTPUTS: Final[dict[str, Output]] = {
         all_samples,
         raw_rows,
         texts=("text", "reasoning", "answer"),
-        of_all_prompts=True,
+        everything=True,
     ),
 }

@@ -7,12 +7,11 @@ import polars as pl
 
 from filters.choose import Chooser
 from filters.distinct import ReadTexts
+from filters.groups import tokens_or_guess
 from filters.pairs import Pairer
 from filters.scorer import Scorer
 from filters.scorers import scorers_of
 
-TOKENS_IF_UNKNOWN = 8_000
-"""Of a sample whose tokenizer has no token for the closing tag: what a reasoning model thinks."""
 PROMPT_COLUMNS = ("messages", "reference", "license")
 """What rows have from their prompts."""
 
@@ -41,9 +40,7 @@ class Picking:
 
 def in_part() -> pl.Expr:
     """What a sample counts in a part: its tokens, and its prompt's."""
-    written = pl.col("reasoning_tokens") + pl.col("answer_tokens")
-    tokens = pl.col("prompt_tokens").fill_null(0) + written.fill_null(TOKENS_IF_UNKNOWN)
-    return tokens.cast(pl.Int64)
+    return (pl.col("prompt_tokens").fill_null(0) + tokens_or_guess()).cast(pl.Int64)
 
 
 def score_columns(scorers: Mapping[str, Scorer]) -> list[str]:

@@ -16,6 +16,7 @@ COLUMNS = (
     "source",
     "final_answer",
     "fate",
+    "rank",
     "verdict",
     "correct",
     "outcome",

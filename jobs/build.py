@@ -9,7 +9,7 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from filters.mix import within_mix
+from filters.mix import with_beyond, within
 from filters.outputs import OUTPUTS
 from filters.picking import PROMPT_COLUMNS
 from filters.survivorship import Counts, added_up, published_counts
@@ -73,8 +73,8 @@ class PartWork:
 
     part: Part
     prompts: pl.DataFrame
-    """Those with rows in it: `prompt_id`, `PROMPT_COLUMNS` and, where there is a mix, how many of
-    their rows are `allowed`."""
+    """Those with rows in it: `prompt_id`, `PROMPT_COLUMNS` and, where there is a mix or a target,
+    `allowed` and `beyond`."""
     generator: str
     staging: str
 
@@ -91,9 +91,10 @@ def build(job: Job, prompts: PromptList) -> Built:
     """
     with Tasks(job) as tasks:
         decided, picked = decide_by(tasks, job, prompts)
-        if not any(decided.rows.values()):
+        if not decided.rows.get("sft", sum(decided.rows.values())):
             raise RunError(
-                f"there is no row of {', '.join(decided.rows)}; the funnel is "
+                f"there is no row of {'sft' if 'sft' in decided.rows else ', '.join(decided.rows)}"
+                f"; the funnel is "
                 f"{dict(decided.funnel) or 'empty'}" + _mix_hint(decided)
             )
         catalog = Catalog(job.store, job.recipe.name)
@@ -139,9 +140,10 @@ def _write_parts(
 
 def _parts(output: str, prompts: PromptList, picked: Picked) -> Iterator[tuple[Part, pl.DataFrame]]:
     """The parts of an output, and the prompts of each."""
-    every = prompts.with_left_out if OUTPUTS[output].of_all_prompts else prompts
+    every = prompts.with_left_out if OUTPUTS[output].everything else prompts
     own = _with_splits(picked.by_prompt[output], prompts)
-    if output == "sft" and picked.allowed is not None:
+    bounded = output == "sft" or OUTPUTS[output].everything
+    if bounded and picked.allowed is not None:
         own = own.join(picked.allowed, on="prompt_id", how="left", maintain_order="left")
     splits = own.partition_by("split", as_dict=True, include_key=False)
     for (split,), by_prompt in sorted(splits.items()):
@@ -174,7 +176,8 @@ def write_part(
         for table in tables
     )
     if "allowed" in work.prompts.columns:
-        picked = within_mix(picked, work.prompts.select("prompt_id", "allowed"))
+        allowed = work.prompts.select("prompt_id", "allowed", "beyond")
+        picked = with_beyond(picked, allowed) if output.everything else within(picked, allowed)
 
     def rows() -> Iterator[pl.DataFrame]:
         for some in batches(picked):

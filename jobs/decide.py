@@ -12,8 +12,9 @@ from typing import Any, Literal
 import polars as pl
 
 from filters.choose import PUBLISHED
-from filters.mix import Mixed, mixed
+from filters.mix import Mixed, mixed, rows_in_strata
 from filters.outputs import OUTPUTS
+from filters.splits import NEAR_OTHER_SPLIT
 from filters.survivorship import Counts, added_up, drawn_counts
 from filters.target import BEYOND_TARGET, SettledPrefix, rows_by_prompt, settled_prefix
 from infra.revision import code_digest
@@ -85,7 +86,8 @@ class Picked:
     """Of each shard: output -> narrow columns of its rows, sorted, or where Ray has these. With
     those beyond a target or a mix."""
     allowed: pl.DataFrame | None
-    """Where the recipe has a mix: `prompt_id`, and how many of its `sft` rows are `allowed`."""
+    """Where the recipe has a mix or a target: `prompt_id`, how many of its samples are `allowed` to
+    be published, and the fate of those `beyond`. Prompts that are not in it have no bound."""
 
 
 @dataclass(frozen=True)
@@ -126,7 +128,7 @@ def decide_by(tasks: Tasks, job: Job, prompts: PromptList) -> tuple[Decided, Pic
     cut = Cut(
         tables=job.pool.versions(),
         prompts=prompts.digest,
-        recipe=identity("e", job.resolved),
+        recipe=_recipe_id(job),
         code=code_digest(),
     )
     shards = _shards(prompts, cut.tables)
@@ -135,9 +137,10 @@ def decide_by(tasks: Tasks, job: Job, prompts: PromptList) -> tuple[Decided, Pic
     by_prompt = pl.concat(tally.by_prompt for tally in tallies)
     prefix = _prefix(job, prompts, by_prompt)
     of_mix = None if job.mixer is None else mixed(job.mixer, by_prompt)
+    picked = {name: pl.concat(tally.picked[name] for tally in tallies) for name in _outputs(job)}
     picked = {
-        name: _within(pl.concat(tally.picked[name] for tally in tallies), prefix)
-        for name in _outputs(job)
+        name: rows if OUTPUTS[name].everything else _within(rows, prefix)
+        for name, rows in picked.items()
     }
     within = _within(by_prompt, prefix)
     if of_mix is not None:
@@ -161,8 +164,15 @@ def decide_by(tasks: Tasks, job: Job, prompts: PromptList) -> tuple[Decided, Pic
         mix={} if of_mix is None else of_mix.report,
         drawn=added_up(tally.drawn for tally in tallies),
     )
-    allowed = None if of_mix is None else of_mix.allowed
+    allowed = _beyond_target(by_prompt, prefix) if of_mix is None else of_mix.allowed
     return decided, Picked(picked, shards, [table for _, table in done], allowed)
+
+
+def _recipe_id(job: Job) -> str:
+    """With the order of splits and strata, which counts; that of other fields does not."""
+    mix = job.recipe.mix
+    order = [[*job.recipe.splits], [] if mix is None else [*mix.strata]]
+    return identity("e", [job.resolved, *order] if any(order) else job.resolved)
 
 
 def _outputs(job: Job) -> list[str]:
@@ -183,6 +193,14 @@ def _within(by_prompt: pl.DataFrame, prefix: SettledPrefix | None) -> pl.DataFra
     return by_prompt.filter(pl.col("prompt_id") <= prefix.last)
 
 
+def _beyond_target(by_prompt: pl.DataFrame, prefix: SettledPrefix | None) -> pl.DataFrame | None:
+    """The prompts of which nothing is published, as `filters.mix.Mixed.allowed` has them."""
+    if prefix is None or prefix.last is None:
+        return None
+    beyond = by_prompt.filter(pl.col("prompt_id") > prefix.last)
+    return beyond.select("prompt_id", allowed=pl.lit(0, pl.Int64), beyond=pl.lit(BEYOND_TARGET))
+
+
 def _allowed(by_prompt: pl.DataFrame, of_mix: Mixed, amount: str) -> pl.DataFrame:
     """The prompts that a mix takes, with the rows that it takes of them, and their part of the
     amount."""
@@ -191,7 +209,7 @@ def _allowed(by_prompt: pl.DataFrame, of_mix: Mixed, amount: str) -> pl.DataFram
         by_prompt.join(of_mix.allowed, on="prompt_id", maintain_order="left")
         .filter(pl.col("allowed") > 0)
         .with_columns(taken.alias(amount), rows="allowed")
-        .drop("allowed")
+        .drop("allowed", "beyond")
     )
 
 
@@ -236,9 +254,10 @@ def decide_shard(job: Job, shard: Shard, _: Iterable[Any]) -> tuple[Tally, dict[
     if "sft" not in job.recipe.outputs:
         samples = samples.with_columns(pl.col("fate").replace(PUBLISHED, CHOSEN))
     drawn_for = pl.col("prompt_id").is_in(shard.prompts.frame["prompt_id"].implode())
-    own, by = samples.filter(drawn_for), picking(job)
+    elsewhere = pl.col("prompt_id").is_in(_near_other_split(shard.prompts).implode())
+    own, every, by = samples.filter(drawn_for), samples.filter(~elsewhere), picking(job)
     tables = {
-        name: OUTPUTS[name].pick(samples if OUTPUTS[name].of_all_prompts else own, by)
+        name: OUTPUTS[name].pick(every if OUTPUTS[name].everything else own, by)
         for name in _outputs(job)
     }
     tally = Tally(
@@ -253,14 +272,24 @@ def decide_shard(job: Job, shard: Shard, _: Iterable[Any]) -> tuple[Tally, dict[
     return tally, tables
 
 
+def _near_other_split(prompts: PromptList) -> pl.Series:
+    """Prompts whose texts must not be in a version at all."""
+    if not prompts.left_out.width:
+        return pl.Series([], dtype=pl.String)
+    return prompts.left_out.filter(pl.col("reason") == NEAR_OTHER_SPLIT)["prompt_id"]
+
+
 def _by_prompt(job: Job, samples: pl.DataFrame) -> pl.DataFrame:
-    of_published = {"tokens": _tokens().sum()}
-    if job.mixer is not None:
-        of_published["stratum"] = job.mixer.stratum.first()
     published = samples.filter(pl.col("fate") == PUBLISHED)
+    if job.mixer is not None:
+        of_published = rows_in_strata(published, job.mixer).drop("rows")
+    elif "sft" in job.recipe.outputs:
+        of_published = published.group_by("prompt_id").agg(tokens=_tokens().sum())
+    else:
+        of_published = pl.DataFrame(schema={"prompt_id": pl.String, "tokens": pl.Int64})
     return (
         rows_by_prompt(samples, job.recipe.choose.per_prompt)
-        .join(published.group_by("prompt_id").agg(**of_published), on="prompt_id", how="left")
+        .join(of_published, on="prompt_id", how="left")
         .sort("prompt_id")
         .with_columns(pl.col("tokens").fill_null(0))
     )

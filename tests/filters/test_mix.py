@@ -17,7 +17,7 @@ from filters.mix import (
     Mixer,
     cut_to_mix,
     mixed,
-    within_mix,
+    within,
 )
 from filters.rules import rule_columns
 from schemas.choosing import Mix
@@ -179,7 +179,7 @@ def test_fates_of_samples(prompts: list[tuple[str, list[bool]]], most: int, seed
         first = published.sort("prompt_id", "rank").head(bound)
         mine = stays.filter(pl.col("source") == name).sort("prompt_id", "rank")
         assert mine.equals(first)
-    assert within_mix(samples.filter(pl.col("fate") == PUBLISHED), found.allowed).equals(stays)
+    assert within(samples.filter(pl.col("fate") == PUBLISHED), found.allowed).equals(stays)
 
 
 def test_a_mix_is_told() -> None:

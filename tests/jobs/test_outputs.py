@@ -17,6 +17,7 @@ from jobs.fates import samples_with_fates
 from jobs.prompt_copy import load_prompts
 from jobs.publish import publish
 from jobs.recipe import Job
+from schemas.errors import RunError
 from schemas.outputs import OUTPUTS as SCHEMAS
 from tests.conftest import MakeJob
 from tests.pools import drawn, write_pool, write_sums
@@ -183,8 +184,32 @@ def test_a_mix_is_what_is_written(make_job: MakeJob, sums: Path) -> None:
     assert version.manifest.funnel["beyond_mix"] > 0
     assert version.manifest.mix["strata"]["hard"]["taken"] == 10
     samples = samples_with_fates(job, load_prompts(job))
-    assert dict(samples["fate"].value_counts().iter_rows()) == version.manifest.funnel
+    assert fates(samples) == fates(rows(version, "raw")) == version.manifest.funnel
     assert set(samples.filter(pl.col("fate") == "published")["id"]) == set(found["id"])
+
+
+def fates(samples: pl.DataFrame) -> dict[str, int]:
+    return dict(samples["fate"].value_counts().iter_rows())
+
+
+def test_all_outputs_end_where_a_target_is_reached(make_job: MakeJob, sums: Path) -> None:
+    job = pooled(make_job, sums, target={"published": 30})
+    version = published(job)
+    last = rows(version, "sft")["prompt_id"].max()
+    for output in ("sft", "preference", "rl", "reward"):
+        assert rows(version, output)["prompt_id"].max() == last
+    raw = rows(version, "raw")
+    assert raw.height == PROMPTS * EACH
+    assert fates(raw) == fates(samples_with_fates(job, load_prompts(job)))
+    assert fates(raw) == version.manifest.funnel
+    assert set(raw.filter(pl.col("fate") == "published")["id"]) == set(rows(version, "sft")["id"])
+
+
+def test_a_version_without_the_rows_that_matter_most_is_none(make_job: MakeJob, sums: Path) -> None:
+    nobody = {"where": "source = 'nobody'", "share": 0.5}
+    job = pooled(make_job, sums, mix={"strata": {"nobody": nobody, "rest": {"share": 0.5}}})
+    with pytest.raises(RunError, match=r"no row of sft.*mix\.strata\.nobody has none"):
+        build(job, load_prompts(job))
 
 
 MIX = {"strata": {"hard": {"where": "group.pass_rate < 0.7", "share": 0.4}, "easy": {"share": 0.6}}}

@@ -20,7 +20,6 @@ from jobs.fates import with_texts
 from jobs.parts import Part, batches, parts_of, row_groups
 from jobs.prompts import PromptList
 from jobs.recipe import Job
-from jobs.splits import shares
 from jobs.tasks import Tasks
 from schemas.errors import RunError, StoreUnavailableError
 from schemas.manifest import File, content_digest
@@ -58,8 +57,7 @@ class Built:
     files: tuple[File, ...]
     survivorship: Counts
     """What there was before the choice, and after it."""
-    splits: Mapping[str, Any]
-    """What came of the recipe's splits, if it has any."""
+    prompts: PromptList
 
     @property
     def content_digest(self) -> str:
@@ -107,7 +105,7 @@ def build(job: Job, prompts: PromptList) -> Built:
     staged = {file.path: key for file, key, _ in written}
     files = tuple(file for file, _, _ in written)
     counts = added_up([decided.drawn, *(counts for _, _, counts in written)])
-    return Built(decided, staging, staged, files, counts, shares(prompts, job.recipe))
+    return Built(decided, staging, staged, files, counts, prompts)
 
 
 def _mix_hint(decided: Decided) -> str:

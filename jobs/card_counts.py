@@ -79,6 +79,8 @@ def survivorship(manifest: Manifest) -> str:
             "What was lost was not counted for this version. Prompts without a kept sample are not "
             "in here, so that easy ones weigh more than they did among the prompts."
         )
+    if not manifest.rows.get("sft"):
+        return next(_difficulty(counts)) + " What became of them by choosing is not counted."
     lengths = counts.get("tokens", {})
     parts = [
         " ".join(_difficulty(counts)),
@@ -183,9 +185,10 @@ def cost(manifest: Manifest) -> str:
     made = manifest.provenance
     lines = []
     if "tokens" in made:
+        published_tokens = made.get("tokens_published", 0)
         lines.append(
             f"The samples that this version was chosen from have {made['tokens']:,} generated "
-            f"tokens, the published ones {made.get('tokens_published', 0):,}."
+            "tokens" + (f", the published ones {published_tokens:,}." if published_tokens else ".")
         )
     spent: Mapping[str, float | None] = made.get("cost") or {}
     if not spent:

@@ -6,24 +6,29 @@ from jobs.card_front import files_by_split, outputs_of
 from schemas.manifest import Manifest
 
 TEMPLATE: Final = """\
-{{- '<｜begin▁of▁sentence｜>' }}
+{#- DeepSeek-R1's turns for training: the thinking of every answer stays in. The markers around
+    answers are what `assistant_only_loss` of TRL goes by. `<think>` is left to the answer, which
+    begins with it, so that no trainer sees it twice. To serve, put back the model's template. -#}
+{{- bos_token }}
 {%- for message in messages %}
-{%- if message['role'] == 'system' %}
-{{- message['content'] }}
-{%- elif message['role'] == 'user' %}
-{{- '<｜User｜>' + message['content'] }}
-{%- elif message['role'] == 'assistant' %}
-{{- '<｜Assistant｜>' }}
-{%- generation %}
-{{- message['content'] + '<｜end▁of▁sentence｜>' }}
-{%- endgeneration %}
-{%- endif %}
+    {%- if message.role == 'system' %}
+        {{- message.content }}
+    {%- elif message.role == 'user' %}
+        {{- '<｜User｜>' + message.content }}
+    {%- elif message.role == 'assistant' %}
+        {{- '<｜Assistant｜>' }}
+        {%- generation %}
+            {{- message.content + eos_token }}
+        {%- endgeneration %}
+    {%- else %}
+        {{- raise_exception('this template has no turn for the role ' + message.role) }}
+    {%- endif %}
 {%- endfor %}
 {%- if add_generation_prompt %}
-{{- '<｜Assistant｜><think>\\n' }}
+    {{- '<｜Assistant｜>' }}
 {%- endif %}
 """  # noqa: RUF001 - DeepSeek's own spelling
-"""DeepSeek-R1's format, with all of an assistant's message."""
+"""DeepSeek-R1's format, with all of an assistant's message: docs/templates/deepseek-r1.jinja."""
 WITH_REASONING: Final = ("sft", "preference", "reward")
 """Outputs whose messages have thinking."""
 

@@ -15,14 +15,15 @@ def prompts(manifest: Manifest) -> str:
     """Sources, with their licences."""
     rows = [
         (
-            plain(source.get("source") or source["path"]),
+            plain(source.get("source") or source["path"].rpartition("/")[2]),
             plain(source["domain"]),
             plain(source.get("license") or NOT_STATED),
         )
         for source in manifest.recipe["prompts"]
     ]
     found = ", ".join(f"{n:,} {plain(reason)}" for reason, n in manifest.prompts_left_out.items())
-    left_out = f"\n\nNothing was drawn for prompts that break a rule: {found}." if found else ""
+    raw = " Samples that were there before are in `raw`." if "raw" in manifest.rows else ""
+    left_out = f"\n\nPrompts that nothing is drawn for: {found}.{raw}" if found else ""
     return (
         f"{table(('source', 'domain', 'licence'), rows, words=3)}\n\n{manifest.prompts:,} prompts "
         "have published samples. Nobody has recorded which languages they are in."

@@ -90,10 +90,10 @@ def _build(arguments: Namespace) -> Result:
     from jobs.tell import dry_build, published
 
     job, prompts = _load(arguments)
+    assert_unmoved(job, prompts)
     if arguments.dry_run or arguments.limit is not None:
         return Result(*dry_build(job, decide(job, prompts)))
     assert_publishable(job, allow_simulated=arguments.allow_simulated)
-    assert_unmoved(job, prompts)
     remember_clusters(job, prompts)
     built = build(job, prompts)
     done = publish(job, built, allow_simulated=arguments.allow_simulated)

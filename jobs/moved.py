@@ -1,4 +1,4 @@
-"""Prompts that the next version would have in another split than the newest one: there must be
+"""Prompts that the next version would have in another split than an earlier one: there must be
 none, or who trained on a version has seen what the next one holds out."""
 
 import json
@@ -19,18 +19,20 @@ EXAMPLES = 2
 
 def assert_unmoved(job: Job, prompts: PromptList) -> None:
     """RecipeError where a prompt would move, with how many from where to where and what to do.
-    VersionError where the newest version cannot be read."""
-    last = Catalog(job.store, job.recipe.name).latest()
-    if last is None or (gone := moved(job, prompts, last)).is_empty():
-        return
-    examples = ", ".join(gone["prompt_id"].head(EXAMPLES))
-    before = last.recipe.get("splits", {})
-    raise RecipeError(
-        f"splits: {gone.height:,} prompts of {last.name}@{last.version} would be in another split: "
-        f"{moves(gone)} (such as {examples}). Nothing is published, since a prompt never changes "
-        f"its split: {_remedy(job, before)}, or publish under another `name`, with "
-        f"`pool: {job.recipe.pool}`, so that nothing is drawn again"
-    )
+    VersionError where a version that may have it elsewhere cannot be read."""
+    catalog = Catalog(job.store, job.recipe.name)
+    for version in reversed(catalog.versions()):
+        last = catalog.manifest(version)
+        if (gone := moved(job, prompts, last)).is_empty():
+            continue
+        examples = ", ".join(gone["prompt_id"].head(EXAMPLES))
+        before = last.recipe.get("splits", {})
+        raise RecipeError(
+            f"splits: {gone.height:,} prompts of {last.name}@{last.version} would be in another "
+            f"split: {moves(gone)} (such as {examples}). Nothing is published, since a prompt "
+            f"never changes its split: {_remedy(job, before)}, or publish under another `name`, "
+            f"with `pool: {job.recipe.pool}`, so that nothing is drawn again"
+        )
 
 
 def _remedy(job: Job, before: dict[str, float]) -> str:

@@ -10,8 +10,9 @@ from infra.catalog import Catalog
 from jobs.budget import cost
 from jobs.build import Built, generator_name
 from jobs.card import card
-from jobs.decide import summary
+from jobs.moved import assert_unmoved
 from jobs.recipe import Job
+from jobs.splits import shares
 from schemas.errors import RecipeError
 from schemas.manifest import File, Manifest
 
@@ -31,7 +32,8 @@ class Published:
 def publish(job: Job, built: Built, *, allow_simulated: bool = False) -> Published:
     """Publishes what was built, unless the last version has the same content.
 
-    RecipeError for made-up samples, unless they are asked for.
+    RecipeError for made-up samples, unless they are asked for, and where a prompt would be in
+    another split than in an earlier version.
     """
     assert_publishable(job, allow_simulated=allow_simulated)
     catalog = Catalog(job.store, job.recipe.name)
@@ -53,6 +55,7 @@ def assert_publishable(job: Job, *, allow_simulated: bool) -> None:
 def _publish(job: Job, built: Built, catalog: Catalog) -> Published:
     if (same := newest_with(catalog, built.content_digest)) is not None:
         return same
+    assert_unmoved(job, built.prompts)
     version = catalog.claim(built.content_digest)
     for path, staged in built.staged.items():
         catalog.add_file(version, staged, path)
@@ -99,7 +102,7 @@ def _manifest(job: Job, built: Built, version: str) -> Manifest:
         target=decided.target,
         prompts_left_out=dict(decided.left_out),
         mix=dict(decided.mix),
-        splits=dict(built.splits),
+        splits=shares(built.prompts, job.recipe),
         survivorship=built.survivorship,
         provenance=_provenance(job, built),
     )
@@ -120,8 +123,14 @@ def _provenance(job: Job, built: Built) -> dict[str, Any]:
         "engine_versions": list(built.decided.engine_versions),
         "scorer_versions": {name: scorer.version for name, scorer in job.scorers.items()},
         "cost": cost(job),
-        **{k: v for k, v in summary(built.decided).items() if k.startswith("tokens")},
+        "tokens": built.decided.tokens,
+        "tokens_published": _tokens_published(built),
     }
+
+
+def _tokens_published(built: Built) -> int:
+    by_domain = built.survivorship.get("domain", {}).values()
+    return sum(counts.get("tokens_published", 0) for counts in by_domain)
 
 
 def manifest_json(manifest: Manifest) -> dict[str, Any]:

@@ -17,18 +17,16 @@ from filters.presets import expanded
 from filters.rules import Rules, compile_rules, rule_columns
 from filters.scorer import NeedsQuestions, Questions, Scorer, scorer_id
 from filters.scorers import build_scorers
-from infra.engines.simulated import SimulatedArgs
-from infra.engines.tokenizer import tags_without_token
 from infra.goal import Goal
 from infra.pool import Pool
 from infra.sampling import Prefix, eligible_prefix
 from infra.store import Store, open_store
 from infra.weights import folder_digest
 from jobs.evaluation import evaluation_questions
+from jobs.recipe_checks import check_simulated, check_thinking_budget, check_verifier
 from schemas.errors import RecipeError
 from schemas.identity import identity
 from schemas.ports import Sampling
-from schemas.reasoning import CLOSE, OPEN
 from schemas.recipe import Recipe
 
 SCHEDULING_ONLY = frozenset(
@@ -62,9 +60,6 @@ SCHEDULING_ONLY = frozenset(
 )
 """Engine arguments that change speed or faults, not what is written; all others are identity."""
 
-VERIFIED = frozenset(["preference", "rl", "reward"])
-"""Outputs whose rows rest on verdicts."""
-
 
 @dataclass(frozen=True)
 class Job:
@@ -83,12 +78,12 @@ class Job:
         """Compiles scorers, rules and choosing; RecipeError for what does not fit together.
         `questions` are those of the evaluation sets, where they were read elsewhere."""
         recipe = expanded(recipe)
-        _check_simulated(recipe)
-        _check_thinking_budget(recipe)
+        check_simulated(recipe)
+        check_thinking_budget(recipe)
         names = [name for names in recipe.scorers.values() for name in names]
         scorers = build_scorers(names, _reading(recipe, questions))
         columns = rule_columns(scorers)
-        _check_verifier(recipe, scorers)
+        check_verifier(recipe, scorers)
         return cls(
             recipe,
             scorers,
@@ -195,57 +190,6 @@ def _reading(recipe: Recipe, questions: Questions | None) -> Callable[[], Questi
     if questions is not None:
         return lambda: questions
     return partial(evaluation_questions, recipe.decontaminate) if recipe.decontaminate else None
-
-
-def _check_verifier(recipe: Recipe, scorers: Mapping[str, Scorer]) -> None:
-    judged = [output for output in recipe.outputs if output in VERIFIED]
-    if judged and not any(scorer.verifies for scorer in scorers.values()):
-        raise RecipeError(
-            f"outputs: `{judged[0]}` needs right and wrong answers, which only a verifying scorer "
-            "can tell; add one to `scorers`, such as math"
-        )
-
-
-def _check_simulated(recipe: Recipe) -> None:
-    if recipe.teacher.engine != "simulated":
-        return
-    try:
-        SimulatedArgs(**recipe.teacher.engine_args)
-    except ValidationError as error:
-        problem = error.errors()[0]
-        field = ".".join(["teacher", "engine_args", *map(str, problem["loc"])])
-        known = ", ".join(SimulatedArgs.model_fields)
-        raise RecipeError(f"{field}: {problem['msg']}; the simulated engine has {known}") from error
-
-
-def _check_thinking_budget(recipe: Recipe) -> None:
-    """What is known without vLLM of whether it can keep to a budget; it checks the rest itself when
-    it starts."""
-    teacher = recipe.teacher
-    if recipe.sampling.thinking_token_budget is None or teacher.engine != "vllm":
-        return
-    given = teacher.engine_args.get("reasoning_config")
-    if given is not None and not _names_the_tags(given):
-        raise RecipeError(
-            "teacher.engine_args.reasoning_config: with a thinking_token_budget it must have "
-            f"{OPEN} as reasoning_start_str and a reasoning_end_str that ends with {CLOSE}, or a "
-            "reasoning_parser that knows them; without a reasoning_config, the two tags are used"
-        )
-    tokenizer = Path(teacher.engine_args.get("tokenizer", teacher.model))
-    if missing := tags_without_token(tokenizer):
-        raise RecipeError(
-            f"sampling.thinking_token_budget: {tokenizer} has no single token for "
-            f"{' and '.join(missing)}, so that vLLM cannot tell where thinking begins and ends"
-        )
-
-
-def _names_the_tags(config: Any) -> bool:
-    if not isinstance(config, dict):
-        return False
-    parsed = bool(config.get("reasoning_parser"))
-    start = config.get("reasoning_start_str") or (OPEN if parsed else "")
-    end = config.get("reasoning_end_str") or (CLOSE if parsed else "")
-    return start == OPEN and str(end).endswith(CLOSE)
 
 
 def _read(path: Path) -> str:

@@ -14,6 +14,12 @@ class Trim(Part):
     shortest: float = Field(0.0, ge=0, lt=1)
     longest: float = Field(0.0, ge=0, lt=1)
 
+    @model_validator(mode="after")
+    def _something_left(self) -> Self:
+        if self.shortest + self.longest >= 1:
+            raise ValueError("shortest and longest together must leave something")
+        return self
+
 
 class Choose(Part):
     """Which of the kept samples of a prompt are published."""

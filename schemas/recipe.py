@@ -327,13 +327,13 @@ class Recipe(Part):
     @field_validator("splits")
     @classmethod
     def _splits(cls, splits: dict[str, float]) -> dict[str, float]:
-        bad = [name for name in splits if name == TRAIN or not SPLIT.fullmatch(name)]
+        bad = [name for name in splits if TRAIN in name.split("_") or not SPLIT.fullmatch(name)]
         if bad:
             raise ValueError(
-                f"names must be snake_case, of at most 63 characters, and not all; {TRAIN} is what "
-                f"is left: {bad}"
+                "names must be snake_case, of at most 63 characters, and not all, nor have the "
+                f"word {TRAIN}, which is what is left: {bad}"
             )
-        if not all(0 < share < 1 for share in splits.values()) or sum(splits.values()) >= 1:
+        if not all(0 < share < 1 for share in splits.values()) or sum(splits.values()) > 1 - 1e-9:
             raise ValueError("shares must be between 0 and 1, and leave something to train on")
         return splits
 

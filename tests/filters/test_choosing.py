@@ -58,7 +58,7 @@ ROWS = st.lists(
     min_size=1,
     max_size=30,
 )
-SHARES = st.sampled_from([0.0, 0.1, 0.25, 1 / 3, 0.5, 0.9])
+SHARES = st.sampled_from([0.0, 0.1, 0.25, 1 / 3, 0.49])
 CHOOSE = st.builds(
     Choose,
     per_prompt=st.integers(1, 5),

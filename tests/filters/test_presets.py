@@ -16,7 +16,7 @@ def recipe(**more: Any) -> Recipe:
     given = {
         "name": "x",
         "store": "s",
-        "prompts": [{"path": "p.jsonl"}],
+        "prompts": [{"path": "p.jsonl", "domain": "math"}],
         "teacher": {"model": "m", "engine": "simulated"},
     }
     return Recipe.model_validate({**given, **more})

@@ -263,7 +263,7 @@ def test_pairs_are_compiled_where_there_are_any(make_job: MakeJob) -> None:
     scorers = {"math": ["math"], "*": ["format", "signature"]}
     assert make_job(pairs={"rejected": "unknown"}).pairer is None
     assert make_job(scorers=scorers, outputs=["sft", "preference"]).pairer is not None
-    with pytest.raises(RecipeError, match=r"pairs\.distinct: .*add `signature` to `scorers`"):
+    with pytest.raises(RecipeError, match=r"pairs\.distinct: .*add `signature` to the `scorers`"):
         make_job(outputs=["preference"])
     with pytest.raises(RecipeError, match=r"pairs\.rejected: .*'format\.compleet'.*did you mean"):
         make_job(scorers=scorers, outputs=["preference"], pairs={"rejected": "not format.compleet"})
@@ -278,3 +278,27 @@ def test_outputs_that_rest_on_verdicts_need_a_verifier(output: str, make_job: Ma
             scorers={"*": ["format", "signature"]},
             keep={"finished": "format.complete"},
         )
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"splits": {f"s{i}": 0.1 for i in range(10)}}, "leave something to train on"),
+        ({"splits": {"train_heldout": 0.3}}, "train"),
+        ({"choose": {"trim": {"shortest": 0.5, "longest": 0.5}}}, "must leave something"),
+    ],
+)
+def test_what_would_leave_nothing_is_refused(fields: dict[str, Any], message: str) -> None:
+    given = {"name": "x", "store": "s", "prompts": [{"path": "p"}], "teacher": {"model": "m"}}
+    with pytest.raises(ValueError, match=message):
+        Recipe.model_validate({**given, **fields})
+
+
+def test_every_domain_of_pairs_has_a_verifier(make_job: MakeJob, sums: Path) -> None:
+    sources = [{"path": str(sums), "fields": {"prompt": "question"}, "domain": d} for d in "ab"]
+    scorers = {"a": ["math", "signature"], "*": ["format"]}
+    with pytest.raises(RecipeError, match=r"domain 'b'.*a recipe of its own"):
+        make_job(prompts=sources, outputs=["preference"], scorers=scorers)
+    scorers = {"a": ["math", "signature"], "b": ["math"], "*": ["format"]}
+    with pytest.raises(RecipeError, match="add `signature` to the `scorers` of the domain 'b'"):
+        make_job(prompts=sources, outputs=["preference"], scorers=scorers)

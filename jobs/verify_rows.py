@@ -4,8 +4,8 @@ A part at a time, and of it the columns of the keys alone; what is kept of a row
 8 bytes. A hash that comes twice is looked up, so that none of them is taken for a key.
 """
 
-from collections.abc import Callable, Iterator, Sequence
-from itertools import zip_longest
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import combinations, zip_longest
 from typing import Any, Final
 
 import numpy as np
@@ -13,10 +13,11 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from filters.choose import PUBLISHED
 from filters.outputs import OUTPUTS
 from infra.store import open_uri
 from infra.version import Version, split_of
-from schemas.manifest import File
+from schemas.manifest import File, Manifest
 
 MAKER: Final = "teacher_id"
 NAMED: Final = 3
@@ -27,6 +28,8 @@ Show = Callable[[str], None]
 def problems_of_rows(version: Version, show: Show) -> Iterator[str]:
     """What is wrong with the rows of a version whose files are what its manifest says."""
     outputs = version.manifest.rows
+    yield from _funnel_problems(version.manifest)
+    in_splits: dict[str, list[Any]] = {}
     for output in outputs:
         files = [file for file in version.manifest.files if file.path.startswith(f"{output}/")]
         wrong = list(_schema_problems(version, output, files))
@@ -34,8 +37,25 @@ def problems_of_rows(version: Version, show: Show) -> Iterator[str]:
         if output in OUTPUTS and files and not wrong:
             keys = _Keys(version, output, files, show)
             yield from keys.problems()
+            for split, prompts in keys.prompts.items():
+                in_splits.setdefault(split, []).extend(prompts)
             if output == next(iter(outputs)):
                 yield from keys.wrong_number_of_prompts()
+    yield from _in_two_splits(in_splits)
+
+
+def _funnel_problems(manifest: Manifest) -> Iterator[str]:
+    rows, told = manifest.rows.get("sft", 0), manifest.funnel.get(PUBLISHED, 0)
+    if rows != told:
+        yield f"manifest.json: its funnel says {told:,} published, and sft has {rows:,} rows"
+
+
+def _in_two_splits(in_splits: Mapping[str, Sequence[Any]]) -> Iterator[str]:
+    """Of all outputs together."""
+    hashes = {split: np.unique(np.concatenate(own)) for split, own in in_splits.items()}
+    for one, other in combinations(sorted(hashes), 2):
+        if count := len(np.intersect1d(hashes[one], hashes[other], assume_unique=True)):
+            yield f"{count:,} prompts are in the splits {one} and {other}"
 
 
 def _schema_problems(version: Version, output: str, files: Sequence[File]) -> Iterator[str]:
@@ -95,7 +115,8 @@ class _Keys:
         self._show = show
         self._ids: list[Any] = []
         self._keys: list[Any] = []
-        self._prompts: list[Any] = []
+        self.prompts: dict[str, list[Any]] = {}
+        """Of each split: hashes of the prompts of its parts."""
         self._last: pl.DataFrame | None = None
         self._split = ""
 
@@ -107,14 +128,16 @@ class _Keys:
             yield from self._disorder(file, part)
             self._ids.append(part["id"].hash().to_numpy())
             self._keys.append(part.select(self._key).hash_rows().to_numpy())
-            self._prompts.append(part["prompt_id"].unique().hash().to_numpy())
+            own = part["prompt_id"].unique().hash().to_numpy()
+            self.prompts.setdefault(split_of(file), []).append(own)
             self._show(f"{self._output}: rows of {number:,} of {len(self._files):,} parts")
         yield from self._twice(["id"], self._ids)
         yield from self._twice(self._key, self._keys)
 
     def wrong_number_of_prompts(self) -> Iterator[str]:
         """As the manifest has it, of what `problems` has read."""
-        prompts = len(np.unique(np.concatenate(self._prompts)))
+        own = [hashes for parts in self.prompts.values() for hashes in parts]
+        prompts = len(np.unique(np.concatenate(own)))
         if prompts != self._version.manifest.prompts:
             yield (
                 f"manifest.json: says that there are rows of {self._version.manifest.prompts:,} "

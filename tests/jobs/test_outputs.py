@@ -1,5 +1,6 @@
 """All outputs of a version, built from a pool: what their rows are, and that these fit together."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -235,3 +236,29 @@ def test_shards_parts_and_tasks_leave_no_trace(
 
 def built(job: Job) -> Built:
     return build(job, load_prompts(job))
+
+
+def test_verify_sees_a_prompt_in_two_splits(make_job: MakeJob, sums: Path) -> None:
+    job = pooled(make_job, sums, splits={"validation": 0.3})
+    found = built(job)
+
+    def swapped(path: str) -> str:
+        output, _, name = path.partition("/")
+        split, _, rest = name.partition("-")
+        other = {"train": "validation", "validation": "train"}[split]
+        return f"{output}/{other}-{rest}" if output == "rl" else path
+
+    files = [file.model_copy(update={"path": swapped(file.path)}) for file in found.files]
+    staged = {swapped(path): key for path, key in found.staged.items()}
+    done = publish(job, replace(found, files=(*files,), staged=staged), allow_simulated=True)
+    told = problems(Catalog(job.store, job.recipe.name), done.version)
+    assert told == [f"{PROMPTS} prompts are in the splits train and validation"]
+
+
+def test_verify_sees_a_funnel_that_is_not_that_of_the_rows(job: Job) -> None:
+    found = built(job)
+    less = {**found.decided.funnel} | {"published": found.decided.funnel["published"] - 1}
+    decided = replace(found.decided, funnel=less)
+    done = publish(job, replace(found, decided=decided), allow_simulated=True)
+    (told,) = problems(Catalog(job.store, job.recipe.name), done.version)
+    assert told.startswith("manifest.json: its funnel says ")

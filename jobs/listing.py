@@ -1,5 +1,6 @@
 """Listing: the datasets of a store, the versions of one, and one of them in full."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from infra.catalog import Catalog
@@ -27,7 +28,7 @@ def datasets(store: str) -> Told:
         (
             one["name"],
             one["version"],
-            f"{sum(one['rows'].values()):,}",
+            _rows(one["rows"]),
             f"{one['bytes']:,}",
             f"{one['versions']:,}",
         )
@@ -37,6 +38,13 @@ def datasets(store: str) -> Told:
     return text, {"datasets": found}
 
 
+def _rows(rows: Mapping[str, int]) -> str:
+    """Of each output, whose rows are not of one kind."""
+    if [*rows] == ["sft"]:
+        return f"{rows['sft']:,}"
+    return ", ".join(f"{output} {count:,}" for output, count in rows.items())
+
+
 def versions(store: str, name: str) -> Told:
     """All versions of a dataset, oldest first."""
     catalog = Catalog(open_store(store), name)
@@ -44,7 +52,7 @@ def versions(store: str, name: str) -> Told:
     rows = [
         (
             manifest.version,
-            f"{sum(manifest.rows.values()):,}",
+            _rows(manifest.rows),
             f"{manifest.prompts:,}",
             f"{_bytes(manifest):,}",
             str(manifest.provenance["created_at"]),

@@ -15,6 +15,7 @@ from jobs import decide as deciding
 from jobs import parts
 from jobs.build import Built, build
 from jobs.fates import samples_with_fates
+from jobs.listing import versions
 from jobs.prompt_copy import load_prompts
 from jobs.publish import publish
 from jobs.recipe import Job
@@ -262,3 +263,10 @@ def test_verify_sees_a_funnel_that_is_not_that_of_the_rows(job: Job) -> None:
     done = publish(job, replace(found, decided=decided), allow_simulated=True)
     (told,) = problems(Catalog(job.store, job.recipe.name), done.version)
     assert told.startswith("manifest.json: its funnel says ")
+
+
+def test_rows_of_outputs_are_told_apart(job: Job) -> None:
+    version = published(job)
+    text, _ = versions(job.store.url, job.recipe.name)
+    told = ", ".join(f"{output} {count:,}" for output, count in version.manifest.rows.items())
+    assert told in text

@@ -41,7 +41,7 @@ def diff(store: str, before: str, after: str) -> Told:
         "rows": _compared_rows(old, new),
         "prompts": _compared_prompts(old, new),
         "funnel": {"before": manifests[0].funnel, "after": manifests[1].funnel},
-        "recipe": dict(_changed_facts(manifests[0].recipe, manifests[1].recipe)),
+        "recipe": dict(_changed_facts(*(_with_order(manifest.recipe) for manifest in manifests))),
         "made_by": dict(_changed_facts(*(_makers(manifest) for manifest in manifests))),
         "cost": {
             when: manifest.provenance.get("cost")
@@ -113,6 +113,13 @@ def _compared_prompts(old: pl.DataFrame, new: pl.DataFrame) -> dict[str, int]:
         "added": len(after - before),
         "dropped": len(before - after),
     }
+
+
+def _with_order(recipe: Mapping[str, Any]) -> dict[str, Any]:
+    """A recipe, and in which order its splits and strata stand: it counts."""
+    strata = (recipe.get("mix") or {}).get("strata", {})
+    order = {"splits": [*recipe.get("splits", {})], "mix.strata": [*strata]}
+    return {**recipe, "order": order}
 
 
 def _makers(manifest: Manifest) -> dict[str, Any]:

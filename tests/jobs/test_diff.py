@@ -13,7 +13,7 @@ from infra.folder_store import FolderStore
 from jobs.cli import main
 from jobs.diff import MORE_OF_IT, NEW_PROMPT, NO_PROMPT, OTHER_OF_IT, diff
 from schemas.errors import VersionError
-from tests.published import publish
+from tests.published import publish, recipe_of
 
 ROWS = [
     # id, prompt_id, text_digest, reference_answer
@@ -130,3 +130,14 @@ def test_by_the_command_line(store: str, capsys: pytest.CaptureFixture[str]) -> 
     assert (told["before"], told["after"]) == ("data@v0001", "data@v0002")
     with pytest.raises(VersionError, match="v0007"):
         diff(store, "data@v0007", "data")
+
+
+def test_the_order_of_splits_is_told(tmp_path: Path) -> None:
+    store = FolderStore(tmp_path / "ordered")
+    store.create()
+    catalog = Catalog(store, "data")
+    splits = {"validation": 0.1, "test": 0.1}
+    for own in (splits, dict(reversed(splits.items()))):
+        publish(catalog, tmp_path, rows(ROWS), recipe=recipe_of("data", splits=own))
+    _, told = diff(store.url, "data@v0001", "data@v0002")
+    assert told["recipe"] == {"order.splits": [["validation", "test"], ["test", "validation"]]}

@@ -43,6 +43,18 @@ def in_part() -> pl.Expr:
     return (pl.col("prompt_tokens").fill_null(0) + tokens_or_guess()).cast(pl.Int64)
 
 
+def of_one_sample(generator: str) -> dict[str, pl.Expr]:
+    """Columns that `reward` and `raw` fill in the same way."""
+    return {
+        "prompt": pl.col("messages"),
+        "answer": pl.col("final_answer"),
+        "reference_answer": pl.col("reference"),
+        "response_tokens": pl.col("answer_tokens"),
+        "pass_rate": pl.col("group.pass_rate"),
+        "generator": pl.lit(generator),
+    }
+
+
 def score_columns(scorers: Mapping[str, Scorer]) -> list[str]:
     """The columns that `scores_struct` is made of."""
     return [f"{name}.{field}" for name, scorer in scorers.items() for field in _fields(scorer)]

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 import polars as pl
 
-from filters.picking import Picking, in_part, score_columns, scores_struct
+from filters.picking import Picking, in_part, of_one_sample, score_columns, scores_struct
 from filters.scorer import Scorer
 from schemas.outputs import RAW
 
@@ -47,13 +47,5 @@ def raw_rows(samples: pl.DataFrame, scorers: Mapping[str, Scorer], generator: st
     """One row a sample, in the columns of `schemas.outputs.RAW`, and `scores`. `samples` is what
     `all_samples` gives, with texts, and the prompts' `messages`, `reference` and `license`. Its
     texts are as they were written, with all blank space."""
-    rows = samples.with_columns(
-        prompt=pl.col("messages"),
-        response=pl.col("answer"),
-        answer=pl.col("final_answer"),
-        reference_answer=pl.col("reference"),
-        response_tokens=pl.col("answer_tokens"),
-        pass_rate=pl.col("group.pass_rate"),
-        generator=pl.lit(generator),
-    )
+    rows = samples.with_columns(response=pl.col("answer"), **of_one_sample(generator))
     return rows.select(*RAW.names, scores=scores_struct(scorers))

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import polars as pl
 
 from filters.assistant import assistant_messages, reasoning_and_response
-from filters.picking import Picking, in_part, score_columns, scores_struct
+from filters.picking import Picking, in_part, of_one_sample, score_columns, scores_struct
 from filters.scored import complete
 from filters.scorer import Scorer
 from schemas.outputs import REWARD
@@ -45,13 +45,6 @@ def reward_rows(
     what `labelled_samples` gives, with texts, and the prompts' `messages`, `reference` and
     `license`."""
     rows = labelled.with_columns(*reasoning_and_response()).with_columns(
-        prompt=pl.col("messages"),
-        completion=assistant_messages(),
-        answer=pl.col("final_answer"),
-        reference_answer=pl.col("reference"),
-        label=pl.col("correct"),
-        response_tokens=pl.col("answer_tokens"),
-        pass_rate=pl.col("group.pass_rate"),
-        generator=pl.lit(generator),
+        completion=assistant_messages(), label=pl.col("correct"), **of_one_sample(generator)
     )
     return rows.select(*REWARD.names, scores=scores_struct(scorers))

@@ -10,18 +10,8 @@ from jobs.tell import Told, funnel_text, table
 from schemas.errors import VersionError
 from schemas.identity import canonical_json
 from schemas.manifest import Manifest
+from schemas.outputs import TEXTS
 
-TEXTS = (
-    "prompt",
-    "messages",
-    "completion",
-    "chosen",
-    "rejected",
-    "text",
-    "reasoning",
-    "response",
-)
-"""They follow from `prompt_id` and digests, and are not read."""
 NEW_PROMPT, MORE_OF_IT = "of a new prompt", "another sample of a prompt that was there"
 NO_PROMPT, OTHER_OF_IT = "its prompt is gone", "others of its prompt are there"
 
@@ -70,7 +60,7 @@ def _compared_outputs(before: Manifest, after: Manifest) -> dict[str, dict[str, 
 
 
 def _rows(version: Version, output: str) -> pl.DataFrame:
-    rows = version.scan(output, None)
+    rows = version.scan(output, None)  # without texts, which follow from ids and digests
     narrow = rows.drop([name for name in TEXTS if name in rows.collect_schema()])
     return narrow.collect()
 

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
+from schemas.outputs import TEXTS
+
 TOKENS_PER_PART = 120_000_000
 """A row has its texts twice, so that a token takes, compressed, 1.3 bytes of code, 2.2 of English
 and 3.9 of words at random: 160, 260 and 470 MB. Counted in tokens, since the lengths of texts are
@@ -23,18 +25,8 @@ TOKENS_AT_ONCE = 5_000_000
 pool that its rows lie in are read again."""
 
 
-TEXTS = (
-    "prompt",
-    "messages",
-    "completion",
-    "chosen",
-    "rejected",
-    "text",
-    "reasoning",
-    "response",
-    "reference_answer",
-)
-"""Columns of outputs that can be long, be they texts or messages."""
+LONG = (*TEXTS, "reference_answer")
+"""Columns that can be long."""
 
 
 @dataclass(frozen=True)
@@ -115,7 +107,7 @@ def _text_bytes(rows: pl.DataFrame) -> pl.Series:
     lengths = [
         pl.col(name).str.len_bytes() if dtype == pl.String else pl.col(name).list.agg(said)
         for name, dtype in rows.schema.items()
-        if name in TEXTS
+        if name in LONG
     ]
     total = pl.sum_horizontal(length.cast(pl.Int64).fill_null(0) for length in lengths)
     return rows.select(total=total)["total"]

@@ -156,3 +156,15 @@ OUTPUTS: Final = {
     "reward": REWARD,
     "raw": RAW,
 }
+
+TEXTS: Final = (
+    "prompt",
+    "messages",
+    "completion",
+    "chosen",
+    "rejected",
+    "text",
+    "reasoning",
+    "response",
+)
+"""Columns of prompts and of what was written, be they texts or messages."""

@@ -188,12 +188,21 @@ class FolderStore:
         return True
 
     def _with_folder(self, key: str) -> Path:
-        """Where `key` lies, with its folder made below the root."""
-        if not self.root.is_dir():
-            raise FileNotFoundError(f"the store {self.root} is not there")
+        """Where `key` lies, with its folder made below the root. Others may remove that, or one
+        above it, as an empty one while it is made; `mkdir` then says that it is not there, or that
+        it is and is none."""
         path = self.path(key)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        return path
+        while True:
+            if not self.root.is_dir():
+                raise FileNotFoundError(f"the store {self.root} is not there")
+            try:
+                path.parent.mkdir(parents=True, exist_ok=True)
+                return path
+            except FileNotFoundError:
+                continue
+            except FileExistsError:
+                if os.path.lexists(path.parent) and not path.parent.is_dir():
+                    raise
 
     def _remove_empty(self, folder: Path) -> None:
         with suppress(OSError):  # somebody has written there, or was faster

@@ -87,6 +87,7 @@ def build(job: Job, prompts: PromptList) -> Built:
 
     Nothing stays in staging where that fails.
     """
+    assert prompts.splits.width or not job.recipe.splits, "the list was not asked for its splits"
     with Tasks(job) as tasks:
         decided, picked = decide_by(tasks, job, prompts)
         if not decided.rows.get("sft", sum(decided.rows.values())):

@@ -5,6 +5,7 @@ import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -140,6 +141,29 @@ def test_folders_that_come_and_go(store: Store) -> None:
     with ThreadPoolExecutor(4) as beside:
         list(beside.map(write, range(4)))
     assert list(store.walk("a")) == []
+
+
+@pytest.mark.parametrize("said", [FileExistsError, FileNotFoundError])
+def test_a_folder_that_goes_while_it_is_made(
+    said: type[OSError], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = FolderStore(tmp_path)
+    mkdir, refusals = Path.mkdir, [said("gone"), said("gone")]
+
+    def gone_at_first(path: Path, *how: Any, **more: Any) -> None:
+        if refusals:
+            raise refusals.pop()
+        mkdir(path, *how, **more)
+
+    monkeypatch.setattr(Path, "mkdir", gone_at_first)
+    assert store.put_if_absent("a/b/c", b"1")
+    assert store.get("a/b/c") == b"1"
+
+
+def test_a_file_in_a_folder_s_place_is_told(tmp_path: Path) -> None:
+    (tmp_path / "a").write_bytes(b"")
+    with pytest.raises(StoreError, match="cannot be written now"):
+        FolderStore(tmp_path).put_if_absent("a/b", b"1")
 
 
 def count_up(url: str, times: int) -> None:

@@ -79,7 +79,7 @@ def test_a_dataset_by_the_command_line(
         (["run", "{recipe}", "--set", "samples.maxx=1"], 2, "did you mean 'max'"),
         (["run", "{recipe}", "--limit", "0"], 2, "at least 1"),
         (["run", "{recipe}"], 2, "--allow-simulated"),
-        (["build", "{recipe}", "--allow-simulated"], 1, "no sample is published"),
+        (["build", "{recipe}", "--allow-simulated"], 1, "there is no row of sft"),
         (["annotate", "{recipe}", "--scorer", "math", "-o", "o.jsonl"], 2, "cannot read '.yaml'"),
         (["verify", "none"], 1, "no published version"),
         (["verify", "none@v0001"], 1, "no version 'v0001'"),

@@ -20,7 +20,7 @@ from infra.folder_store import FolderStore
 from infra.pool import Pool
 from jobs.build import build
 from jobs.generate import generate
-from jobs.prompts import read_prompts
+from jobs.prompt_copy import load_prompts
 from jobs.recipe import load_job
 from tests.conftest import ROOT
 from tests.jobs.faults import wait_until
@@ -193,7 +193,7 @@ def test_a_killed_job_goes_on_when_it_is_submitted_again(head: Head, tmp_path: P
 
 def undisturbed(tmp_path: Path) -> str:
     job = load_job(RECIPE, [*SIMULATED, f"store={tmp_path / 'undisturbed'}"])
-    prompts = read_prompts(job.recipe)
+    prompts = load_prompts(job)
     generate(job, prompts)
     return build(job, prompts).content_digest
 

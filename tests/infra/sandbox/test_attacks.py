@@ -48,11 +48,11 @@ def test_it_is_held(user: str, attack: Any) -> None:
     assert not made["escaped"], made["how"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("user", "attack"),
     [
-        # One user's are enough for every day: they take 24 s.
-        pytest.param(user, attack, marks=[] if user == "root" else pytest.mark.slow)
+        (user, attack)
         for user in USERS
         for attack in ATTACKS
         if user == "root" or not attack.as_root

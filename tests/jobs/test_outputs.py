@@ -8,18 +8,20 @@ import polars as pl
 import pytest
 
 from filters.outputs import OUTPUTS
+from filters.splits import NEAR_OTHER_SPLIT
 from infra.catalog import Catalog
 from infra.version import Version
 from jobs import build as building
 from jobs import decide as deciding
 from jobs import parts
 from jobs.build import Built, build
+from jobs.decide import decide
 from jobs.fates import samples_with_fates
 from jobs.listing import versions
 from jobs.prompt_copy import load_prompts
 from jobs.publish import publish
 from jobs.recipe import Job
-from schemas.errors import RunError
+from schemas.errors import RecipeError, RunError
 from schemas.outputs import OUTPUTS as SCHEMAS
 from tests.conftest import MakeJob
 from tests.pools import drawn, write_pool, write_sums
@@ -270,3 +272,65 @@ def test_rows_of_outputs_are_told_apart(job: Job) -> None:
     text, _ = versions(job.store.url, job.recipe.name)
     told = ", ".join(f"{output} {count:,}" for output, count in version.manifest.rows.items())
     assert told in text
+
+
+def test_surplus_and_truncated_samples_have_no_label(make_job: MakeJob, sums: Path) -> None:
+    write_sums(sums, PROMPTS)
+    job = make_job(
+        outputs=["sft", "reward"],
+        scorers={"math": ["math"], "*": ["format"]},
+        samples={"probe": 2, "max": EACH, "enough": 1},
+    )
+    samples = [
+        (prompt, replace(sample, finish_reason="length" if sample.sample_index else "stop"))
+        for prompt, sample in drawn(job, EACH)
+    ]
+    write_pool(job, [samples])
+    fated = samples_with_fates(job, load_prompts(job))
+    assert {"surplus", "not_finished"} <= set(fated["fate"])
+    labelled = rows(published(job), "reward")
+    assert labelled["sample_index"].unique().to_list() == [0]
+    assert labelled.height == PROMPTS
+
+
+@pytest.mark.parametrize("reason", [NEAR_OTHER_SPLIT, "not_new"])
+def test_what_is_near_another_split_is_in_no_output(reason: str, job: Job) -> None:
+    prompts = load_prompts(job)
+    left_out = prompts.frame.head(1).with_columns(reason=pl.lit(reason))
+    some = replace(prompts, frame=prompts.frame.tail(-1), left_out=left_out)
+    done = publish(job, build(job, some), allow_simulated=True)
+    catalog = Catalog(job.store, job.recipe.name)
+    version = Version(catalog.manifest(done.version), catalog)
+    gone = left_out["prompt_id"].item()
+    where = {o for o in version.manifest.rows if gone in set(rows(version, o)["prompt_id"])}
+    assert where == (set() if reason == NEAR_OTHER_SPLIT else {"raw"})
+    assert version.manifest.funnel[reason] == EACH
+
+
+def test_the_order_of_splits_and_strata_is_part_of_a_cut(make_job: MakeJob, sums: Path) -> None:
+    write_sums(sums, 2)
+
+    def recipe_id(**fields: Any) -> str:
+        job = make_job(**fields)
+        return decide(job, load_prompts(job)).cut.recipe
+
+    splits = {"validation": 0.1, "test": 0.1}
+    strata: dict[str, Any] = {"hard": {"where": "group.pass_rate < 1"}, "rest": {}}
+    for field, given in (("splits", splits), ("strata", strata)):
+        orders = [given, dict(reversed(given.items()))]
+        fields = [{"mix": {"strata": o}} if field == "strata" else {field: o} for o in orders]
+        assert recipe_id(**fields[0]) == recipe_id(**fields[0]) != recipe_id(**fields[1])
+
+
+def test_nobody_is_moved_by_a_version_that_was_built_meanwhile(
+    make_job: MakeJob, sums: Path
+) -> None:
+    job = pooled(make_job, sums, splits={"validation": 0.3})
+    other = make_job(
+        outputs=["sft"], scorers={"math": ["math"], "*": ["format"]}, splits={"test": 0.3}
+    )
+    late = build(other, load_prompts(other))
+    publish(job, built(job), allow_simulated=True)
+    with pytest.raises(RecipeError, match="would be in another split"):
+        publish(other, late, allow_simulated=True)
+    assert Catalog(job.store, job.recipe.name).versions() == ["v0001"]

@@ -127,11 +127,10 @@ def test_hostile_answers_are_not_right(text: str) -> None:
 
 @settings(max_examples=200)
 @given(st.text(max_size=30))
-def test_any_text_gets_a_verdict_or_an_error_that_is_told(text: str) -> None:
+def test_any_text_is_normalized_and_a_number_or_none(text: str) -> None:
+    """Algebra of any text is for a process that can be killed: see test_math_answer.py."""
     normal(text)
     assert exact(text) is None or isinstance(exact(text), Fraction)
-    if text.strip() not in ("12",):
-        accepted(Case("12", text, False, "any"))
 
 
 def test_no_text_becomes_code() -> None:

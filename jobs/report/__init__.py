@@ -1,0 +1,1 @@
+"""One page that shows a version, or what the pool would give now, to people."""

@@ -12,6 +12,7 @@ from jobs.arguments import (
     RECIPE,
     REPAIRS,
     SIMULATED,
+    STORE,
 )
 from jobs.command import Command, Result
 from jobs.version_commands import VERSION_COMMANDS
@@ -119,6 +120,20 @@ def _peek(arguments: Namespace) -> Result:
 
     job, prompts = _load(arguments)
     return Result(*peek(job, prompts, count=arguments.count, seed=arguments.seed))
+
+
+def _watch(arguments: Namespace) -> Result:
+    import os
+
+    # Before Polars is imported: the run, which may be on this machine, goes first.
+    os.environ.setdefault("POLARS_MAX_THREADS", "1")
+    from jobs.watch.watch import look, serve, watched
+
+    chosen = watched(arguments.what, arguments.attempt, arguments.store, arguments.overrides)
+    if arguments.json:
+        return Result("", look(chosen))
+    serve(chosen, arguments.port)
+    return Result("", {})
 
 
 def _submit(arguments: Namespace) -> Result:
@@ -255,6 +270,45 @@ COMMANDS: tuple[Command, ...] = (
             (("--seed",), {"type": int, "help": "the same samples again"}),
         ),
         _peek,
+    ),
+    Command(
+        "watch",
+        "show how a run goes in a page on this machine, until Ctrl-C: throughput, funnel, "
+        "replicas, cost, newest samples; reads only",
+        (
+            (
+                ("what",),
+                {
+                    "metavar": "RECIPE|POOL",
+                    "help": "the recipe, which may be watched before its first run, or the name of "
+                    "a pool in --store",
+                },
+            ),
+            (
+                ("attempt",),
+                {
+                    "nargs": "?",
+                    "metavar": "ATTEMPT",
+                    "help": "default: the newest one, also when another one begins",
+                },
+            ),
+            RECIPE[1],
+            STORE,
+            (
+                ("--port",),
+                {
+                    "type": int,
+                    "default": 0,
+                    "metavar": "N",
+                    "help": "of 127.0.0.1 (default: a free one). From elsewhere: `ssh -L "
+                    "N:127.0.0.1:N HOST`, with the same N on both sides",
+                },
+            ),
+        ),
+        _watch,
+        "stillhouse watch recipes/quickstart.yaml\n"
+        "  stillhouse watch math a000012 --store s3://my-bucket/stillhouse --port 8421\n"
+        "  stillhouse watch math --json    (the same facts once, without a server)",
     ),
     Command(
         "submit",

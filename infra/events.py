@@ -58,27 +58,28 @@ class EventTail:
         """Lines that are not JSON; what they told is missing."""
 
     def new(self, until: Callable[[], bool]) -> list[dict[str, Any]]:
-        """Those that came since the last call, in order; stops early, between files, once `until`
-        holds."""
+        """Those that came since the last call, in order; stops early, after some files, once
+        `until` holds."""
         if self._number is None:
             self._waiting = self._store.files(self._root)
             last = self._waiting[-1] if self._waiting else "0."
             self._number = int(last.rpartition("/")[2].partition(".")[0])
         events: list[dict[str, Any]] = []
         with ThreadPoolExecutor(TAIL_THREADS) as threads:
-            while self._waiting and not until():
+            while self._waiting:
                 names, later = self._waiting[:TAIL_FILES], self._waiting[TAIL_FILES:]
                 for name, content in zip(names, threads.map(self._store.get, names), strict=True):
                     events += self._parsed(name, content or b"")
                 self._waiting = later
-        while not self._waiting and not until():
+                if until():
+                    return events
+        while True:
             name = f"{self._root}/{self._number + 1:06d}.jsonl"
             content = self._store.get(name)
             if content is None:
-                break
+                return events
             self._number += 1
             events += self._parsed(name, content)
-        return events
 
     @property
     def left(self) -> int:

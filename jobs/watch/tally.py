@@ -64,8 +64,8 @@ class Tally:
         return self.drawn - self.judged
 
     def look(self, until: Callable[[], bool]) -> None:
-        """Counts what came since; stops early, between files, once `until` holds. StoreError where
-        a table cannot be read."""
+        """Counts what came since; stops early, after some files, once `until` holds. StoreError
+        where a table cannot be read."""
         # Scores first: whatever they judge is then among the samples.
         scores = self._new("scores", self._pool.files_by_age("scores"))
         files = self._pool.files_by_age("samples")

@@ -121,13 +121,13 @@ class Watcher:
         return _Attempt(name, events, PromptIndex(pool))
 
     def _facts(self, one: _Attempt, newer: tuple[str, ...]) -> Facts:
+        # The lease first: one that is given back has told its end before.
+        alive, silent_since = self._heartbeat(one.name)
         deadline = self._clock() + LOOK_S
 
         def until() -> bool:
             return self._clock() >= deadline
 
-        # The lease first: one that is given back has told its end before.
-        alive, silent_since = self._heartbeat(one.name)
         for event in one.events.new(until):
             one.history.add(event)
         self._open(one)

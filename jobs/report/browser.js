@@ -8,9 +8,10 @@
   const $ = (name) => document.getElementById(name);
   const ROW = 68; // pixels; as .rows .row in the style sheet
   const CACHED = 40; // blocks, of 0.4 million characters each
+  const wide = matchMedia("(min-width: 56rem)");
   const CARDS = 12; // a side, before one asks for more
 
-  const state = { math: true, open: false, sought: "", at: -1, match: -1, list: [], hits: null };
+  const state = { math: true, open: false, sought: "", at: -1, list: [], hits: null };
   let index = null;
   let prompts = [];
 
@@ -57,8 +58,9 @@
 
   function options(select, names, counts) {
     names.forEach((name, i) => {
-      const label = `${Samples.words(name) || "not named"} (${count(counts[i] ?? 0)})`;
-      select.append(element("option", { value: String(i) }, label.slice(0, 80)));
+      const option = plain(element("option", { value: String(i) }), name.slice(0, 80) || "not named");
+      option.append(` (${count(counts[i] ?? 0)})`);
+      select.append(option);
     });
   }
 
@@ -198,18 +200,19 @@
 
   // One prompt with all its samples.
   const detail = $("detail");
+  const panes = detail.parentElement;
   let showing = 0;
   async function show(number, sample = null) {
     const turn = ++showing;
     const prompt = prompts[number];
+    const other = state.at !== number;
     state.at = number;
     reveal();
     const whole = (await block(prompt.block))[prompt.place];
     if (turn !== showing) return;
     detail.replaceChildren(...promptParts(prompt, whole), sides(prompt, whole, sample));
     root.classList.add("reading");
-    detail.scrollTop = 0;
-    state.match = -1;
+    if (other) detail.scrollTop = 0;
     if (sample !== null) focusSample(sample);
   }
 
@@ -273,8 +276,13 @@
     if (!found) return;
     for (const one of detail.querySelectorAll(".linked")) one.classList.remove("linked");
     found.classList.add("linked");
-    found.scrollIntoView({ block: "start" });
     found.focus({ preventScroll: true });
+    if (detail.scrollHeight > detail.clientHeight + 1) {
+      detail.scrollTop += found.getBoundingClientRect().top - detail.getBoundingClientRect().top - 8;
+      panes.scrollIntoView({ block: "nearest" });
+    } else {
+      found.scrollIntoView({ block: "start" });
+    }
   }
 
   function back() {
@@ -293,13 +301,13 @@
     const [id, sample] = name.split("/");
     const number = prompts.findIndex((one) => one.id === id);
     if (number < 0) return false;
-    show(number, /^\d+$/.test(sample ?? "") ? Number(sample) : null).then(() => sample || root.scrollIntoView());
+    show(number, /^\d+$/.test(sample ?? "") ? Number(sample) : null).then(() => (wide.matches ? panes : root).scrollIntoView({ block: sample && !wide.matches ? "nearest" : "start" }));
     return true;
   }
 
   function go(number) {
     history.replaceState(null, "", `#${prompts[number].id}`);
-    return show(number);
+    return show(number).then(() => wide.matches || root.scrollIntoView());
   }
 
   async function copied(hash) {
@@ -404,7 +412,7 @@
     options(filters.source, index.sources, tally(prompts.map((prompt) => prompt.source)));
     listen();
     refresh();
-    if (!linked() && matchMedia("(min-width: 56rem)").matches) await show(0);
+    if (!linked() && wide.matches) await show(0);
     root.dataset.ready = "true";
   }
 

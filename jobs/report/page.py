@@ -27,7 +27,7 @@ from jobs.report.payload import payload
 from jobs.report.report import Report
 from schemas.manifest import Manifest
 
-SCRIPTS: Final = ("theme.js", "text.js", "sample.js", "browser.js")
+SCRIPTS: Final = ("theme.js", "text.js", "sample.js", "archive.js", "list.js", "browser.js")
 SCORES: Final = 12
 """Scores with a chart: those that tell kept samples from rejected ones best."""
 

@@ -11,16 +11,24 @@ nothing is an empty chart.
 """
 
 from collections.abc import Mapping, Sequence
-from itertools import takewhile
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import altair as alt
 import polars as pl
 
 from filters.choose import PUBLISHED
-from filters.survivorship import PASS_RATES, POWERS, UNKNOWN, measured
+from filters.survivorship import PASS_RATES, UNKNOWN, measured
 from infra.version import Version
-from jobs.markdown import one_line
+from jobs.chart_data import (
+    KEPT,
+    RATES,
+    REJECTED,
+    compact,
+    label,
+    length_bins,
+    representation,
+    score_bins,
+)
 from schemas.manifest import Manifest
 
 COLOURS: Final = {
@@ -38,17 +46,8 @@ WIDTH: Final = 560
 FONT: Final = "system-ui, sans-serif"
 MOST: Final = 20
 """Bars of a chart of names; a chart of more is not read."""
-DRAWN, KEPT, REJECTED = "drawn", "kept", "rejected"
-RATES: Final = {
-    "never": "0",
-    "up_to_1/4": "≤ ¼",
-    "up_to_1/2": "≤ ½",
-    "up_to_3/4": "≤ ¾",
-    "below_1": "< 1",
-    "always": "1",
-    UNKNOWN: "unknown",
-}
-"""How the bins of pass rates are labelled."""
+DRAWN: Final = "drawn"
+Chart = TypeVar("Chart", alt.Chart, alt.LayerChart)
 
 
 def funnel(of: Manifest | Version, *, width: int = WIDTH) -> alt.LayerChart:
@@ -109,31 +108,35 @@ def represented(of: Manifest | Version, *, width: int = WIDTH) -> alt.LayerChart
     )
     stems = base.mark_rule(color=COLOURS["before"], strokeWidth=2).encode(x2=alt.datum(1))
     even = alt.Chart(pl.DataFrame({"x": [1.0]})).mark_rule(color=COLOURS["ink"]).encode(x="x:Q")
-    layers = alt.layer(stems, even, points).properties(width=width, height=alt.Step(18))
+    layers = alt.LayerChart(layer=[stems, even, points]).properties(
+        width=width, height=alt.Step(18)
+    )
     return _styled(layers)
 
 
 def scores(frame: pl.DataFrame, column: str, *, width: int = WIDTH) -> alt.Chart:
     """A score's values of kept samples beside those of rejected ones, each as shares of their own.
     `frame` is `Report.scores`; many values are put into bins."""
-    binned = score_bins(frame.filter(pl.col("column") == column))
-    both = {
-        word: {
-            name: count
-            for name, kept, count in binned.select("bin", "kept", "samples").iter_rows()
-            if kept == (word == KEPT)
-        }
-        for word in (REJECTED, KEPT)
-    }
-    names = [*dict.fromkeys(binned["bin"])]
-    return _beside(
-        _shares(both, names, {name: name for name in names}),
-        one_line(column),
-        "samples",
-        both,
-        width,
-        "other",
+    bins = score_bins(frame.filter(pl.col("column") == column))
+    ticks = [*dict.fromkeys(bins["value"])] if bins["whole"].all() else alt.Undefined
+    half = pl.col("step") * pl.when(pl.col("of") == KEPT).then(0.45).otherwise(-0.45)
+    bars = bins.with_columns(begin=pl.col("value"), end=pl.col("value") + half)
+    chart: alt.Chart = (
+        alt.Chart(bars)
+        .mark_bar()
+        .encode(
+            x=alt.X("begin:Q", title=label(column))
+            .axis(format="~g", tickCount=6, values=ticks)
+            .scale(zero=False, nice=False, padding=8),
+            x2="end:Q",
+            y=alt.Y("share:Q", title="share of samples").axis(format=".0%", tickCount=4),
+            y2=alt.datum(0),
+            color=_colours((REJECTED, KEPT), "other"),
+            tooltip=["value", "of", "samples", alt.Tooltip("share", format=".1%")],
+        )
+        .properties(width=width, height=150)
     )
+    return _styled(chart)
 
 
 def teachers(frame: pl.DataFrame, *, width: int = WIDTH) -> alt.LayerChart:
@@ -147,37 +150,6 @@ def teachers(frame: pl.DataFrame, *, width: int = WIDTH) -> alt.LayerChart:
     return _bars(each, "tokens for a kept sample", width, total=None)
 
 
-def representation(manifest: Manifest) -> list[dict[str, Any]]:
-    """What `represented` draws: `dimension`, `bin`, `drawn` and `published` (shares) and `factor`,
-    of whatever was drawn and is counted on both sides."""
-    sides = {
-        "pass_rate": ("prompts", "prompts_published", "pass rate "),
-        "tokens": ("finished", "published", "tokens from "),
-        "source": ("samples", "samples_published", ""),
-        "domain": ("samples", "samples_published", ""),
-    }
-    rows = []
-    for dimension, (measure, after, prefix) in sides.items():
-        counts = manifest.survivorship.get(dimension, {})
-        known = {name: own for name, own in counts.items() if name != UNKNOWN}
-        drawn, published = measured(known, measure), measured(known, after)
-        if len(drawn) < 2 or not published:
-            continue
-        for name, count in drawn.items():
-            before = count / sum(drawn.values())
-            left = published.get(name, 0) / sum(published.values())
-            rows.append(
-                {
-                    "dimension": dimension,
-                    "bin": prefix + _bin_label(dimension, name),
-                    "drawn": before,
-                    "published": left,
-                    "factor": left / before,
-                }
-            )
-    return rows
-
-
 _REPRESENTED: Final = {
     "dimension": pl.String,
     "bin": pl.String,
@@ -185,77 +157,6 @@ _REPRESENTED: Final = {
     "published": pl.Float64,
     "factor": pl.Float64,
 }
-
-
-def _bin_label(dimension: str, name: str) -> str:
-    if dimension == "pass_rate":
-        return RATES[name]
-    return compact(int(name)) if dimension == "tokens" else label(name)
-
-
-def length_bins(counts: Mapping[str, Any]) -> list[str]:
-    """All powers of two from the least of these bins to the largest, so that there are no holes in
-    the axis; and 0 where it is there."""
-    known = sorted(int(name) for name in counts if name != UNKNOWN)
-    if not known:
-        return []
-    between = takewhile(lambda power: power <= known[-1], POWERS)
-    return [*(["0"] if known[0] == 0 else []), *(str(p) for p in between if p >= known[0])]
-
-
-BINS: Final = 16
-
-
-def score_bins(frame: pl.DataFrame) -> pl.DataFrame:
-    """`bin` (its label), `kept`, `samples`: of one score. Up to sixteen values stand for
-    themselves; more are put into bins of equal width between their 1st and 99th percentile, with
-    what lies outside in the outermost."""
-    values = frame.filter(pl.col("value").is_finite())
-    distinct = values["value"].unique().sort()
-    if len(distinct) <= BINS:
-        binned = values.with_columns(place=pl.col("value"), bin=_number("value"))
-    else:
-        low, high = (_quantile(values, share) for share in (0.01, 0.99))
-        step = (high - low) / BINS or 1.0
-        place = ((pl.col("value") - low) / step).floor().clip(0, BINS - 1)
-        binned = values.with_columns(place=place).with_columns(
-            bin=_number((pl.col("place") * step + low).round_sig_figs(2))
-        )
-    return (
-        binned.group_by("bin", "kept")
-        .agg(pl.col("place").min(), pl.col("samples").sum())
-        .sort("place", "kept", descending=[False, True])
-        .select("bin", "kept", "samples")
-    )
-
-
-def _number(of: str | pl.Expr) -> pl.Expr:
-    column = pl.col(of) if isinstance(of, str) else of
-    return column.map_elements(lambda value: f"{value:.3g}", return_dtype=pl.String)
-
-
-def _quantile(values: pl.DataFrame, share: float) -> float:
-    """Of values that each stand for many samples."""
-    ordered = values.group_by("value").agg(pl.col("samples").sum()).sort("value")
-    reached = ordered.filter(pl.col("samples").cum_sum() >= share * pl.col("samples").sum())
-    return float(reached["value"][0])
-
-
-def compact(number: float) -> str:
-    """A number in a few characters, such as `512`, `16k` or `1.2M`. Powers of two are said in their
-    own thousands."""
-    if number >= 1024 and float(number).is_integer() and int(number) & (int(number) - 1) == 0:
-        power = int(number)
-        return f"{power >> 10}k" if power < 1 << 20 else f"{power >> 20}M"
-    for limit, letter in ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e4, "k")):
-        if abs(number) >= limit:
-            return f"{number / (limit if letter != 'k' else 1e3):.3g}{letter}"
-    return f"{number:,.4g}" if isinstance(number, float) else f"{number:,}"
-
-
-def label(name: str) -> str:
-    """A name of others in one line of a chart."""
-    return one_line(name) or "not named"
 
 
 def _manifest(of: Manifest | Version) -> Manifest:
@@ -294,7 +195,7 @@ def _bars(
     )
     bars = base.mark_bar(cornerRadiusEnd=2).encode(color=alt.Color("colour:N", scale=None))
     told = base.mark_text(align="left", dx=5, color=COLOURS["muted"]).encode(text="told:N")
-    return _styled(alt.layer(bars, told).properties(width=width, height=alt.Step(22)))
+    return _styled(alt.LayerChart(layer=[bars, told]).properties(width=width, height=alt.Step(22)))
 
 
 def _shares(
@@ -325,7 +226,7 @@ def _beside(
 ) -> alt.Chart:
     """Two bars a bin, standing."""
     words = [*both]
-    chart = (
+    chart: alt.Chart = (
         alt.Chart(shares)
         .mark_bar()
         .encode(
@@ -343,7 +244,7 @@ def _beside(
 def _rows(shares: pl.DataFrame, both: Mapping[str, Any], width: int) -> alt.Chart:
     """Two bars a name, lying."""
     words = [*both]
-    chart = (
+    chart: alt.Chart = (
         alt.Chart(shares)
         .mark_bar()
         .encode(
@@ -358,11 +259,11 @@ def _rows(shares: pl.DataFrame, both: Mapping[str, Any], width: int) -> alt.Char
     return _styled(chart)
 
 
-def _styled(chart: Any) -> Any:
+def _styled(chart: Chart) -> Chart:
     """Quiet axes, colours of ours, no frame."""
     quiet = {"labelColor": COLOURS["muted"], "titleColor": COLOURS["muted"], "titleFont": FONT}
     axis = {**quiet, "gridColor": COLOURS["line"], "domainColor": COLOURS["before"]}
-    return (
+    styled: Chart = (
         chart.configure(background=COLOURS["surface"], font=FONT, padding=4)
         .configure_axis(
             **axis,
@@ -377,3 +278,4 @@ def _styled(chart: Any) -> Any:
         .configure_legend(orient="top", labelColor=COLOURS["muted"], labelFontSize=12, offset=4)
         .configure_view(stroke=None)
     )
+    return styled

@@ -6,59 +6,21 @@
   const root = document.getElementById("browser");
   if (!root) return;
   const $ = (name) => document.getElementById(name);
-  const ROW = 68; // pixels; as .rows .row in the style sheet
-  const CACHED = 40; // blocks, of 0.4 million characters each
+  const wide = matchMedia("(min-width: 56rem)");
   const CARDS = 12; // a side, before one asks for more
 
-  const state = { math: true, open: false, sought: "", at: -1, match: -1, list: [], hits: null };
+  const state = { math: true, open: false, sought: "", at: -1, list: [], hits: null };
   let index = null;
   let prompts = [];
-
-  async function unpacked(base64) {
-    const bytes = Uint8Array.from(atob(base64.trim()), (letter) => letter.charCodeAt(0));
-    const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"));
-    return JSON.parse(await new Response(stream).text());
-  }
-
-  // Blocks are inflated when they are looked at, and the last few stay.
-  const blocks = new Map();
-  function block(number) {
-    const found = blocks.get(number) ?? unpacked($(`block-${number}`).textContent);
-    blocks.delete(number);
-    blocks.set(number, found);
-    if (blocks.size > CACHED) blocks.delete(blocks.keys().next().value);
-    return found;
-  }
-
-  function read(found) {
-    index = found;
-    let sample = 0;
-    let place = 0;
-    let number = 0;
-    const own = found.prompts;
-    prompts = own.id.map((id, i) => {
-      if (place === found.blocks[number]) [place, number] = [0, number + 1];
-      const samples = [];
-      for (let j = 0; j < own.samples[i]; j++, sample++) {
-        samples.push({
-          index: found.samples.index[sample],
-          fate: found.samples.fate[sample],
-          kept: found.samples.kept[sample],
-          published: found.samples.published[sample],
-        });
-      }
-      const made = { id, title: own.title[i], rate: own.pass_rate[i], domain: own.domain[i], source: own.source[i] };
-      return { ...made, samples, block: number, place: place++, number: i };
-    });
-  }
 
   // Filters. A prompt is listed if one of its samples meets all of them.
   const filters = { fate: $("by-fate"), domain: $("by-domain"), source: $("by-source"), output: $("by-output") };
 
   function options(select, names, counts) {
     names.forEach((name, i) => {
-      const label = `${Samples.words(name) || "not named"} (${count(counts[i] ?? 0)})`;
-      select.append(element("option", { value: String(i) }, label.slice(0, 80)));
+      const option = plain(element("option", { value: String(i) }), name.slice(0, 80) || "not named");
+      option.append(` (${count(counts[i] ?? 0)})`);
+      select.append(option);
     });
   }
 
@@ -96,10 +58,8 @@
     state.list = prompts.filter(listed);
     const samples = state.list.reduce((sum, one) => sum + one.samples.filter((_, i) => matches(one, i)).length, 0);
     $("found").textContent = `${count(state.list.length)} of ${count(prompts.length)} prompts, ${count(samples)} samples`;
-    rows.firstChild.style.height = `${state.list.length * ROW}px`;
     $("clear").hidden = !narrowed() && !filters.domain.value && !filters.source.value;
-    drawn = "";
-    draw();
+    list.show(state.list, chosen());
   }
 
   // Search: ids and titles at once, then the texts, block by block.
@@ -120,7 +80,7 @@
     let first = 0;
     let due = performance.now() + 200;
     for (let number = 0; number < index.blocks.length; number++) {
-      const found = await block(number);
+      const found = await Archive.block(number);
       if (turn !== searching) return;
       found.forEach((prompt, place) => searched(prompt, first + place));
       first += found.length;
@@ -148,20 +108,10 @@
     });
   }
 
-  // The list: only the rows that are seen are there.
   const rows = $("rows");
-  let drawn = "";
-  function draw() {
-    const first = Math.max(0, Math.floor(rows.scrollTop / ROW) - 5);
-    const last = Math.min(state.list.length, Math.ceil((rows.scrollTop + rows.clientHeight) / ROW) + 5);
-    const now = `${first}-${last}`;
-    if (now === drawn) return;
-    drawn = now;
-    rows.firstChild.replaceChildren(...state.list.slice(first, last).map((one, i) => row(one, first + i)));
-    active();
-  }
+  const list = seenList(rows, row, (prompt) => go(prompt.number));
 
-  function row(prompt, place) {
+  function row(prompt) {
     const dots = element("span", { class: "dots", "aria-hidden": "true" });
     prompt.samples.slice(0, 24).forEach((sample, i) => {
       const faint = narrowed() && !matches(prompt, i) ? " faint" : "";
@@ -170,46 +120,28 @@
     const published = prompt.samples.filter((sample) => sample.published).length;
     const rate = prompt.rate === null ? "" : ` · pass rate ${Math.round(prompt.rate * 100)} %`;
     const facts = `${published} of ${prompt.samples.length} published${rate}`;
-    const made = element("div",
-      { class: "row", role: "option", id: `row-${place}`, "aria-setsize": state.list.length, "aria-posinset": place + 1, onclick: () => go(prompt.number) },
+    return element("div", { class: "row", role: "option" },
       plain(element("bdi", { class: "title" }), prompt.title || prompt.id),
       element("span", { class: "under" }, dots, element("span", {}, facts)));
-    made.style.top = `${place * ROW}px`;
-    return made;
   }
 
-  function active() {
-    const place = state.list.findIndex((one) => one.number === state.at);
-    for (const one of rows.querySelectorAll(".row")) one.setAttribute("aria-selected", String(one.id === `row-${place}`));
-    if ($(`row-${place}`)) rows.setAttribute("aria-activedescendant", `row-${place}`);
-    else rows.removeAttribute("aria-activedescendant");
-    return place;
-  }
-
-  function reveal() {
-    const place = active();
-    if (place < 0) return;
-    const top = place * ROW;
-    if (top < rows.scrollTop) rows.scrollTop = top;
-    else if (top + ROW > rows.scrollTop + rows.clientHeight) rows.scrollTop = top + ROW - rows.clientHeight;
-    draw();
-    active();
-  }
+  const chosen = () => state.list.findIndex((one) => one.number === state.at);
 
   // One prompt with all its samples.
   const detail = $("detail");
+  const panes = detail.parentElement;
   let showing = 0;
   async function show(number, sample = null) {
     const turn = ++showing;
     const prompt = prompts[number];
+    const other = state.at !== number;
     state.at = number;
-    reveal();
-    const whole = (await block(prompt.block))[prompt.place];
+    list.choose(chosen());
+    const whole = (await Archive.block(prompt.block))[prompt.place];
     if (turn !== showing) return;
     detail.replaceChildren(...promptParts(prompt, whole), sides(prompt, whole, sample));
     root.classList.add("reading");
-    detail.scrollTop = 0;
-    state.match = -1;
+    if (other) detail.scrollTop = 0;
     if (sample !== null) focusSample(sample);
   }
 
@@ -273,8 +205,13 @@
     if (!found) return;
     for (const one of detail.querySelectorAll(".linked")) one.classList.remove("linked");
     found.classList.add("linked");
-    found.scrollIntoView({ block: "start" });
     found.focus({ preventScroll: true });
+    if (detail.scrollHeight > detail.clientHeight + 1) {
+      detail.scrollTop += found.getBoundingClientRect().top - detail.getBoundingClientRect().top - 8;
+      panes.scrollIntoView({ block: "nearest" });
+    } else {
+      found.scrollIntoView({ block: "start" });
+    }
   }
 
   function back() {
@@ -293,13 +230,13 @@
     const [id, sample] = name.split("/");
     const number = prompts.findIndex((one) => one.id === id);
     if (number < 0) return false;
-    show(number, /^\d+$/.test(sample ?? "") ? Number(sample) : null).then(() => sample || root.scrollIntoView());
+    show(number, /^\d+$/.test(sample ?? "") ? Number(sample) : null).then(() => (wide.matches ? panes : root).scrollIntoView({ block: sample && !wide.matches ? "nearest" : "start" }));
     return true;
   }
 
   function go(number) {
     history.replaceState(null, "", `#${prompts[number].id}`);
-    return show(number);
+    return show(number).then(() => wide.matches || root.scrollIntoView());
   }
 
   async function copied(hash) {
@@ -321,7 +258,7 @@
 
   // Keys.
   function step(by) {
-    const place = state.list.findIndex((one) => one.number === state.at);
+    const place = chosen();
     const next = place < 0 ? 0 : place + by;
     if (state.list[next]) go(state.list[next].number);
   }
@@ -389,22 +326,20 @@
     $("fold").addEventListener("click", fold);
     $("math").addEventListener("click", toggleMath);
     $("keys").addEventListener("click", () => help.showModal());
-    rows.addEventListener("scroll", draw, { passive: true });
     rows.addEventListener("keydown", onRowsKey);
-    new ResizeObserver(draw).observe(rows);
     document.addEventListener("keydown", onKey);
     window.addEventListener("hashchange", linked);
   }
 
   async function start() {
-    read(await unpacked($("index").textContent));
+    ({ index, prompts } = await Archive.open());
     const samples = prompts.flatMap((prompt) => prompt.samples);
     options(filters.fate, index.fates, tally(samples.map((sample) => sample.fate)));
     options(filters.domain, index.domains, tally(prompts.map((prompt) => prompt.domain)));
     options(filters.source, index.sources, tally(prompts.map((prompt) => prompt.source)));
     listen();
     refresh();
-    if (!linked() && matchMedia("(min-width: 56rem)").matches) await show(0);
+    if (!linked() && wide.matches) await show(0);
     root.dataset.ready = "true";
   }
 

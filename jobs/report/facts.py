@@ -2,17 +2,26 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from datetime import UTC, datetime
+from typing import Any, Final
 
 from filters.choose import PUBLISHED
 from filters.survivorship import UNKNOWN, measured, middle
-from jobs import plot
+from jobs.chart_data import compact, label, representation
 from jobs.report.figures import Table
 from jobs.report.report import Report
 from schemas.manifest import Manifest
 
 MOST = 200
 """Rows of a table; the manifest has all."""
+
+OUTPUTS: Final = {
+    "sft": "SFT rows",
+    "preference": "Preference pairs",
+    "rl": "RL prompts",
+    "reward": "Reward samples",
+    "raw": "Raw samples",
+}
 
 
 @dataclass(frozen=True)
@@ -31,9 +40,9 @@ def tiles(report: Report) -> Iterator[Tile]:
     manifest, before = report.manifest, report.before
     for output, rows in manifest.rows.items():
         old = before.rows.get(output, 0) if before else None
-        yield Tile(f"{output} rows", f"{rows:,}", "in this version", _change(rows, old))
+        yield Tile(OUTPUTS.get(output, output), f"{rows:,}", f"in {output}", _change(rows, old))
     if not manifest.rows:
-        yield Tile("rows", "0", "nothing was published")
+        yield Tile("Rows", "0", "nothing was published")
     samples = sum(manifest.funnel.values())
     note = f"of {samples:,} samples"
     yield Tile(
@@ -48,7 +57,7 @@ def tiles(report: Report) -> Iterator[Tile]:
     yield Tile(
         "Tokens",
         _compact(tokens),
-        "generated for these samples",
+        "in these samples",
         _change(tokens, _made(before, "tokens")),
     )
     yield from _cost_tiles(manifest, before)
@@ -56,11 +65,11 @@ def tiles(report: Report) -> Iterator[Tile]:
 
 def _cost_tiles(manifest: Manifest, before: Manifest | None) -> Iterator[Tile]:
     hours, old = _spent(manifest, "gpu_hours"), _spent(before, "gpu_hours")
-    yield Tile("GPU-hours", _compact(hours), "spent since the pool began", _change(hours, old))
+    yield Tile("GPU-hours", _compact(hours), "since the pool began", _change(hours, old))
     each, unit = cost_each(manifest)
     was, old_unit = cost_each(before) if before else (None, unit)
     change = _change(each, was) if unit == old_unit else None
-    yield Tile("Per published sample", amount(each, unit), "spent since the pool began", change)
+    yield Tile("Cost per sample", amount(each, unit), "that is published", change)
 
 
 def cost_each(manifest: Manifest) -> tuple[float | None, str]:
@@ -104,7 +113,7 @@ def _change(now: float | None, before: float | None) -> str | None:
     if now == before:
         return "unchanged"
     if not before:
-        return f"+{_compact(now)}"
+        return "new"
     return f"{(now - before) / before:+.1%}".replace("-", "−")
 
 
@@ -125,7 +134,7 @@ def share(part: float, whole: float) -> str:
 
 
 def _compact(value: float | None) -> str:
-    return "unknown" if value is None else plot.compact(value)
+    return "unknown" if value is None else compact(value)
 
 
 def funnel_table(report: Report) -> Table:
@@ -136,7 +145,7 @@ def funnel_table(report: Report) -> Table:
     header = ["fate", "samples", "share", *(["before"] if old else [])]
     rows = [
         (
-            words(name),
+            label(name),
             f"{funnel.get(name, 0):,}",
             share(funnel.get(name, 0), samples),
             *([f"{old.get(name, 0):,}"] if old else []),
@@ -147,8 +156,16 @@ def funnel_table(report: Report) -> Table:
 
 
 def words(name: str) -> str:
-    """A code as words, without what cannot be printed."""
-    return plot.label(name.replace("_", " "))
+    """A bin as words."""
+    return label(name.replace("_", " "))
+
+
+def moment(text: str) -> str:
+    """An ISO time as people read it; whatever else it is, as it is."""
+    try:
+        return datetime.fromisoformat(text).astimezone(UTC).strftime("%Y-%m-%d %H:%M UTC")
+    except ValueError:
+        return label(text)
 
 
 def rates_table(manifest: Manifest) -> Table:
@@ -181,7 +198,7 @@ def origins_table(manifest: Manifest, origin: str) -> Table:
     ordered = sorted(counts.items(), key=lambda item: (-item[1].get("samples", 0), item[0]))
     rows = [
         (
-            plot.label(name),
+            label(name),
             f"{own.get('prompts', 0):,}",
             f"{own.get('prompts_published', 0):,}",
             *_kept(own, "samples", "samples_published"),
@@ -198,7 +215,7 @@ def represented_table(manifest: Manifest) -> Table:
     """Weights before the choice and after it."""
     rows = [
         (str(row["bin"]), f"{row['drawn']:.1%}", f"{row['published']:.1%}", f"{row['factor']:.2f}×")
-        for row in plot.representation(manifest)
+        for row in representation(manifest)
     ]
     return Table("Weight before and after the choice", ("", "before", "after", "factor"), rows)
 
@@ -212,7 +229,7 @@ def waste_table(report: Report) -> Table:
     """Tokens by what became of their samples."""
     whole = sum(report.tokens.values())
     rows = [
-        (words(fate), f"{tokens:,}", share(tokens, whole))
+        (label(fate), f"{tokens:,}", share(tokens, whole))
         for fate, tokens in sorted(report.tokens.items(), key=lambda item: (-item[1], item[0]))
     ]
     return Table("Tokens by the fate of their samples", ("fate", "tokens", "share"), rows)
@@ -245,7 +262,7 @@ def teachers_table(report: Report) -> Table:
     """What each teacher solves, and for how many tokens."""
     rows = [
         (
-            plot.label(row["teacher"]),
+            label(row["teacher"]),
             f"{row['prompts']:,}",
             share(row["solved"], row["prompts"]),
             f"{row['samples']:,}",

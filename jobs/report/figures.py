@@ -68,7 +68,13 @@ class Figures:
         return Figure(title, told, (self._picture(draw(width=240), title, told, "small"),), table)
 
     def _picture(self, chart: Any, title: str, told: str, kind: str) -> Markup:
-        return picture(vl_convert.vegalite_to_svg(chart.to_dict()), title, told, kind, self._name())
+        return picture(
+            vl_convert.vegalite_to_svg(chart.to_dict(validate=False)),
+            title,
+            told,
+            kind,
+            self._name(),
+        )
 
     def _name(self) -> str:
         return f"figure-{next(self._numbers)}"

@@ -8,8 +8,18 @@ from typing import Any, Final
 import polars as pl
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from filters.choose import PUBLISHED
 from filters.survivorship import UNKNOWN, measured
 from jobs import plot
+from jobs.chart_data import (
+    KEPT,
+    REJECTED,
+    label,
+    length_bins,
+    representation,
+    score_bins,
+    separation,
+)
 from jobs.report import facts
 from jobs.report.assets import KATEX, inline
 from jobs.report.figures import Figure, Figures, Table
@@ -17,7 +27,7 @@ from jobs.report.payload import payload
 from jobs.report.report import Report
 from schemas.manifest import Manifest
 
-SCRIPTS: Final = ("theme.js", "text.js", "sample.js", "browser.js")
+SCRIPTS: Final = ("theme.js", "text.js", "sample.js", "archive.js", "list.js", "browser.js")
 SCORES: Final = 12
 """Scores with a chart: those that tell kept samples from rejected ones best."""
 
@@ -28,6 +38,8 @@ class Section:
 
     id: str
     title: str
+    short: str
+    """In the navigation."""
     told: tuple[str, ...]
     figures: tuple[Figure, ...] = ()
     tables: tuple[Table, ...] = ()
@@ -62,8 +74,8 @@ def environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    made.filters["line"] = plot.label
-    made.filters["words"] = facts.words
+    made.filters["line"] = label
+    made.filters["moment"] = facts.moment
     return made
 
 
@@ -72,9 +84,9 @@ def _sections(report: Report) -> Iterator[Section]:
     yield _funnel(report, figures)
     yield _difficulty(manifest, figures)
     yield _lengths(manifest, figures)
+    yield _survivorship(manifest, figures)
     yield _scores(report.scores, figures)
     yield _origins(manifest, figures)
-    yield _survivorship(manifest, figures)
     yield _cost(report, figures)
     yield _teachers(report, figures)
 
@@ -91,19 +103,17 @@ def _funnel(report: Report, figures: Figures) -> Section:
     if manifest.target is not None:
         told.append(f"The target of rows was {manifest.target}.")
     if manifest.prompts_left_out:
-        counts = (
-            f"{facts.words(rule)} {count:,}" for rule, count in manifest.prompts_left_out.items()
-        )
+        counts = (f"{label(rule)} {count:,}" for rule, count in manifest.prompts_left_out.items())
         told.append(f"Prompts that nothing was drawn for: {', '.join(counts)}.")
     drawn = _figure(
         figures,
         bool(samples),
         "Where every sample went",
-        f"{facts.share(manifest.funnel.get('published', 0), samples)} of the samples are published.",
+        f"{facts.share(manifest.funnel.get(PUBLISHED, 0), samples)} of the samples are published.",
         partial(plot.funnel, manifest),
         facts.funnel_table(report),
     )
-    return Section("funnel", "Where samples went", (" ".join(told),), drawn)
+    return Section("funnel", "Where samples went", "Funnel", (" ".join(told),), drawn)
 
 
 def _figure(
@@ -136,12 +146,14 @@ def _difficulty(manifest: Manifest, figures: Figures) -> Section:
         partial(plot.pass_rates, manifest),
         facts.rates_table(manifest),
     )
-    return Section("pass-rates", "Pass rates", (told,) if not drawn else (), drawn_figure)
+    return Section(
+        "pass-rates", "Pass rates", "Pass rates", (told,) if not drawn else (), drawn_figure
+    )
 
 
 def _lengths(manifest: Manifest, figures: Figures) -> Section:
     counts = manifest.survivorship.get("tokens", {})
-    known = bool(plot.length_bins(counts))
+    known = bool(length_bins(counts))
     told = facts.median_lengths(manifest)
     drawn = _figure(
         figures,
@@ -151,11 +163,11 @@ def _lengths(manifest: Manifest, figures: Figures) -> Section:
         partial(plot.lengths, manifest),
         facts.lengths_table(manifest),
     )
-    return Section("lengths", "Lengths", () if known else (told,), drawn)
+    return Section("lengths", "Lengths", "Lengths", () if known else (told,), drawn)
 
 
 def _scores(scores: pl.DataFrame, figures: Figures) -> Section:
-    rows = _separating(scores)
+    rows = separation(scores)
     told = (
         "Each score of samples that were kept beside that of rejected ones, as shares of their "
         "own; those that tell them apart best come first.",
@@ -165,7 +177,7 @@ def _scores(scores: pl.DataFrame, figures: Figures) -> Section:
         ("score", "kept", "rejected", "mean of kept", "mean of rejected", "apart"),
         [
             (
-                plot.label(row["column"]),
+                label(row["column"]),
                 f"{row['kept']:,}",
                 f"{row['rejected']:,}",
                 _mean(row["mean_kept"]),
@@ -177,7 +189,7 @@ def _scores(scores: pl.DataFrame, figures: Figures) -> Section:
     )
     small = tuple(
         figures.small(
-            plot.label(row["column"]),
+            label(row["column"]),
             f"Mean {_mean(row['mean_kept'])} of kept samples, {_mean(row['mean_rejected'])} of "
             "rejected ones.",
             partial(plot.scores, scores, row["column"]),
@@ -186,8 +198,8 @@ def _scores(scores: pl.DataFrame, figures: Figures) -> Section:
         for row in rows[:SCORES]
     )
     if not rows:
-        return Section("scores", "Scores", ("No sample has a score that is a number.",))
-    return Section("scores", "Scores", told, tables=(table,), small=small)
+        return Section("scores", "Scores", "Scores", ("No sample has a score that is a number.",))
+    return Section("scores", "Scores", "Scores", told, tables=(table,), small=small)
 
 
 def _mean(value: float | None) -> str:
@@ -195,51 +207,15 @@ def _mean(value: float | None) -> str:
 
 
 def _score_table(scores: pl.DataFrame, column: str) -> Table:
-    binned = plot.score_bins(scores.filter(pl.col("column") == column))
-    counts: dict[str, dict[bool, int]] = {}
-    for name, kept, samples in binned.iter_rows():
-        counts.setdefault(name, {})[kept] = samples
+    binned = score_bins(scores.filter(pl.col("column") == column))
+    counts: dict[float, dict[str, int]] = {}
+    for of, value, samples in binned.select("of", "value", "samples").iter_rows():
+        counts.setdefault(value, {})[of] = samples
     rows = [
-        (name, f"{own.get(True, 0):,}", f"{own.get(False, 0):,}") for name, own in counts.items()
+        (f"{value:.4g}", *(f"{own.get(of, 0):,}" for of in (KEPT, REJECTED)))
+        for value, own in counts.items()
     ]
-    return Table(plot.label(column), ("value, from", "kept", "rejected"), rows)
-
-
-def _separating(scores: pl.DataFrame) -> list[dict[str, Any]]:
-    """Columns by how far kept samples and rejected ones are apart: half the sum of the differences
-    of their shares, which is 1 where no value is of both."""
-    finite = scores.filter(pl.col("value").is_finite())
-    rows = []
-    for (column,), own in finite.group_by("column", maintain_order=True):
-        counts = {
-            kept: dict(own.filter(pl.col("kept") == kept).select("value", "samples").iter_rows())
-            for kept in (True, False)
-        }
-        total = {kept: sum(of.values()) for kept, of in counts.items()}
-        mean = {
-            kept: sum(value * count for value, count in of.items()) / total[kept]
-            if total[kept]
-            else None
-            for kept, of in counts.items()
-        }
-        apart = 0.0
-        if all(total.values()):
-            values = sorted({*counts[True], *counts[False]})
-            apart = 0.5 * sum(
-                abs(counts[True].get(v, 0) / total[True] - counts[False].get(v, 0) / total[False])
-                for v in values
-            )
-        rows.append(
-            {
-                "column": column,
-                "kept": total[True],
-                "rejected": total[False],
-                "mean_kept": mean[True],
-                "mean_rejected": mean[False],
-                "apart": apart,
-            }
-        )
-    return sorted(rows, key=lambda row: (-row["apart"], row["column"]))
+    return Table(label(column), ("value", KEPT, REJECTED), rows)
 
 
 def _origins(manifest: Manifest, figures: Figures) -> Section:
@@ -251,16 +227,16 @@ def _origins(manifest: Manifest, figures: Figures) -> Section:
         largest = max(counts, key=lambda name: (counts[name], name))
         told = (
             f"{facts.share(counts[largest], sum(counts.values()))} of the samples are of "
-            f"{plot.label(largest)}."
+            f"{label(largest)}."
         )
         table = facts.origins_table(manifest, origin)
         drawn.append(figures.of(title, told, partial(plot.origins, manifest, origin), table))
     told_all = () if drawn else (NOT_COUNTED,)
-    return Section("origins", "Sources and domains", told_all, tuple(drawn))
+    return Section("origins", "Sources and domains", "Origins", told_all, tuple(drawn))
 
 
 def _survivorship(manifest: Manifest, figures: Figures) -> Section:
-    rows = plot.representation(manifest)
+    rows = representation(manifest)
     solved = measured(manifest.survivorship.get("solved", {}), "prompts")
     told = NOT_COUNTED
     if solved:
@@ -278,7 +254,7 @@ def _survivorship(manifest: Manifest, figures: Figures) -> Section:
         partial(plot.represented, manifest),
         facts.represented_table(manifest),
     )
-    return Section("survivorship", "Survivorship", (told,), drawn)
+    return Section("survivorship", "Survivorship", "Survivorship", (told,), drawn)
 
 
 def _cost(report: Report, figures: Figures) -> Section:
@@ -292,12 +268,12 @@ def _cost(report: Report, figures: Figures) -> Section:
         figures,
         bool(whole),
         "Tokens by the fate of their samples",
-        f"{facts.share(report.tokens.get('published', 0), whole)} of {whole:,} tokens are in "
+        f"{facts.share(report.tokens.get(PUBLISHED, 0), whole)} of {whole:,} tokens are in "
         "published samples.",
         partial(plot.waste, report.tokens),
         facts.waste_table(report),
     )
-    return Section("cost", "Cost and waste", tuple(told), drawn, (spent,) if spent else ())
+    return Section("cost", "Cost and waste", "Cost", tuple(told), drawn, (spent,) if spent else ())
 
 
 def _teachers(report: Report, figures: Figures) -> Section:
@@ -311,10 +287,12 @@ def _teachers(report: Report, figures: Figures) -> Section:
             partial(plot.teachers, report.teachers),
             table,
         )
-        return Section("teachers", "Teachers", (told,), (figure,))
+        return Section("teachers", "Teachers", "Teachers", (told,), (figure,))
     if report.teachers.is_empty():
-        return Section("teachers", "Teacher", ("No teacher has samples of these prompts.",))
-    return Section("teachers", "Teacher", (), tables=(table,))
+        return Section(
+            "teachers", "Teacher", "Teacher", ("No teacher has samples of these prompts.",)
+        )
+    return Section("teachers", "Teacher", "Teacher", (), tables=(table,))
 
 
 def _selection(report: Report, limit: int | None) -> Mapping[str, str]:

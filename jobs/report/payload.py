@@ -18,15 +18,15 @@ Text = str | list[str | int]
 BUDGET: Final = 4_300_000
 """Bytes of all blocks, for up to `FULL` samples; a page is half a megabyte more."""
 FULL: Final = 2_000
-LIMITS: Final = (
-    *(64_000, 48_000, 32_000, 24_000, 16_000, 12_000, 9_000, 7_000, 5_500, 4_500, 3_600, 3_000),
-    *(2_400, 1_900, 1_500, 1_200, 900, 700, 500, 300, 100),
-)
-"""Characters of a text, from which the largest is taken that fits."""
+LONGEST: Final = 64_000
+SHORTEST: Final = 100
+"""Between them is the limit of a text's characters."""
 BLOCK: Final = 400_000
 """Characters of a block, of which one prompt may have more: it takes a browser 10 ms."""
-TRIED: Final = 64
-"""Prompts by which a limit is judged before all are packed."""
+TRIED: Final = 32
+"""Prompts by which the limit is guessed before all are packed."""
+LEVEL: Final = 6
+"""Of compression: 9 takes a third longer for a hundredth of the bytes."""
 TITLE: Final = 140
 SCORE: Final = 300
 """Characters of a score that is a text, such as a program's last line."""
@@ -54,14 +54,16 @@ def payload(samples: pl.DataFrame) -> Payload:
     """Packs `Report.samples`, the same bytes for the same samples."""
     prompts = _by_prompt(samples)
     budget = max(BUDGET, BUDGET * samples.height // FULL)
-    blocks, limit = _fitting(prompts, budget)
+    limit = _guessed(prompts, budget)
     longest = max((len(text) for text in _texts(prompts)), default=0)
-    sizes = [len(block) for block in blocks]
-    return Payload(
-        index=packed(_index(prompts, sizes)),
-        blocks=tuple(packed(block) for block in blocks),
-        limit=limit if longest > limit else None,
-    )
+    while True:
+        blocks = _blocks(prompts, limit)
+        texts = tuple(map(packed, blocks))
+        size = sum(map(len, texts))
+        if size <= budget or limit == SHORTEST:
+            index = packed(_index(prompts, [len(block) for block in blocks]))
+            return Payload(index, texts, limit if longest > limit else None)
+        limit = max(SHORTEST, int(limit * budget / size * 0.97))
 
 
 def shortened(text: str, limit: int) -> Text:
@@ -76,7 +78,7 @@ def packed(value: object) -> str:
     """JSON, compressed, in letters that mean nothing in HTML. The same value gives the same
     letters."""
     text = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
-    return base64.b64encode(gzip.compress(text.encode(), 9, mtime=0)).decode("ascii")
+    return base64.b64encode(gzip.compress(text.encode(), LEVEL, mtime=0)).decode("ascii")
 
 
 def unpacked(text: str) -> Any:
@@ -118,17 +120,17 @@ def _texts(prompts: Sequence[Prompt]) -> Iterator[str]:
             yield from (sample[name] for name in SHORTENED if name in sample)
 
 
-def _fitting(prompts: Sequence[Prompt], budget: int) -> tuple[list[list[Prompt]], int]:
-    """Blocks with the largest limit that fits, which is guessed by some of the prompts."""
-    some = prompts[:: -(-len(prompts) // TRIED)] if prompts else []
-    share = len(some) / len(prompts) if prompts else 1.0
-    for limit in LIMITS:
-        if limit != LIMITS[-1] and _size(some, limit) > budget * share * 1.1:
-            continue
-        blocks = _blocks(prompts, limit)
-        if limit == LIMITS[-1] or sum(len(packed(block)) for block in blocks) <= budget:
-            return blocks, limit
-    raise AssertionError("the last limit is taken whatever comes of it")
+def _guessed(prompts: Sequence[Prompt], budget: int) -> int:
+    """The limit with which some of the prompts have their share of the budget."""
+    some = prompts[:: max(1, -(-len(prompts) // TRIED))]
+    room = budget * len(some) / max(1, len(prompts))
+    low, high = SHORTEST, LONGEST
+    if _size(some, high) <= room:
+        return high
+    while high > low * 1.03:
+        middle = int((low * high) ** 0.5)
+        low, high = (middle, high) if _size(some, middle) <= room else (low, middle)
+    return low
 
 
 def _size(prompts: Sequence[Prompt], limit: int) -> int:

@@ -7,7 +7,6 @@
 const Samples = (() => {
   const { element, text, plain, count } = Texts;
 
-  const words = (name) => name.replaceAll("_", " ");
   const known = (value) => value !== null && value !== undefined;
 
   function standing(sample) {
@@ -22,7 +21,7 @@ const Samples = (() => {
   }
 
   function fate(sample) {
-    return element("span", { class: `fate ${standing(sample)}` }, words(sample.fate ?? "not judged yet"));
+    return element("span", { class: `fate ${standing(sample)}` }, plain(element("bdi"), sample.fate ?? "not judged yet"));
   }
 
   function value(of) {
@@ -63,7 +62,7 @@ const Samples = (() => {
     const head = element("header", {},
       element(options.heading ?? "h5", {}, `Sample ${sample.sample_index}`),
       fate(sample),
-      element("span", { class: "facts" }, [known(sample.finish_reason) ? `ended by ${words(sample.finish_reason)}` : null, tokens(sample)].filter(known).join(" · ")),
+      plain(element("span", { class: "facts" }), [known(sample.finish_reason) ? `ended by ${sample.finish_reason}` : null, tokens(sample)].filter(known).join(" · ")),
       ...(options.actions ?? []),
     );
     const parts = [head];
@@ -83,5 +82,5 @@ const Samples = (() => {
     return element("article", { class: `sample ${standing(sample)}` }, ...parts);
   }
 
-  return { card, standing, words };
+  return { card, standing };
 })();

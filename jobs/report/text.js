@@ -23,6 +23,7 @@ const Texts = (() => {
   const OPENER = /\\\(|\\\[|\$\$?|\\boxed\s*\{|\\begin\{([a-z]{1,16}\*?)\}|`{3}|`/g;
   const ENVIRONMENTS =
     /^(?:align|aligned|gather|gathered|equation|cases|array|split|alignat|[bpvBV]?matrix)\*?$/;
+  const EMPTY = /^\s*(?:\\boxed\s*\{\s*\})?\s*$/;
   // Definitions could make much of little; samples hardly ever have any.
   const DEFINES = /\\(?:[gex]?def|let|futurelet|(?:re)?newcommand|providecommand|global|char)(?![a-zA-Z])/;
   const KATEX = {
@@ -114,7 +115,7 @@ const Texts = (() => {
         continue;
       }
       const found = formula(text, mark, find);
-      if (!found || found[0].length > LONGEST_FORMULA) continue;
+      if (!found || found[0].length > LONGEST_FORMULA || EMPTY.test(found[0])) continue;
       const [tex, display, end] = found;
       if (mark.index > done) made.push({ text: text.slice(done, mark.index) });
       made.push({ tex, display, text: text.slice(mark.index, end) });
@@ -184,7 +185,9 @@ const Texts = (() => {
   function written(parent, text, { math = true, sought = "" }) {
     for (const piece of math && typeof katex === "object" ? pieces(text) : [{ text }]) {
       if (piece.tex === undefined) {
-        plain(parent, piece.text, sought);
+        // A formula that stands alone is on a line of its own, without the blanks around it.
+        const above = parent.lastChild?.formula?.display;
+        plain(parent, above ? piece.text.replace(/^[ \t]*\n?/, "") : piece.text, sought);
         continue;
       }
       const span = plain(element("span", { class: piece.display ? "formula display" : "formula" }), piece.text, sought);

@@ -22,7 +22,7 @@ from schemas.errors import RecipeError
 LOOPBACK: Final = "127.0.0.1"
 FEED: Final = "feed.json"
 IDLE_S: Final = 30.0
-"""After so long without a request a connection is closed."""
+"""So long a request may take to come; each has a connection of its own (HTTP/1.0)."""
 HEADERS: Final = {
     "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; "
     "font-src 'self'; connect-src 'self'; img-src 'self'; base-uri 'none'; form-action 'none'; "
@@ -70,7 +70,6 @@ class _Server(ThreadingHTTPServer):
 
 class _Handler(BaseHTTPRequestHandler):
     server: _Server
-    protocol_version = "HTTP/1.1"
     timeout = IDLE_S
 
     def do_GET(self) -> None:

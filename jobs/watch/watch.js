@@ -4,7 +4,6 @@
 
 (() => {
   const { element, plain, text, count } = Texts;
-  const { words } = Samples;
   const EVERY = 4000;
   const EVERY_ENDED = 15000;
   const REPLICAS = 100;
@@ -26,6 +25,7 @@
     return today ? time(iso) : at.toLocaleString([], { dateStyle: "medium", timeStyle: "medium" });
   };
   const when = (iso) => element("time", { datetime: iso, title: new Date(iso).toLocaleString() }, moment(iso));
+  const words = (name) => name.replaceAll("_", " ");
   const safe = (name, of) => plain(element(name), String(of));
 
   function lasting(seconds) {
@@ -180,7 +180,7 @@
       const rows = feed.funnel.filter((row) => row.samples || row.kind === "kept").map((row) => {
         const width = svgBar(row.samples / most, row.kind);
         return element("tr", { class: row.kind },
-          element("th", { scope: "row" }, safe("bdi", words(row.name))),
+          element("th", { scope: "row" }, safe("bdi", row.name)),
           element("td", { class: "bar" }, width),
           element("td", { class: "number" }, count(row.samples)),
           element("td", { class: "number" }, share(row.samples, all)));

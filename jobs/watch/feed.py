@@ -10,6 +10,7 @@ from jobs.watch.tally import Tally
 from schemas.recipe import Budget, Recipe
 
 FAILURE = "failed_"
+LOADING = "no engine is ready yet"
 
 
 @dataclass(frozen=True)
@@ -92,9 +93,8 @@ def state(facts: Facts) -> dict[str, Any]:
     if history.draining:
         name, what = "stopping", "committing what is finished"
     elif not any(replica.state == "working" for replica in history.replicas.values()):
-        name, what = "starting", "no engine is ready yet"
-        if history.progress is not None and history.progress.get("settled"):
-            what = "no engine is at work now"
+        begun = any(replica.state != "starting" for replica in history.replicas.values())
+        name, what = ("running", "no engine is at work now") if begun else ("starting", LOADING)
     since = history.started
     return {"name": name, "since": since, "started": history.started, "what": what}
 

@@ -1,5 +1,6 @@
 """The page in Chromium: it fills as the run goes on, and what a model wrote stays in its box."""
 
+import json
 import os
 import shutil
 import threading
@@ -11,7 +12,7 @@ from urllib.parse import urlsplit
 
 import pytest
 from axe_core_python.sync_playwright import Axe
-from playwright.sync_api import Browser, Page, Request, expect, sync_playwright
+from playwright.sync_api import Browser, Dialog, Page, Request, expect, sync_playwright
 
 from jobs.recipe import Job
 from jobs.watch.server import serving
@@ -93,7 +94,11 @@ class Seen:
         page.on("request", self._note)
         page.on("pageerror", lambda error: self.errors.append(str(error)))
         page.on("console", lambda message: self.errors.append(message.text))
-        page.on("dialog", lambda dialog: (self.errors.append("dialog"), dialog.dismiss()))
+        page.on("dialog", self._dismiss)
+
+    def _dismiss(self, dialog: Dialog) -> None:
+        self.errors.append(f"dialog {dialog.message}")
+        dialog.dismiss()
 
     def _note(self, request: Request) -> None:
         if not request.url.startswith(self._origin):
@@ -111,9 +116,9 @@ def opened(chromium: Browser, url: str, width: int = 1280) -> Iterator[tuple[Pag
 
 
 def hostile(job: Job) -> list[tuple[Prompt, Sample]]:
-    """Each text as thinking, answer, failure and, in the prompt's place, as what was asked."""
-    rows = []
-    for (prompt, _), text in zip(drawn(job, 2), HOSTILE, strict=False):
+    """Each text as thinking and answer, to prompts that are no better."""
+    rows: list[tuple[Prompt, Sample]] = []
+    for (prompt, _), text in zip(drawn(job, 1), HOSTILE, strict=True):
         whole = f"{text}\n</think>\n\n{text} {prompt.reference}"
         split = split_reasoning(whole, thinking_open=True)
         known = {"reasoning": split.reasoning, "answer": split.answer}
@@ -124,10 +129,10 @@ def hostile(job: Job) -> list[tuple[Prompt, Sample]]:
 
 def failed(job: Job, index: int, detail: str) -> tuple[Prompt, Sample]:
     prompt, _ = drawn(job, 1)[0]
+    none = dict.fromkeys(("text_digest", "reasoning", "answer", "finish_reason"))
     facts = {"outcome": FAILED, "failure": "rejected", "failure_reason": "too_long"}
-    texts = dict.fromkeys(("text", "text_digest", "reasoning", "answer", "finish_reason"))
     own = {"prompt_id": prompt.prompt_id, "teacher_id": job.teacher_id, "sample_index": index}
-    return prompt, make_sample(**{**facts, **texts, **own, "failure_detail": detail, "text": ""})
+    return prompt, make_sample("", **none, **facts, **own, failure_detail=detail)
 
 
 def worked(run: Attempt) -> None:
@@ -161,8 +166,17 @@ def picture(page: Page, tmp_path: Path, name: str) -> None:
 
 @pytest.mark.parametrize("width", WIDTHS)
 def test_hostile_texts_stay_texts_at_every_width(
-    chromium: Browser, job: Job, tmp_path: Path, width: int
+    chromium: Browser, make_job: MakeJob, tmp_path: Path, width: int
 ) -> None:
+    prompts = tmp_path / "prompts.jsonl"
+    questions = ({"question": text, "answer": f"{text} {i}"} for i, text in enumerate(HOSTILE))
+    prompts.write_text("".join(f"{json.dumps(question)}\n" for question in questions))
+    fields = {"prompt": "question", "reference": "answer"}
+    job = make_job(
+        prompts=[{"path": str(prompts), "fields": fields, "source": "<b>source</b>"}],
+        scorers={"*": ["format"]},
+        keep={"long": "reasoning_tokens > 4"},
+    )
     with attempt(job) as run:
         worked(run)
         rows, watch = hostile(job), watcher(job)

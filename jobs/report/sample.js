@@ -66,7 +66,7 @@ const Samples = (() => {
       ...(options.actions ?? []),
     );
     const parts = [head];
-    if (known(sample.failure)) parts.push(element("p", { class: "failure" }, "No text: ", plain(element("bdi"), sample.failure)));
+    if (known(sample.failure)) parts.push(element("div", { class: "failure" }, "No text: ", text(sample.failure, { ...options, math: false })));
     if (known(sample.final_answer)) {
       const final = text(sample.final_answer, { ...options, math: false });
       parts.push(element("div", { class: "final" }, element("span", { class: "label" }, "Final answer"), final));

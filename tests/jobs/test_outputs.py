@@ -235,6 +235,8 @@ def test_shards_parts_and_tasks_leave_no_trace(
     assert second.content_digest == first.content_digest
     assert second.survivorship == first.survivorship
     assert second.decided == first.decided
+    assert second.decided.scores.equals(first.decided.scores)
+    assert second.decided.shown.equals(first.decided.shown)
 
 
 def built(job: Job) -> Built:

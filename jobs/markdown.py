@@ -12,14 +12,14 @@ underscore has none."""
 def plain(text: object) -> str:
     """A text in one line that is shown as it is, also in a cell of a table. What cannot be printed
     is a blank: control characters, and those that turn the direction of what follows."""
-    escaped = html.escape(MARKUP.sub(r"\\\g<0>", _line(text)), quote=False)
+    escaped = html.escape(MARKUP.sub(r"\\\g<0>", one_line(text)), quote=False)
     # A backslash before a pipe is read by one parser as this and by the next as that.
     return escaped.replace("|", "&#124;")
 
 
 def code(text: object) -> str:
     """The same as code, not for a cell of a table: a pipe would end it."""
-    line = _line(text) or " "
+    line = one_line(text) or " "
     fence = "`" * (max(map(len, re.findall("`+", line)), default=0) + 1)
     return f"{fence} {line} {fence}" if "`" in line else f"{fence}{line}{fence}"
 
@@ -34,6 +34,7 @@ def table(header: Sequence[str], rows: Iterable[Sequence[object]], *, words: int
     return "\n".join(f"| {' | '.join(map(str, line))} |" for line in lines)
 
 
-def _line(text: object) -> str:
+def one_line(text: object) -> str:
+    """A text in one line without what cannot be printed."""
     seen = "".join(c if c.isprintable() else " " for c in str(text))
     return " ".join(seen.split())

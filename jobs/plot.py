@@ -1,0 +1,379 @@
+"""Charts of a version, as Altair's own objects: for notebooks, and for the report.
+
+    from infra.version import open_version
+    from jobs import plot
+
+    plot.funnel(open_version("quickstart"))
+
+What a manifest counts is drawn from it, or from a version that has one; the rest from the frames of
+`jobs.report.report.Report`. Every chart takes the width of its axes in pixels, and a chart of
+nothing is an empty chart.
+"""
+
+from collections.abc import Mapping, Sequence
+from itertools import takewhile
+from typing import Any, Final
+
+import altair as alt
+import polars as pl
+
+from filters.choose import PUBLISHED
+from filters.survivorship import PASS_RATES, POWERS, UNKNOWN, measured
+from infra.version import Version
+from jobs.markdown import one_line
+from schemas.manifest import Manifest
+
+COLOURS: Final = {
+    "ink": "#1f1d1a",
+    "muted": "#615c54",
+    "line": "#e3ded5",
+    "surface": "#ffffff",
+    "accent": "#a64b1c",
+    "other": "#5a6d8a",
+    "before": "#9a938a",
+}
+"""Each is used for one thing alone, so that the report can put its CSS variables of these names in
+their place: one picture is then light and dark."""
+WIDTH: Final = 560
+FONT: Final = "system-ui, sans-serif"
+MOST: Final = 20
+"""Bars of a chart of names; a chart of more is not read."""
+DRAWN, KEPT, REJECTED = "drawn", "kept", "rejected"
+RATES: Final = {
+    "never": "0",
+    "up_to_1/4": "≤ ¼",
+    "up_to_1/2": "≤ ½",
+    "up_to_3/4": "≤ ¾",
+    "below_1": "< 1",
+    "always": "1",
+    UNKNOWN: "unknown",
+}
+"""How the bins of pass rates are labelled."""
+
+
+def funnel(of: Manifest | Version, *, width: int = WIDTH) -> alt.LayerChart:
+    """How many samples ended where: the published ones, and every reason."""
+    return _bars(_manifest(of).funnel, "samples", width)
+
+
+def waste(tokens: Mapping[str, int], *, width: int = WIDTH) -> alt.LayerChart:
+    """Fate -> tokens that were generated for the samples that ended so."""
+    return _bars(tokens, "tokens", width)
+
+
+def pass_rates(of: Manifest | Version, *, width: int = WIDTH) -> alt.Chart:
+    """How hard prompts are: pass rates of their probes before the choice, and of those that are
+    published."""
+    counts = _manifest(of).survivorship.get("pass_rate", {})
+    names = [name for name in PASS_RATES if name != UNKNOWN or name in counts]
+    both = {DRAWN: measured(counts, "prompts"), PUBLISHED: measured(counts, "prompts_published")}
+    shares = _shares(both, names, RATES)
+    return _beside(shares, "pass rate of the probe", "prompts", both, width, "before")
+
+
+def lengths(of: Manifest | Version, *, width: int = WIDTH) -> alt.Chart:
+    """Tokens of thinking and answer: of samples that the model finished, and of published ones."""
+    counts = _manifest(of).survivorship.get("tokens", {})
+    both = {"finished": measured(counts, "finished"), PUBLISHED: measured(counts, "published")}
+    names = length_bins(counts)
+    labels = {name: compact(int(name)) for name in names}
+    return _beside(_shares(both, names, labels), "tokens, from", "samples", both, width, "before")
+
+
+def origins(of: Manifest | Version, origin: str = "source", *, width: int = WIDTH) -> alt.Chart:
+    """Samples by `source` or `domain`: their shares before the choice and after it. Of many, the
+    largest."""
+    counts = _manifest(of).survivorship.get(origin, {})
+    both = {
+        DRAWN: measured(counts, "samples"),
+        PUBLISHED: measured(counts, "samples_published"),
+    }
+    largest = sorted(both[DRAWN], key=lambda name: (-both[DRAWN][name], name))[:MOST]
+    shares = _shares(both, largest, {name: label(name) for name in largest})
+    return _rows(shares, both, width)
+
+
+def represented(of: Manifest | Version, *, width: int = WIDTH) -> alt.LayerChart:
+    """Survivorship: by how much each difficulty, length and origin weighs more, or less, among what
+    is published than among what was drawn. Bins of less than a hundredth of what was drawn are left
+    out: their factors are chance."""
+    rows = [row for row in representation(_manifest(of)) if row["drawn"] >= 0.01]
+    base = alt.Chart(_frame(rows, _REPRESENTED)).encode(
+        y=alt.Y("bin:N", sort=None, title=None),
+        x=alt.X("factor:Q", title="weight among the published ÷ weight before")
+        .scale(type="symlog", constant=0.3)
+        .axis(values=[0, 0.25, 0.5, 1, 2, 4, 8, 16], format="~g"),
+    )
+    points = base.mark_circle(size=90, opacity=1, color=COLOURS["accent"]).encode(
+        tooltip=["bin", "factor", "drawn", "published"]
+    )
+    stems = base.mark_rule(color=COLOURS["before"], strokeWidth=2).encode(x2=alt.datum(1))
+    even = alt.Chart(pl.DataFrame({"x": [1.0]})).mark_rule(color=COLOURS["ink"]).encode(x="x:Q")
+    layers = alt.layer(stems, even, points).properties(width=width, height=alt.Step(18))
+    return _styled(layers)
+
+
+def scores(frame: pl.DataFrame, column: str, *, width: int = WIDTH) -> alt.Chart:
+    """A score's values of kept samples beside those of rejected ones, each as shares of their own.
+    `frame` is `Report.scores`; many values are put into bins."""
+    binned = score_bins(frame.filter(pl.col("column") == column))
+    both = {
+        word: {
+            name: count
+            for name, kept, count in binned.select("bin", "kept", "samples").iter_rows()
+            if kept == (word == KEPT)
+        }
+        for word in (REJECTED, KEPT)
+    }
+    names = [*dict.fromkeys(binned["bin"])]
+    return _beside(
+        _shares(both, names, {name: name for name in names}),
+        one_line(column),
+        "samples",
+        both,
+        width,
+        "other",
+    )
+
+
+def teachers(frame: pl.DataFrame, *, width: int = WIDTH) -> alt.LayerChart:
+    """Tokens that each teacher has generated for a kept sample. `frame` is `Report.teachers`; those
+    without kept samples are left out."""
+    each = {
+        name: round(tokens / kept)
+        for name, tokens, kept in frame.select("teacher", "tokens", "kept").iter_rows()
+        if kept and tokens
+    }
+    return _bars(each, "tokens for a kept sample", width, total=None)
+
+
+def representation(manifest: Manifest) -> list[dict[str, Any]]:
+    """What `represented` draws: `dimension`, `bin`, `drawn` and `published` (shares) and `factor`,
+    of whatever was drawn and is counted on both sides."""
+    sides = {
+        "pass_rate": ("prompts", "prompts_published", "pass rate "),
+        "tokens": ("finished", "published", "tokens from "),
+        "source": ("samples", "samples_published", ""),
+        "domain": ("samples", "samples_published", ""),
+    }
+    rows = []
+    for dimension, (measure, after, prefix) in sides.items():
+        counts = manifest.survivorship.get(dimension, {})
+        known = {name: own for name, own in counts.items() if name != UNKNOWN}
+        drawn, published = measured(known, measure), measured(known, after)
+        if len(drawn) < 2 or not published:
+            continue
+        for name, count in drawn.items():
+            before = count / sum(drawn.values())
+            left = published.get(name, 0) / sum(published.values())
+            rows.append(
+                {
+                    "dimension": dimension,
+                    "bin": prefix + _bin_label(dimension, name),
+                    "drawn": before,
+                    "published": left,
+                    "factor": left / before,
+                }
+            )
+    return rows
+
+
+_REPRESENTED: Final = {
+    "dimension": pl.String,
+    "bin": pl.String,
+    "drawn": pl.Float64,
+    "published": pl.Float64,
+    "factor": pl.Float64,
+}
+
+
+def _bin_label(dimension: str, name: str) -> str:
+    if dimension == "pass_rate":
+        return RATES[name]
+    return compact(int(name)) if dimension == "tokens" else label(name)
+
+
+def length_bins(counts: Mapping[str, Any]) -> list[str]:
+    """All powers of two from the least of these bins to the largest, so that there are no holes in
+    the axis; and 0 where it is there."""
+    known = sorted(int(name) for name in counts if name != UNKNOWN)
+    if not known:
+        return []
+    between = takewhile(lambda power: power <= known[-1], POWERS)
+    return [*(["0"] if known[0] == 0 else []), *(str(p) for p in between if p >= known[0])]
+
+
+BINS: Final = 16
+
+
+def score_bins(frame: pl.DataFrame) -> pl.DataFrame:
+    """`bin` (its label), `kept`, `samples`: of one score. Up to sixteen values stand for
+    themselves; more are put into bins of equal width between their 1st and 99th percentile, with
+    what lies outside in the outermost."""
+    values = frame.filter(pl.col("value").is_finite())
+    distinct = values["value"].unique().sort()
+    if len(distinct) <= BINS:
+        binned = values.with_columns(place=pl.col("value"), bin=_number("value"))
+    else:
+        low, high = (_quantile(values, share) for share in (0.01, 0.99))
+        step = (high - low) / BINS or 1.0
+        place = ((pl.col("value") - low) / step).floor().clip(0, BINS - 1)
+        binned = values.with_columns(place=place).with_columns(
+            bin=_number((pl.col("place") * step + low).round_sig_figs(2))
+        )
+    return (
+        binned.group_by("bin", "kept")
+        .agg(pl.col("place").min(), pl.col("samples").sum())
+        .sort("place", "kept", descending=[False, True])
+        .select("bin", "kept", "samples")
+    )
+
+
+def _number(of: str | pl.Expr) -> pl.Expr:
+    column = pl.col(of) if isinstance(of, str) else of
+    return column.map_elements(lambda value: f"{value:.3g}", return_dtype=pl.String)
+
+
+def _quantile(values: pl.DataFrame, share: float) -> float:
+    """Of values that each stand for many samples."""
+    ordered = values.group_by("value").agg(pl.col("samples").sum()).sort("value")
+    reached = ordered.filter(pl.col("samples").cum_sum() >= share * pl.col("samples").sum())
+    return float(reached["value"][0])
+
+
+def compact(number: float) -> str:
+    """A number in a few characters, such as `512`, `16k` or `1.2M`. Powers of two are said in their
+    own thousands."""
+    if number >= 1024 and float(number).is_integer() and int(number) & (int(number) - 1) == 0:
+        power = int(number)
+        return f"{power >> 10}k" if power < 1 << 20 else f"{power >> 20}M"
+    for limit, letter in ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e4, "k")):
+        if abs(number) >= limit:
+            return f"{number / (limit if letter != 'k' else 1e3):.3g}{letter}"
+    return f"{number:,.4g}" if isinstance(number, float) else f"{number:,}"
+
+
+def label(name: str) -> str:
+    """A name of others in one line of a chart."""
+    return one_line(name) or "not named"
+
+
+def _manifest(of: Manifest | Version) -> Manifest:
+    return of if isinstance(of, Manifest) else of.manifest
+
+
+def _frame(rows: Sequence[Mapping[str, Any]], schema: Mapping[str, Any]) -> pl.DataFrame:
+    return pl.DataFrame(rows, schema=dict(schema), orient="row")
+
+
+def _bars(
+    counts: Mapping[str, int], unit: str, width: int, total: int | None = 0
+) -> alt.LayerChart:
+    """A bar a name, the largest first, with its number at its end, and its share unless `total` is
+    null. What is published is set apart."""
+    ordered = sorted(counts.items(), key=lambda item: (item[0] != PUBLISHED, -item[1], item[0]))
+    if len(ordered) > MOST:
+        rest = sum(count for _, count in ordered[MOST:])
+        ordered = [*ordered[:MOST], (f"{len(ordered) - MOST} others", rest)]
+    whole = sum(counts.values()) if total is not None else 0
+    rows = [
+        {
+            "name": label(name),
+            unit: count,
+            "told": f"{compact(count)} · {count / whole:.1%}" if whole else compact(count),
+            "colour": COLOURS["accent" if name == PUBLISHED else "other"],
+        }
+        for name, count in ordered
+    ]
+    data = _frame(rows, {"name": pl.String, unit: pl.Int64, "told": pl.String, "colour": pl.String})
+    most = max((count for _, count in ordered), default=0)
+    base = alt.Chart(data).encode(
+        y=alt.Y("name:N", sort=None, title=None).axis(labelLimit=width * 0.6),
+        x=alt.X(f"{unit}:Q", axis=None).scale(domain=[0, (most or 1) * (1 + 120 / width)]),
+        tooltip=["name", unit],
+    )
+    bars = base.mark_bar(cornerRadiusEnd=2).encode(color=alt.Color("colour:N", scale=None))
+    told = base.mark_text(align="left", dx=5, color=COLOURS["muted"]).encode(text="told:N")
+    return _styled(alt.layer(bars, told).properties(width=width, height=alt.Step(22)))
+
+
+def _shares(
+    both: Mapping[str, Mapping[str, int]], names: Sequence[str], labels: Mapping[str, str]
+) -> pl.DataFrame:
+    rows = [
+        {
+            "bin": labels[name],
+            "of": word,
+            "count": counts.get(name, 0),
+            "share": counts.get(name, 0) / sum(counts.values()),
+        }
+        for name in names
+        for word, counts in both.items()
+        if counts
+    ]
+    schema = {"bin": pl.String, "of": pl.String, "count": pl.Int64, "share": pl.Float64}
+    return _frame(rows, schema)
+
+
+def _colours(words: Sequence[str], first: str) -> alt.Color:
+    scale = alt.Scale(domain=[*words], range=[COLOURS[first], COLOURS["accent"]])
+    return alt.Color("of:N", scale=scale, title=None)
+
+
+def _beside(
+    shares: pl.DataFrame, title: str, unit: str, both: Mapping[str, Any], width: int, first: str
+) -> alt.Chart:
+    """Two bars a bin, standing."""
+    words = [*both]
+    chart = (
+        alt.Chart(shares)
+        .mark_bar()
+        .encode(
+            x=alt.X("bin:N", sort=None, title=title).axis(labelAngle=0, labelOverlap=True),
+            xOffset=alt.XOffset("of:N", sort=words),
+            y=alt.Y("share:Q", title=f"share of {unit}").axis(format=".0%", tickCount=4),
+            color=_colours(words, first),
+            tooltip=["bin", "of", "count", alt.Tooltip("share", format=".1%")],
+        )
+        .properties(width=width, height=170)
+    )
+    return _styled(chart)
+
+
+def _rows(shares: pl.DataFrame, both: Mapping[str, Any], width: int) -> alt.Chart:
+    """Two bars a name, lying."""
+    words = [*both]
+    chart = (
+        alt.Chart(shares)
+        .mark_bar()
+        .encode(
+            y=alt.Y("bin:N", sort=None, title=None).axis(labelLimit=width * 0.5),
+            yOffset=alt.YOffset("of:N", sort=words),
+            x=alt.X("share:Q", title="share of samples").axis(format=".0%", tickCount=4),
+            color=_colours(words, "before"),
+            tooltip=["bin", "of", "count", alt.Tooltip("share", format=".1%")],
+        )
+        .properties(width=width, height=alt.Step(12))
+    )
+    return _styled(chart)
+
+
+def _styled(chart: Any) -> Any:
+    """Quiet axes, colours of ours, no frame."""
+    quiet = {"labelColor": COLOURS["muted"], "titleColor": COLOURS["muted"], "titleFont": FONT}
+    axis = {**quiet, "gridColor": COLOURS["line"], "domainColor": COLOURS["before"]}
+    return (
+        chart.configure(background=COLOURS["surface"], font=FONT, padding=4)
+        .configure_axis(
+            **axis,
+            labelFontSize=12,
+            titleFontSize=12,
+            titleFontWeight="normal",
+            ticks=False,
+            labelPadding=6,
+        )
+        .configure_axisX(grid=False)
+        .configure_text(fontSize=12)
+        .configure_legend(orient="top", labelColor=COLOURS["muted"], labelFontSize=12, offset=4)
+        .configure_view(stroke=None)
+    )

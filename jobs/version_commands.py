@@ -101,7 +101,7 @@ VERSION_COMMANDS: tuple[Command, ...] = (
     ),
     Command(
         "verify",
-        "check every byte, row and key of a version against its manifest",
+        "check every byte, row and key of a version against its manifest and recipe",
         (
             *DATASET,
             (

@@ -1,5 +1,7 @@
 """Samples that a report shows."""
 
+from collections.abc import Sequence
+
 import polars as pl
 from hypothesis import given
 from hypothesis import strategies as st
@@ -13,7 +15,7 @@ SAMPLES = st.lists(
 )
 
 
-def frame(rows: list[tuple[int, str, str | None]]) -> pl.DataFrame:
+def frame(rows: Sequence[tuple[int, str, str | None]]) -> pl.DataFrame:
     domains: dict[int, str | None] = {}
     made = []
     for place, (prompt, fate, domain) in enumerate(rows):

@@ -12,7 +12,8 @@ import pytest
 from infra.catalog import Catalog
 from infra.version import Version
 from tests.conftest import MakeJob
-from tests.jobs.test_outputs import pooled, published
+from tests.jobs.test_outputs import published
+from tests.pools import pooled
 from tests.published import problems, publish_outputs
 
 Tables = dict[str, pa.Table]

@@ -33,11 +33,46 @@ THOUGHT = (
     "In code that would be `total = %d + %d`, which is the same thing.",
     "I should double-check the carry, since that is where mistakes hide.",
 )
-WORDS = (
-    "number value carry digit column result because therefore maybe check again perhaps total part "
-    "remaining difference product equation simply whole half twice first second third answer given "
-    "problem statement careful mistake compute evaluate assume suppose consider follows obtain"
-).split()
+WORDS = [
+    "number",
+    "value",
+    "carry",
+    "digit",
+    "column",
+    "result",
+    "because",
+    "therefore",
+    "maybe",
+    "check",
+    "again",
+    "perhaps",
+    "total",
+    "part",
+    "remaining",
+    "difference",
+    "product",
+    "equation",
+    "simply",
+    "whole",
+    "half",
+    "twice",
+    "first",
+    "second",
+    "third",
+    "answer",
+    "given",
+    "problem",
+    "statement",
+    "careful",
+    "mistake",
+    "compute",
+    "evaluate",
+    "assume",
+    "suppose",
+    "consider",
+    "follows",
+    "obtain",
+]
 
 
 def manifest(samples: pl.DataFrame, **facts: Any) -> Manifest:

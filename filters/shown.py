@@ -7,7 +7,8 @@ in it, however few there are.
 import polars as pl
 
 PER_PROMPT = 8
-"""Samples of a prompt. Of each of its fates there is one before there is a second one of any."""
+"""Samples of a prompt, and more only where there is room left. Of each of its fates there is one
+before there is a second one of any."""
 STRATA = ("fate", "domain", "source")
 
 
@@ -21,15 +22,17 @@ def shown(samples: pl.DataFrame, most: int) -> pl.DataFrame:
     """
     if not most or samples.is_empty():
         return samples.clear()
-    taken = samples.with_columns(
-        turn=pl.int_range(pl.len()).over("prompt_id", "fate", order_by="sample_index")
-    )
-    taken = taken.sort("prompt_id", "turn", "fate", "sample_index").drop("turn")
-    taken = taken.filter(pl.int_range(pl.len()).over("prompt_id") < PER_PROMPT)
-    prompts = _places(taken)
-    prompts = prompts.filter(pl.col("samples").cum_sum() <= most).select("prompt_id")
-    own = taken.join(prompts, on="prompt_id", how="semi")
-    return own.sort("prompt_id", "sample_index")
+    turn = pl.int_range(pl.len()).over("prompt_id", "fate", order_by="sample_index")
+    ordered = samples.with_columns(turn=turn).sort("prompt_id", "turn", "fate", "sample_index")
+    ordered = ordered.with_columns(turn=pl.int_range(pl.len()).over("prompt_id"))
+    first = pl.col("turn") < PER_PROMPT
+    places = _places(ordered.filter(first))
+    fitting = places.filter(pl.col("samples").cum_sum() <= most)
+    own = ordered.join(fitting.select("prompt_id", "place", "tail"), on="prompt_id")
+    room = most - own.filter(first).height
+    more = own.filter(~first).sort("turn", "place", "tail").head(room)
+    found = pl.concat([own.filter(first), more]).select(samples.columns)
+    return found.sort("prompt_id", "sample_index")
 
 
 def _places(samples: pl.DataFrame) -> pl.DataFrame:

@@ -104,7 +104,7 @@ def represented(of: Manifest | Version, *, width: int = WIDTH) -> alt.LayerChart
         y=alt.Y("bin:N", sort=None, title=None),
         x=alt.X("factor:Q", title="weight among the published ÷ weight before")
         .scale(type="symlog", constant=0.3)
-        .axis(values=[0, 0.25, 0.5, 1, 2, 4, 8, 16], format="~g"),
+        .axis(values=[0, 0.25, 0.5, 1, 2, 4, 8, 16], format="~r"),
     )
     points = base.mark_circle(size=90, opacity=1, color=COLOURS["accent"]).encode(
         tooltip=["bin", "factor", "drawn", "published"]
@@ -128,8 +128,8 @@ def scores(frame: pl.DataFrame, column: str, *, width: int = WIDTH) -> alt.Chart
         alt.Chart(bars)
         .mark_bar()
         .encode(
-            x=alt.X("begin:Q", title=label(column)[: _room(width)])
-            .axis(format="~g", tickCount=6, values=ticks)
+            x=alt.X("begin:Q", title=label(column))
+            .axis(format=".3~r", tickCount=6, values=ticks)
             .scale(zero=False, nice=False, padding=8),
             x2="end:Q",
             y=alt.Y("share:Q", title="share of samples").axis(format=".0%", tickCount=4),

@@ -14,6 +14,24 @@ from filters.scorers import scorers_of
 
 PROMPT_COLUMNS = ("messages", "reference", "license")
 """What rows have from their prompts."""
+SAMPLE_COLUMNS = (
+    "id",
+    "prompt_id",
+    "sample_index",
+    "domain",
+    "source",
+    "final_answer",
+    "correct",
+    "prompt_tokens",
+    "reasoning_tokens",
+    "answer_tokens",
+    "teacher_id",
+    "text_digest",
+    "group.pass_rate",
+    "path",
+    "row",
+)
+"""The narrow columns of every output whose rows are single samples."""
 
 
 @dataclass(frozen=True)

@@ -4,37 +4,30 @@ from collections.abc import Mapping
 
 import polars as pl
 
-from filters.picking import Picking, in_part, of_one_sample, score_columns, scores_struct
+from filters.picking import (
+    SAMPLE_COLUMNS,
+    Picking,
+    in_part,
+    of_one_sample,
+    score_columns,
+    scores_struct,
+)
 from filters.scorer import Scorer
 from schemas.outputs import RAW
 
 COLUMNS = (
-    "id",
-    "prompt_id",
-    "sample_index",
-    "domain",
-    "source",
-    "final_answer",
+    *SAMPLE_COLUMNS,
     "fate",
     "rank",
     "verdict",
-    "correct",
     "outcome",
     "failure_reason",
     "finish_reason",
     "thinking_cut",
     "max_tokens",
-    "prompt_tokens",
-    "reasoning_tokens",
-    "answer_tokens",
     "mean_logprob",
     "lowest_logprob",
     "tail_logprob",
-    "teacher_id",
-    "text_digest",
-    "group.pass_rate",
-    "path",
-    "row",
 )
 
 

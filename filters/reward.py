@@ -5,28 +5,17 @@ from collections.abc import Mapping
 import polars as pl
 
 from filters.assistant import assistant_messages, reasoning_and_response
-from filters.picking import Picking, in_part, of_one_sample, score_columns, scores_struct
+from filters.picking import (
+    SAMPLE_COLUMNS,
+    Picking,
+    in_part,
+    of_one_sample,
+    score_columns,
+    scores_struct,
+)
 from filters.scored import complete
 from filters.scorer import Scorer
 from schemas.outputs import REWARD
-
-COLUMNS = (
-    "id",
-    "prompt_id",
-    "sample_index",
-    "domain",
-    "source",
-    "final_answer",
-    "correct",
-    "prompt_tokens",
-    "reasoning_tokens",
-    "answer_tokens",
-    "teacher_id",
-    "text_digest",
-    "group.pass_rate",
-    "path",
-    "row",
-)
 
 
 def labelled_samples(samples: pl.DataFrame, picking: Picking) -> pl.DataFrame:
@@ -35,7 +24,7 @@ def labelled_samples(samples: pl.DataFrame, picking: Picking) -> pl.DataFrame:
     labelled = samples.filter(
         "eligible", "judged", complete(samples.columns), pl.col("correct").is_not_null()
     )
-    return labelled.select(*COLUMNS, *score_columns(picking.scorers), size=in_part())
+    return labelled.select(*SAMPLE_COLUMNS, *score_columns(picking.scorers), size=in_part())
 
 
 def reward_rows(

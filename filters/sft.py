@@ -6,31 +6,17 @@ import polars as pl
 
 from filters.assistant import assistant_messages, reasoning_and_response
 from filters.choose import PUBLISHED
-from filters.picking import Picking, in_part, score_columns, scores_struct
+from filters.picking import SAMPLE_COLUMNS, Picking, in_part, score_columns, scores_struct
 from filters.scorer import Scorer
 from schemas.outputs import SFT
 
 COLUMNS = (
-    "id",
-    "prompt_id",
-    "sample_index",
+    *SAMPLE_COLUMNS,
     "rank",
-    "domain",
-    "source",
-    "final_answer",
-    "correct",
     "finish_reason",
-    "prompt_tokens",
-    "reasoning_tokens",
-    "answer_tokens",
-    "teacher_id",
-    "text_digest",
     "group.majority",
     "group.votes",
     "group.vote_share",
-    "group.pass_rate",
-    "path",
-    "row",
 )
 
 

@@ -5,18 +5,19 @@ from typing import Any
 
 Argument = tuple[tuple[str, ...], dict[str, Any]]
 
+SET: Argument = (
+    ("--set",),
+    {
+        "action": "append",
+        "default": [],
+        "metavar": "FIELD=VALUE",
+        "dest": "overrides",
+        "help": "override a field, such as sampling.temperature=0.7 (may be repeated)",
+    },
+)
 RECIPE: tuple[Argument, ...] = (
     (("recipe",), {"metavar": "RECIPE", "help": "the recipe, a YAML file"}),
-    (
-        ("--set",),
-        {
-            "action": "append",
-            "default": [],
-            "metavar": "FIELD=VALUE",
-            "dest": "overrides",
-            "help": "override a field, such as sampling.temperature=0.7 (may be repeated)",
-        },
-    ),
+    SET,
     (
         ("--limit",),
         {

@@ -1,6 +1,6 @@
 """The numbers behind charts: bins, their labels, and what they are compared by."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from itertools import takewhile
 from typing import Any, Final
 
@@ -32,8 +32,8 @@ def representation(manifest: Manifest) -> list[dict[str, Any]]:
     sides = {
         "pass_rate": ("prompts", "prompts_published", "pass rate "),
         "tokens": ("finished", "published", "tokens from "),
-        "source": ("samples", "samples_published", ""),
-        "domain": ("samples", "samples_published", ""),
+        "source": ("samples", "samples_published", "source "),
+        "domain": ("samples", "samples_published", "domain "),
     }
     rows = []
     for dimension, (measure, after, prefix) in sides.items():
@@ -169,3 +169,20 @@ def compact(number: float) -> str:
 def label(name: str) -> str:
     """A name of others in one line of a chart."""
     return one_line(name) or "not named"
+
+
+def labels(names: Iterable[str], most: int) -> dict[str, str]:
+    """Of each name a label of at most so many characters, which no other one has."""
+    found: dict[str, str] = {}
+    taken: set[str] = set()
+    for name in names:
+        line = label(name)
+        short = line if len(line) <= most else f"{line[: most - 1]}…"
+        number = 1
+        while short in taken:
+            number += 1
+            ending = f"… ({number})"
+            short = line[: most - len(ending)] + ending
+        taken.add(short)
+        found[name] = short
+    return found

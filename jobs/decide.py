@@ -6,21 +6,22 @@ and a target on a few numbers of each prompt, so that no process has all samples
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import polars as pl
 
+from filters import score_counts
 from filters.choose import PUBLISHED
-from filters.mix import Mixed, mixed, rows_in_strata
+from filters.mix import Mixed, mixed, with_beyond
 from filters.outputs import OUTPUTS
-from filters.splits import NEAR_OTHER_SPLIT
-from filters.survivorship import Counts, added_up, drawn_counts
-from filters.target import BEYOND_TARGET, SettledPrefix, rows_by_prompt, settled_prefix
+from filters.shown import shown
+from filters.survivorship import Counts, added_up
+from filters.target import BEYOND_TARGET, SettledPrefix, settled_prefix
 from infra.revision import code_digest
-from jobs.fates import fates_at, picking
 from jobs.prompts import PromptList
 from jobs.recipe import Job
+from jobs.shard import Shard, Tally, decide_shard, outputs_of
 from jobs.tasks import Tasks
 from schemas.identity import identity
 from schemas.manifest import Cut
@@ -29,12 +30,10 @@ PROMPTS_PER_SHARD = 50_000
 """With eight samples of each, one takes 3 s, and all of a million samples at most 1.1 GB."""
 SHARDS_HERE = 4
 """So many are done in this process about as soon as Ray and its workers have started."""
+SHOWN_OF_SHARD = 200
+"""At least so many samples of a shard may be shown: what is rare may all be in one."""
 OF_PROMPTS = ("prompt_id", "reference_id", "domain", "source")
 """What a shard has to know of its prompts."""
-CANNED = "refusal.canned"
-CHOSEN = "chosen"
-"""What becomes of the best samples of a prompt where there is no `sft` that they are published
-in."""
 
 
 @dataclass(frozen=True)
@@ -65,6 +64,13 @@ class Decided:
     """What came of the recipe's mix, if it has one."""
     drawn: Counts
     """What there was before the choice."""
+    kept: int
+    tokens_by_fate: Mapping[str, int]
+    """Fate -> generated tokens."""
+    scores: pl.DataFrame = field(compare=False)
+    """As `filters.score_counts` counts them."""
+    shown: pl.DataFrame = field(compare=False)
+    """Samples that a report shows, as `jobs.shard.Tally` has them."""
 
     @property
     def target(self) -> Literal["reached", "missed"] | None:
@@ -90,33 +96,6 @@ class Picked:
     be published, and the fate of those `beyond`. Prompts that are not in it have no bound."""
 
 
-@dataclass(frozen=True)
-class Shard:
-    """A range of prompts, and the state of the pool that they are looked at in."""
-
-    name: str
-    prompts: PromptList
-    versions: Mapping[str, int | None]
-    first: str
-    last: str
-
-
-@dataclass(frozen=True)
-class Tally:
-    """What is told of a shard."""
-
-    funnel: Mapping[str, int]
-    tokens: int
-    engine_versions: frozenset[str]
-    canned_answers: int | None
-    by_prompt: pl.DataFrame
-    """Of each prompt with samples: `settled`, `rows`, `kept_rows`, the `tokens` of its published
-    ones and, where the recipe has a mix, its `stratum`."""
-    picked: Mapping[str, pl.DataFrame]
-    """As `Picked.by_prompt`."""
-    drawn: Counts
-
-
 def decide(job: Job, prompts: PromptList) -> Decided:
     """Fixes a cut and gives every sample in it a fate."""
     with Tasks(job) as tasks:
@@ -131,13 +110,13 @@ def decide_by(tasks: Tasks, job: Job, prompts: PromptList) -> tuple[Decided, Pic
         recipe=_recipe_id(job),
         code=code_digest(),
     )
-    shards = _shards(prompts, cut.tables)
+    shards = _shards(prompts, cut.tables, job.recipe.report.samples)
     done = tasks.run(decide_shard, shards, doing="shards decided", here=SHARDS_HERE)
     tallies: list[Tally] = [tally for tally, _ in done]
     by_prompt = pl.concat(tally.by_prompt for tally in tallies)
     prefix = _prefix(job, prompts, by_prompt)
     of_mix = None if job.mixer is None else mixed(job.mixer, by_prompt)
-    picked = {name: pl.concat(tally.picked[name] for tally in tallies) for name in _outputs(job)}
+    picked = {name: pl.concat(tally.picked[name] for tally in tallies) for name in outputs_of(job)}
     picked = {
         name: rows if OUTPUTS[name].everything else _within(rows, prefix)
         for name, rows in picked.items()
@@ -146,6 +125,7 @@ def decide_by(tasks: Tasks, job: Job, prompts: PromptList) -> tuple[Decided, Pic
     if of_mix is not None:
         within = _allowed(within, of_mix, "tokens")
         picked["sft"] = _allowed(picked["sft"], of_mix, "size")
+    allowed = _beyond_target(by_prompt, prefix) if of_mix is None else of_mix.allowed
     looked_at = [tally.canned_answers for tally in tallies if tally.canned_answers is not None]
     drawn_for = by_prompt["prompt_id"].is_in(prompts.frame["prompt_id"].implode())
     decided = Decided(
@@ -163,8 +143,11 @@ def decide_by(tasks: Tasks, job: Job, prompts: PromptList) -> tuple[Decided, Pic
         left_out=prompts.left_out_counts,
         mix={} if of_mix is None else of_mix.report,
         drawn=added_up(tally.drawn for tally in tallies),
+        kept=sum(tally.kept for tally in tallies),
+        tokens_by_fate=_tokens_by_fate(tallies, by_prompt, allowed),
+        scores=score_counts.added_up(tally.scores for tally in tallies),
+        shown=_shown(job, tallies, allowed),
     )
-    allowed = _beyond_target(by_prompt, prefix) if of_mix is None else of_mix.allowed
     return decided, Picked(picked, shards, [table for _, table in done], allowed)
 
 
@@ -173,11 +156,6 @@ def _recipe_id(job: Job) -> str:
     mix = job.recipe.mix
     order = [[*job.recipe.splits], [] if mix is None else [*mix.strata]]
     return identity("e", [job.resolved, *order] if any(order) else job.resolved)
-
-
-def _outputs(job: Job) -> list[str]:
-    """The main one comes first."""
-    return [name for name in OUTPUTS if name in job.recipe.outputs]
 
 
 def _prefix(job: Job, prompts: PromptList, by_prompt: pl.DataFrame) -> SettledPrefix | None:
@@ -228,10 +206,34 @@ def _funnel(
     return dict(sorted(funnel.items(), key=lambda kv: (kv[0] != PUBLISHED, -kv[1], kv[0])))
 
 
-def _shards(prompts: PromptList, versions: Mapping[str, int | None]) -> list[Shard]:
+def _tokens_by_fate(
+    tallies: Iterable[Tally], by_prompt: pl.DataFrame, allowed: pl.DataFrame | None
+) -> dict[str, int]:
+    """With those of rows beyond a target or a mix, of a prompt the same part as of its rows."""
+    tokens = sum((Counter(tally.tokens_by_fate) for tally in tallies), Counter[str]())
+    if allowed is not None:
+        beyond = by_prompt.join(allowed, on="prompt_id").filter(pl.col("allowed") < pl.col("rows"))
+        left_out = pl.col("tokens") - pl.col("tokens") * pl.col("allowed") // pl.col("rows")
+        for fate, lost in beyond.group_by("beyond").agg(left_out.sum()).iter_rows():
+            tokens[fate] += lost
+            tokens[PUBLISHED] -= lost
+    return dict(sorted(tokens.items()))
+
+
+def _shown(job: Job, tallies: Sequence[Tally], allowed: pl.DataFrame | None) -> pl.DataFrame:
+    own = pl.concat(tally.shown for tally in tallies)
+    if allowed is not None:
+        own = with_beyond(own, allowed)
+    return shown(own, job.recipe.report.samples)
+
+
+def _shards(
+    prompts: PromptList, versions: Mapping[str, int | None], shown_of_all: int
+) -> list[Shard]:
     """Ranges of the prompts, with what is left out among them."""
     every, own = prompts.with_left_out.frame["prompt_id"], prompts.frame
     count = -(-len(every) // PROMPTS_PER_SHARD)
+    most = min(shown_of_all, max(SHOWN_OF_SHARD, -(-2 * shown_of_all // max(count, 1))))
     shards = []
     for number in range(count):
         ids = every[number * PROMPTS_PER_SHARD : (number + 1) * PROMPTS_PER_SHARD]
@@ -243,76 +245,8 @@ def _shards(prompts: PromptList, versions: Mapping[str, int | None]) -> list[Sha
             among = pl.col("prompt_id").is_between(pl.lit(first), pl.lit(last))
             left_out = left_out.filter(among).select(*OF_PROMPTS, "reason")
         mine = PromptList(own[start:end].select(OF_PROMPTS), {}, left_out=left_out)
-        shards.append(Shard(f"shard {number + 1} of {count}", mine, versions, first, last))
+        shards.append(Shard(f"shard {number + 1} of {count}", mine, versions, first, last, most))
     return shards
-
-
-def decide_shard(job: Job, shard: Shard, _: Iterable[Any]) -> tuple[Tally, dict[str, pl.DataFrame]]:
-    """How its samples ended, and the rows of each output that they are."""
-    samples = fates_at(job, shard.prompts, shard.versions)
-    by_prompt = _by_prompt(job, samples)
-    if "sft" not in job.recipe.outputs:
-        samples = samples.with_columns(pl.col("fate").replace(PUBLISHED, CHOSEN))
-    drawn_for = pl.col("prompt_id").is_in(shard.prompts.frame["prompt_id"].implode())
-    elsewhere = pl.col("prompt_id").is_in(_near_other_split(shard.prompts).implode())
-    own, every, by = samples.filter(drawn_for), samples.filter(~elsewhere), picking(job)
-    tables = {
-        name: OUTPUTS[name].pick(every if OUTPUTS[name].everything else own, by)
-        for name in _outputs(job)
-    }
-    tally = Tally(
-        dict(samples["fate"].value_counts().iter_rows()),
-        samples.select(_tokens().sum()).item() or 0,
-        frozenset(samples["engine_version"].unique()),
-        canned_answers(samples),
-        by_prompt,
-        {name: _sizes(rows) for name, rows in tables.items()},
-        drawn_counts(samples),
-    )
-    return tally, tables
-
-
-def _near_other_split(prompts: PromptList) -> pl.Series:
-    """Prompts whose texts must not be in a version at all."""
-    if not prompts.left_out.width:
-        return pl.Series([], dtype=pl.String)
-    return prompts.left_out.filter(pl.col("reason") == NEAR_OTHER_SPLIT)["prompt_id"]
-
-
-def _by_prompt(job: Job, samples: pl.DataFrame) -> pl.DataFrame:
-    published = samples.filter(pl.col("fate") == PUBLISHED)
-    if job.mixer is not None:
-        of_published = rows_in_strata(published, job.mixer).drop("rows")
-    elif "sft" in job.recipe.outputs:
-        of_published = published.group_by("prompt_id").agg(tokens=_tokens().sum())
-    else:
-        of_published = pl.DataFrame(schema={"prompt_id": pl.String, "tokens": pl.Int64})
-    return (
-        rows_by_prompt(samples, job.recipe.choose.per_prompt)
-        .join(of_published, on="prompt_id", how="left")
-        .sort("prompt_id")
-        .with_columns(pl.col("tokens").fill_null(0))
-    )
-
-
-def _sizes(rows: pl.DataFrame) -> pl.DataFrame:
-    return (
-        rows.group_by("prompt_id")
-        .agg(rows=pl.len().cast(pl.Int64), size=pl.col("size").sum())
-        .sort("prompt_id")
-    )
-
-
-def _tokens() -> pl.Expr:
-    return (pl.col("reasoning_tokens") + pl.col("answer_tokens")).cast(pl.Int64)
-
-
-def canned_answers(samples: pl.DataFrame) -> int | None:
-    """How many of them recite a political line; null where none was looked at."""
-    if CANNED not in samples.columns:
-        return None
-    found = samples[CANNED].drop_nulls()
-    return None if found.is_empty() else int(found.sum())
 
 
 def summary(decided: Decided) -> dict[str, Any]:

@@ -25,6 +25,7 @@ from jobs.chart_data import (
     REJECTED,
     compact,
     label,
+    labels,
     length_bins,
     representation,
     score_bins,
@@ -88,7 +89,7 @@ def origins(of: Manifest | Version, origin: str = "source", *, width: int = WIDT
         PUBLISHED: measured(counts, "samples_published"),
     }
     largest = sorted(both[DRAWN], key=lambda name: (-both[DRAWN][name], name))[:MOST]
-    shares = _shares(both, largest, {name: label(name) for name in largest})
+    shares = _shares(both, largest, labels(largest, _room(width)))
     return _rows(shares, both, width)
 
 
@@ -97,11 +98,13 @@ def represented(of: Manifest | Version, *, width: int = WIDTH) -> alt.LayerChart
     is published than among what was drawn. Bins of less than a hundredth of what was drawn are left
     out: their factors are chance."""
     rows = [row for row in representation(_manifest(of)) if row["drawn"] >= 0.01]
+    told = labels([row["bin"] for row in rows], _room(width))
+    rows = [{**row, "bin": told[row["bin"]]} for row in rows]
     base = alt.Chart(_frame(rows, _REPRESENTED)).encode(
         y=alt.Y("bin:N", sort=None, title=None),
         x=alt.X("factor:Q", title="weight among the published ÷ weight before")
         .scale(type="symlog", constant=0.3)
-        .axis(values=[0, 0.25, 0.5, 1, 2, 4, 8, 16], format="~g"),
+        .axis(values=[0, 0.25, 0.5, 1, 2, 4, 8, 16], format="~r"),
     )
     points = base.mark_circle(size=90, opacity=1, color=COLOURS["accent"]).encode(
         tooltip=["bin", "factor", "drawn", "published"]
@@ -126,7 +129,7 @@ def scores(frame: pl.DataFrame, column: str, *, width: int = WIDTH) -> alt.Chart
         .mark_bar()
         .encode(
             x=alt.X("begin:Q", title=label(column))
-            .axis(format="~g", tickCount=6, values=ticks)
+            .axis(format=".3~r", tickCount=6, values=ticks)
             .scale(zero=False, nice=False, padding=8),
             x2="end:Q",
             y=alt.Y("share:Q", title="share of samples").axis(format=".0%", tickCount=4),
@@ -163,6 +166,11 @@ def _manifest(of: Manifest | Version) -> Manifest:
     return of if isinstance(of, Manifest) else of.manifest
 
 
+def _room(width: int) -> int:
+    """Characters of a name beside axes of this width."""
+    return max(16, width // 13)
+
+
 def _frame(rows: Sequence[Mapping[str, Any]], schema: Mapping[str, Any]) -> pl.DataFrame:
     return pl.DataFrame(rows, schema=dict(schema), orient="row")
 
@@ -177,9 +185,10 @@ def _bars(
         rest = sum(count for _, count in ordered[MOST:])
         ordered = [*ordered[:MOST], (f"{len(ordered) - MOST} others", rest)]
     whole = sum(counts.values()) if total is not None else 0
+    told = labels([name for name, _ in ordered], _room(width))
     rows = [
         {
-            "name": label(name),
+            "name": told[name],
             unit: count,
             "told": f"{compact(count)} · {count / whole:.1%}" if whole else compact(count),
             "colour": COLOURS["accent" if name == PUBLISHED else "other"],
@@ -189,13 +198,13 @@ def _bars(
     data = _frame(rows, {"name": pl.String, unit: pl.Int64, "told": pl.String, "colour": pl.String})
     most = max((count for _, count in ordered), default=0)
     base = alt.Chart(data).encode(
-        y=alt.Y("name:N", sort=None, title=None).axis(labelLimit=width * 0.6),
+        y=alt.Y("name:N", sort=None, title=None),
         x=alt.X(f"{unit}:Q", axis=None).scale(domain=[0, (most or 1) * (1 + 120 / width)]),
         tooltip=["name", unit],
     )
     bars = base.mark_bar(cornerRadiusEnd=2).encode(color=alt.Color("colour:N", scale=None))
-    told = base.mark_text(align="left", dx=5, color=COLOURS["muted"]).encode(text="told:N")
-    return _styled(alt.LayerChart(layer=[bars, told]).properties(width=width, height=alt.Step(22)))
+    ends = base.mark_text(align="left", dx=5, color=COLOURS["muted"]).encode(text="told:N")
+    return _styled(alt.LayerChart(layer=[bars, ends]).properties(width=width, height=alt.Step(22)))
 
 
 def _shares(
@@ -248,7 +257,7 @@ def _rows(shares: pl.DataFrame, both: Mapping[str, Any], width: int) -> alt.Char
         alt.Chart(shares)
         .mark_bar()
         .encode(
-            y=alt.Y("bin:N", sort=None, title=None).axis(labelLimit=width * 0.5),
+            y=alt.Y("bin:N", sort=None, title=None),
             yOffset=alt.YOffset("of:N", sort=words),
             x=alt.X("share:Q", title="share of samples").axis(format=".0%", tickCount=4),
             color=_colours(words, "before"),
@@ -271,6 +280,8 @@ def _styled(chart: Chart) -> Chart:
             titleFontSize=12,
             titleFontWeight="normal",
             ticks=False,
+            # Names are short already. What cuts them here cuts characters in two, and fails then.
+            labelLimit=0,
             labelPadding=6,
         )
         .configure_axisX(grid=False)

@@ -12,11 +12,14 @@ from jobs.build import Built, generator_name
 from jobs.card import card
 from jobs.moved import assert_unmoved
 from jobs.recipe import Job
+from jobs.report.gather import gather
+from jobs.report.page import page
 from jobs.splits import shares
 from schemas.errors import RecipeError
 from schemas.manifest import File, Manifest
 
 README = "README.md"
+REPORT = "report.html"
 
 
 @dataclass(frozen=True)
@@ -53,18 +56,24 @@ def assert_publishable(job: Job, *, allow_simulated: bool) -> None:
 
 
 def _publish(job: Job, built: Built, catalog: Catalog) -> Published:
-    if (same := newest_with(catalog, built.content_digest)) is not None:
+    before = catalog.latest()
+    if (same := _same(catalog, before, built.content_digest)) is not None:
         return same
     assert_unmoved(job, built.prompts)
     version = catalog.claim(built.content_digest)
     for path, staged in built.staged.items():
         catalog.add_file(version, staged, path)
-    return commit(catalog, _manifest(job, built, version))
+    manifest = manifest_of(job, built, version)
+    report = page(gather(job, built, manifest, before))
+    return commit(catalog, _with_file(catalog, manifest, REPORT, report))
 
 
 def newest_with(catalog: Catalog, content_digest: str) -> Published | None:
     """The newest version, if it has this content."""
-    newest = catalog.latest()
+    return _same(catalog, catalog.latest(), content_digest)
+
+
+def _same(catalog: Catalog, newest: Manifest | None, content_digest: str) -> Published | None:
     if newest is None or newest.content_digest != content_digest:
         return None
     return Published(newest.version, catalog.location(newest.version), fresh=False)
@@ -73,18 +82,24 @@ def newest_with(catalog: Catalog, content_digest: str) -> Published | None:
 def commit(catalog: Catalog, manifest: Manifest) -> Published:
     """Adds the card to a claimed version and makes it exist; withdraws it where somebody was faster
     with the same content."""
-    readme = card(manifest).encode()
-    catalog.store.put_if_absent(catalog.key(manifest.version, README), readme)
-    digest = hashlib.sha256(readme).hexdigest()
-    entry = File(path=README, bytes=len(readme), sha256=digest)
+    manifest = _with_file(catalog, manifest, README, card(manifest))
     if (same := newest_with(catalog, manifest.content_digest)) is not None:
         catalog.withdraw(manifest.version)
         return same
-    catalog.commit(manifest.model_copy(update={"files": (*manifest.files, entry)}))
+    catalog.commit(manifest)
     return Published(manifest.version, catalog.location(manifest.version), fresh=True)
 
 
-def _manifest(job: Job, built: Built, version: str) -> Manifest:
+def _with_file(catalog: Catalog, manifest: Manifest, path: str, text: str) -> Manifest:
+    """The manifest with a file that is not data, which is written."""
+    content = text.encode()
+    catalog.store.put_if_absent(catalog.key(manifest.version, path), content)
+    entry = File(path=path, bytes=len(content), sha256=hashlib.sha256(content).hexdigest())
+    return manifest.model_copy(update={"files": (*manifest.files, entry)})
+
+
+def manifest_of(job: Job, built: Built, version: str) -> Manifest:
+    """What was built as a version of that number, without what is not data."""
     decided = built.decided
     return Manifest(
         name=job.recipe.name,

@@ -1,7 +1,7 @@
 """A recipe file, read, overridden, and checked whole before anything starts."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from functools import cached_property, partial
 from pathlib import Path
@@ -136,6 +136,12 @@ class Job:
         sampling = self.recipe.sampling.model_dump(exclude={"max_tokens"}, exclude_none=True)
         arguments = {k: v for k, v in teacher.engine_args.items() if k not in SCHEDULING_ONLY}
         return identity("t", [teacher.engine, self.model, teacher.system, arguments, sampling])
+
+    def of_teacher(self, teacher_id: str) -> "Job":
+        """The same recipe on samples that another teacher has written."""
+        other = replace(self)
+        vars(other)["teacher_id"] = teacher_id
+        return other
 
     @cached_property
     def scorer_ids(self) -> dict[str, str]:

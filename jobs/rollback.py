@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 
 from infra.version import LATEST, Version, open_version
-from jobs.publish import Published, commit, newest_with
+from jobs.publish import README, Published, commit, newest_with
 from jobs.tell import Told
 from schemas.errors import RecipeError, VersionError
 from schemas.manifest import Manifest
@@ -44,9 +44,9 @@ def _whole(store: str, dataset: str) -> Version:
 
 
 def _manifest(old: Manifest, version: str) -> Manifest:
-    """The old one's, but for its number, its card, and where its data lies."""
-    data = [file for file in old.files if file.rows is not None]
-    pointers = [file.model_copy(update={"version": file.version or old.version}) for file in data]
+    """The old one's, but for its number, its card, and where all else lies."""
+    kept = [file for file in old.files if file.path != README]
+    pointers = [file.model_copy(update={"version": file.version or old.version}) for file in kept]
     now = datetime.now(UTC).isoformat(timespec="seconds")
     made = {**old.provenance, "created_at": now, "brings_back": old.version}
     return old.model_copy(update={"version": version, "files": tuple(pointers), "provenance": made})

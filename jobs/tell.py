@@ -112,6 +112,7 @@ def published(job: Job, decided: Decided, done: Published) -> Told:
     text = (
         f"{_decided_text(decided)}\n\n{line}\n"
         f"  data      {done.location}\n"
+        f"  report    {done.location}/report.html\n"
         f"  card      {done.location}/README.md\n"
         f"  manifest  {done.location}/manifest.json"
     )

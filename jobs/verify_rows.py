@@ -1,4 +1,5 @@
-"""The rows of a version against its manifest and its outputs' schemas: columns, keys, order.
+"""The rows of a version against its manifest and its outputs' schemas: columns, keys, order; and
+that they say what they should.
 
 A part at a time, and of it the columns of the keys alone; what is kept of a row are three hashes of
 8 bytes. A hash that comes twice is looked up, so that none of them is taken for a key.
@@ -17,9 +18,12 @@ from filters.choose import PUBLISHED
 from filters.outputs import OUTPUTS
 from infra.store import open_uri
 from infra.version import Version, split_of
+from jobs.verify_content import problems_of_content
 from schemas.manifest import File, Manifest
 
 MAKER: Final = "teacher_id"
+CAPS: Final = {"sft": "choose", "preference": "pairs"}
+"""Parts of the recipe whose `per_prompt` says how many rows of an output a prompt may have."""
 NAMED: Final = 3
 """Of many that are alike, so many are named."""
 Show = Callable[[str], None]
@@ -37,6 +41,7 @@ def problems_of_rows(version: Version, show: Show) -> Iterator[str]:
         if output in OUTPUTS and files and not wrong:
             keys = _Keys(version, output, files, show)
             yield from keys.problems()
+            yield from problems_of_content(version, output, keys.files, show)
             for split, prompts in keys.prompts.items():
                 in_splits.setdefault(split, []).extend(prompts)
             if output == next(iter(outputs)):
@@ -111,7 +116,7 @@ class _Keys:
         self._output = output
         self._order = [*OUTPUTS[output].key]
         self._key = [*self._order, MAKER]
-        self._files = sorted(files, key=lambda file: file.path)
+        self.files = sorted(files, key=lambda file: file.path)
         self._show = show
         self._ids: list[Any] = []
         self._keys: list[Any] = []
@@ -122,15 +127,16 @@ class _Keys:
 
     def problems(self) -> Iterator[str]:
         """What is wrong with them."""
-        for number, file in enumerate(self._files, 1):
+        for number, file in enumerate(self.files, 1):
             part = self._read(file)
             yield from self._nulls(file, part)
             yield from self._disorder(file, part)
+            yield from self._beyond_cap(file, part)
             self._ids.append(part["id"].hash().to_numpy())
             self._keys.append(part.select(self._key).hash_rows().to_numpy())
             own = part["prompt_id"].unique().hash().to_numpy()
             self.prompts.setdefault(split_of(file), []).append(own)
-            self._show(f"{self._output}: rows of {number:,} of {len(self._files):,} parts")
+            self._show(f"{self._output}: rows of {number:,} of {len(self.files):,} parts")
         yield from self._twice(["id"], self._ids)
         yield from self._twice(self._key, self._keys)
 
@@ -152,6 +158,19 @@ class _Keys:
         for name, count in part.null_count().row(0, named=True).items():
             if count:
                 yield f"{file.path}: {count:,} rows have no {name}"
+
+    def _beyond_cap(self, file: File, part: pl.DataFrame) -> Iterator[str]:
+        """Prompts with more rows than the recipe lets them have. A prompt is in one part."""
+        if self._output not in CAPS:
+            return
+        cap = self._version.manifest.recipe[CAPS[self._output]]["per_prompt"]
+        found = part.group_by("prompt_id").len().filter(pl.col("len") > cap).sort("prompt_id")
+        if found.height:
+            prompt, rows = found.row(0)
+            yield (
+                f"{file.path}: {found.height:,} prompts have more than {cap} rows; the first is "
+                f"{prompt}, with {rows}"
+            )
 
     def _disorder(self, file: File, part: pl.DataFrame) -> Iterator[str]:
         """The first row that should stand before the one above it, which may be in the part
@@ -183,7 +202,7 @@ class _Keys:
             return
         suspects = pl.concat(
             self._read(file).select(names).filter(pl.Series(np.isin(own, again)))
-            for file, own in zip(self._files, hashes, strict=True)
+            for file, own in zip(self.files, hashes, strict=True)
         )
         found = suspects.group_by(names, maintain_order=True).len().filter(pl.col("len") > 1)
         if found.height:

@@ -2,7 +2,7 @@
 
 from argparse import Namespace
 
-from jobs.arguments import DATASET, STORE
+from jobs.arguments import DATASET, SET, STORE
 from jobs.command import Command, Result
 
 
@@ -49,6 +49,18 @@ def _diff(arguments: Namespace) -> Result:
     return Result(*diff(arguments.store, arguments.before, arguments.after))
 
 
+def _report(arguments: Namespace) -> Result:
+    from jobs.report.write import copy_report, report_now
+
+    if not arguments.what.endswith((".yaml", ".yml")):
+        return Result(*copy_report(arguments.store, arguments.what, arguments.output))
+    from jobs.prompt_copy import load_prompts
+    from jobs.recipe import load_job
+
+    job = load_job(arguments.what, arguments.overrides)
+    return Result(*report_now(job, load_prompts(job), arguments.output))
+
+
 def _gc(arguments: Namespace) -> Result:
     from infra.store import open_store
     from jobs.collect import collect
@@ -89,7 +101,7 @@ VERSION_COMMANDS: tuple[Command, ...] = (
     ),
     Command(
         "verify",
-        "check every byte, row and key of a version against its manifest",
+        "check every byte, row and key of a version against its manifest and recipe",
         (
             *DATASET,
             (
@@ -114,6 +126,28 @@ VERSION_COMMANDS: tuple[Command, ...] = (
         ),
         _diff,
         "stillhouse diff quickstart@v0001 quickstart",
+    ),
+    Command(
+        "report",
+        "write the page that shows a version, or what a recipe would publish now",
+        (
+            (
+                ("what",),
+                {
+                    "metavar": "NAME[@VERSION]|RECIPE",
+                    "help": "a version: its page is copied; or a recipe (.yaml): what is in its "
+                    "pool, as it would be published, also before it is",
+                },
+            ),
+            (
+                ("-o", "--output"),
+                {"metavar": "FILE", "help": "default: NAME-VERSION.html, or NAME.html"},
+            ),
+            SET,
+            STORE,
+        ),
+        _report,
+        "stillhouse report quickstart -o quickstart.html",
     ),
     Command(
         "rollback",

@@ -11,6 +11,7 @@ from pydantic import Field, field_validator, model_validator
 
 from schemas.choosing import Choose, Mix, Pairs
 from schemas.recipe_part import Count, Part
+from schemas.spending import Budget, Price
 
 NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,62}")
 BUCKET = re.compile(r"s3://[a-z0-9][a-z0-9.-]{2,62}(/[A-Za-z0-9!_.*'()-]+)*/?$")
@@ -211,36 +212,20 @@ class Flush(Part):
     """How long a store that cannot be written is waited for; then the run stops with exit 75."""
 
 
-class Budget(Part):
-    """What all attempts of this recipe on its pool may spend together. When a limit is near, no
-    sample is begun that would end beyond it; the version is made of what there is then."""
-
-    tokens: float | None = Field(None, gt=0)
-    """Generated tokens, also of samples that were cancelled or lost."""
-    gpu_hours: float | None = Field(None, gt=0)
-    """From a replica's start to its end, times its GPUs."""
-    usd: float | None = Field(None, gt=0)
-    """GPU-hours times `price.gpu_hour`."""
-
-    @property
-    def limited(self) -> bool:
-        """Whether there is any."""
-        return any(limit is not None for limit in (self.tokens, self.gpu_hours, self.usd))
-
-
-class Price(Part):
-    """What the hardware costs."""
-
-    gpu_hour: float | None = Field(None, gt=0)
-    """In US dollars."""
-
-
 class Target(Part):
     """When the dataset is large enough."""
 
     published: Count | None = None
     """Rows of the `sft` output. Prompts are drawn in the order of their hash, and the version is
     the shortest prefix of settled prompts that has so many rows."""
+
+
+class ReportPage(Part):
+    """The page that shows a version to people."""
+
+    samples: int = Field(2000, ge=0, le=100_000)
+    """How many are in it with their texts, of all fates, sources and domains; 2,000 make a file of
+    up to 5 MB."""
 
 
 class Recipe(Part):
@@ -284,6 +269,7 @@ class Recipe(Part):
     target: Target = Target()
     budget: Budget = Budget()
     price: Price = Price()
+    report: ReportPage = ReportPage()
     flush: Flush = Flush()
     max_failed: float = Field(0.05, ge=0, le=1)
     """The run stops when more than this share of its samples fails for one reason."""

@@ -3,9 +3,11 @@
 import random
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 
+from filters.outputs import OUTPUTS
 from infra.data_file import DataFile
 from infra.lease import WriterLease
 from infra.pool_writer import PoolWriter
@@ -18,7 +20,9 @@ from schemas.prompt import Prompt
 from schemas.reasoning import split_reasoning
 from schemas.sample import Sample
 from tests.builders import make_sample
+from tests.conftest import MakeJob
 
+ASKED, EACH = 40, 6
 WORDS = ("sum", "tens", "and", "ones", "both", "added", "again", "so", "it", "is")
 
 
@@ -42,6 +46,22 @@ def drawn(job: Job, each: int) -> list[tuple[Prompt, Sample]]:
     ]
 
 
+def pooled(make_job: MakeJob, sums: Path, **fields: Any) -> Job:
+    """A job with all outputs, and a pool with EACH samples of ASKED prompts."""
+    write_sums(sums, ASKED)
+    given: dict[str, Any] = {
+        "outputs": [*OUTPUTS],
+        "scorers": {"math": ["math"], "*": ["format", "signature"]},
+        "samples": {"probe": 4, "max": EACH, "enough": EACH},
+        "choose": {"per_prompt": 2, "order_by": ["reasoning_tokens"]},
+        "pairs": {"per_prompt": 2, "length_ratio": 4, "distinct": 0.99},
+    }
+    job = make_job(**given | fields)
+    samples = drawn(job, EACH)
+    write_pool(job, [samples[: len(samples) // 2], samples[len(samples) // 2 :]])
+    return job
+
+
 def _sample(job: Job, prompt: Prompt, index: int, chance: random.Random) -> Sample:
     words = chance.choices(WORDS, k=chance.randint(20, 200))
     answer = prompt.reference if chance.random() < 2 / 3 else "-1"
@@ -59,12 +79,15 @@ def _sample(job: Job, prompt: Prompt, index: int, chance: random.Random) -> Samp
     )
 
 
-def write_pool(job: Job, files: Sequence[Sequence[tuple[Prompt, Sample]]]) -> list[DataFile]:
-    """A file of samples for each of these, and one of their scores; the former."""
+def write_pool(
+    job: Job, files: Sequence[Sequence[tuple[Prompt, Sample]]], first: int = 0
+) -> list[DataFile]:
+    """A file of samples for each of these, numbered from `first` on, and one of their scores; the
+    former."""
     job.store.create()
     writer, judge = PoolWriter(job.pool, epoch=1), RecipeJudge(job)
     written = []
-    for number, rows in enumerate(files):
+    for number, rows in enumerate(files, first):
         name = f"{number:04d}.parquet"
         samples = [sample.to_row() for _, sample in rows]
         scores = [row.to_row() for row in judge.score(rows, None)]

@@ -1,7 +1,7 @@
 """Versions for tests, published without a run."""
 
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -65,31 +65,49 @@ def publish(catalog: Catalog, tmp_path: Path, *parts: pa.Table, **facts: Any) ->
 
 def publish_as_is(catalog: Catalog, tmp_path: Path, *parts: pa.Table, **facts: Any) -> Manifest:
     """The same with nothing made up."""
+    return publish_outputs(catalog, tmp_path, {"sft": parts}, **facts)
+
+
+def publish_outputs(
+    catalog: Catalog, tmp_path: Path, outputs: Mapping[str, Sequence[pa.Table]], **facts: Any
+) -> Manifest:
+    """The next version, with these parts of its outputs, as they are."""
+    manifest = written(catalog, tmp_path, outputs, **facts)
+    catalog.commit(manifest)
+    return manifest
+
+
+def written(
+    catalog: Catalog, tmp_path: Path, outputs: Mapping[str, Sequence[pa.Table]], **facts: Any
+) -> Manifest:
+    """The same, not committed yet: all but the card and the manifest lies there."""
     files, staged = [], {}
-    for number, part in enumerate(parts):
-        path = tmp_path / f"sft-{number:05d}.parquet"
-        pq.write_table(part, path)
-        digest = file_sha256(path)
-        name = f"sft/train-{number:05d}-of-{len(parts):05d}-{digest[:8]}.parquet"
-        size = path.stat().st_size
-        files.append(File(path=name, bytes=size, sha256=digest, rows=part.num_rows))
-        staged[name] = path
+    for output, parts in outputs.items():
+        for number, part in enumerate(parts):
+            path = tmp_path / f"{output}-{number:05d}.parquet"
+            pq.write_table(part, path)
+            digest = file_sha256(path)
+            name = f"{output}/train-{number:05d}-of-{len(parts):05d}-{digest[:8]}.parquet"
+            size = path.stat().st_size
+            files.append(File(path=name, bytes=size, sha256=digest, rows=part.num_rows))
+            staged[name] = path
     staging = catalog.staging()
     version = catalog.claim(content_digest(tuple(files)))
     for name, path in staged.items():
         with catalog.store.new_file(f"{staging}/{path.name}") as target:
             shutil.copy(path, target)
         catalog.add_file(version, f"{staging}/{path.name}", name)
-    rows = sum(part.num_rows for part in parts)
-    prompts = {name for part in parts if "prompt_id" in part.column_names for name in _ids(part)}
+    rows = {output: sum(part.num_rows for part in parts) for output, parts in outputs.items()}
+    first = next(iter(outputs.values()))
+    prompts = {name for part in first if "prompt_id" in part.column_names for name in _ids(part)}
     given: dict[str, Any] = {
         "name": catalog.name,
         "version": version,
         "content_digest": content_digest(tuple(files)),
         "files": tuple(files),
-        "rows": {"sft": rows},
+        "rows": rows,
         "prompts": len(prompts),
-        "funnel": {"published": rows},
+        "funnel": {"published": rows.get("sft", 0)},
         "cut": Cut(tables={}, prompts="l", recipe="e", code="c"),
         "recipe": recipe_of(catalog.name),
         "teacher": {"id": "t", "name": "m"},
@@ -97,9 +115,7 @@ def publish_as_is(catalog: Catalog, tmp_path: Path, *parts: pa.Table, **facts: A
         "unsettled": 0,
         "provenance": {"created_at": "2026-01-01", "attempts": []},
     }
-    manifest = Manifest(**{**given, **facts})
-    catalog.commit(manifest)
-    return manifest
+    return Manifest(**{**given, **facts})
 
 
 def _ids(part: pa.Table) -> list[str]:

@@ -17,6 +17,7 @@
   const filters = { fate: $("by-fate"), domain: $("by-domain"), source: $("by-source"), output: $("by-output") };
 
   function options(select, names, counts) {
+    select.closest("label").hidden = names.length < 2;
     names.forEach((name, i) => {
       const option = plain(element("option", { value: String(i) }), name.slice(0, 80) || "not named");
       option.append(` (${count(counts[i] ?? 0)})`);
@@ -119,7 +120,7 @@
     });
     const published = prompt.samples.filter((sample) => sample.published).length;
     const rate = prompt.rate === null ? "" : ` · pass rate ${Math.round(prompt.rate * 100)} %`;
-    const facts = `${published} of ${prompt.samples.length} published${rate}`;
+    const facts = `${published}/${prompt.samples.length} published${rate}`;
     return element("div", { class: "row", role: "option" },
       plain(element("bdi", { class: "title" }), prompt.title || prompt.id),
       element("span", { class: "under" }, dots, element("span", {}, facts)));

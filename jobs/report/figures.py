@@ -12,10 +12,11 @@ from markupsafe import Markup
 
 from jobs import plot
 
-NARROW: Final = 190
-"""Pixels of the axes on a telephone, beside the names: larger pictures would be shrunk, and their
-letters with them."""
-WIDE: Final = 430
+LYING: Final = (430, 190)
+STANDING: Final = (500, 270)
+"""Pixels of the axes of bars that lie, with names beside them, and of those that stand: on a
+screen, and on a telephone, where larger pictures would be shrunk, and their letters with them."""
+SMALL: Final = 270
 
 SVG: Final = "{http://www.w3.org/2000/svg}"
 TAGS: Final = frozenset(("svg", "g", "path", "text", "tspan", "line", "rect"))
@@ -57,15 +58,24 @@ class Figures:
     def __init__(self) -> None:
         self._numbers = count(1)
 
-    def of(self, title: str, told: str, draw: Callable[..., Any], table: Table) -> Figure:
+    def of(
+        self,
+        title: str,
+        told: str,
+        draw: Callable[..., Any],
+        table: Table,
+        widths: tuple[int, int] = LYING,
+    ) -> Figure:
         """`draw` takes the width of the axes."""
-        wide = self._picture(draw(width=WIDE), title, told, "wide")
-        narrow = self._picture(draw(width=NARROW), title, told, "narrow")
-        return Figure(title, told, (wide, narrow), table)
+        pictures = [
+            self._picture(draw(width=width), title, told, kind)
+            for width, kind in zip(widths, ("wide", "narrow"), strict=True)
+        ]
+        return Figure(title, told, pictures, table)
 
     def small(self, title: str, told: str, draw: Callable[..., Any], table: Table) -> Figure:
         """The same in one width, for many beside each other."""
-        return Figure(title, told, (self._picture(draw(width=240), title, told, "small"),), table)
+        return Figure(title, told, (self._picture(draw(width=SMALL), title, told, "small"),), table)
 
     def _picture(self, chart: Any, title: str, told: str, kind: str) -> Markup:
         return picture(

@@ -22,14 +22,15 @@ from jobs.chart_data import (
 )
 from jobs.report import facts
 from jobs.report.assets import KATEX, inline
-from jobs.report.figures import Figure, Figures, Table
+from jobs.report.figures import LYING, STANDING, Figure, Figures, Table
 from jobs.report.payload import payload
 from jobs.report.report import Report
 from schemas.manifest import Manifest
 
 SCRIPTS: Final = ("theme.js", "text.js", "sample.js", "archive.js", "list.js", "browser.js")
 SCORES: Final = 12
-"""Scores with a chart: those that tell kept samples from rejected ones best."""
+APART: Final = 0.01
+"""Scores with a chart: those that tell kept samples from rejected ones best, and at all."""
 
 
 @dataclass(frozen=True)
@@ -117,9 +118,15 @@ def _funnel(report: Report, figures: Figures) -> Section:
 
 
 def _figure(
-    figures: Figures, there: bool, title: str, told: str, draw: Any, table: Table
+    figures: Figures,
+    there: bool,
+    title: str,
+    told: str,
+    draw: Any,
+    table: Table,
+    widths: tuple[int, int] = LYING,
 ) -> tuple[Figure, ...]:
-    return (figures.of(title, told, draw, table),) if there else ()
+    return (figures.of(title, told, draw, table, widths),) if there else ()
 
 
 NOT_COUNTED: Final = "This was not counted for this version."
@@ -145,6 +152,7 @@ def _difficulty(manifest: Manifest, figures: Figures) -> Section:
         told,
         partial(plot.pass_rates, manifest),
         facts.rates_table(manifest),
+        STANDING,
     )
     return Section(
         "pass-rates", "Pass rates", "Pass rates", (told,) if not drawn else (), drawn_figure
@@ -162,6 +170,7 @@ def _lengths(manifest: Manifest, figures: Figures) -> Section:
         told,
         partial(plot.lengths, manifest),
         facts.lengths_table(manifest),
+        STANDING,
     )
     return Section("lengths", "Lengths", "Lengths", () if known else (told,), drawn)
 
@@ -196,6 +205,7 @@ def _scores(scores: pl.DataFrame, figures: Figures) -> Section:
             _score_table(scores, row["column"]),
         )
         for row in rows[:SCORES]
+        if row["apart"] >= APART or row is rows[0]
     )
     if not rows:
         return Section("scores", "Scores", "Scores", ("No sample has a score that is a number.",))

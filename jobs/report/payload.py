@@ -12,6 +12,8 @@ from typing import Any, Final
 
 import polars as pl
 
+from filters.distinct import SIGNATURE
+
 Text = str | list[str | int]
 """Whole, or its beginning, how many characters are left out, and its end."""
 
@@ -91,7 +93,7 @@ Prompt = dict[str, Any]
 
 def _by_prompt(samples: pl.DataFrame) -> list[Prompt]:
     """Prompts with their samples under `samples`, those with their scores."""
-    scores = [name for name in samples.columns if name not in (*PROMPT, *SAMPLE)]
+    scores = [name for name in samples.columns if "." in name and name != SIGNATURE]
     prompts: dict[str, Prompt] = {}
     for row in samples.iter_rows(named=True):
         own = prompts.setdefault(

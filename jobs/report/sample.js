@@ -8,6 +8,7 @@ const Samples = (() => {
   const { element, text, plain, count } = Texts;
 
   const known = (value) => value !== null && value !== undefined;
+  const said = (value) => known(value) && length(value) > 0;
 
   function standing(sample) {
     return sample.published ? "published" : sample.kept ? "kept" : "rejected";
@@ -66,16 +67,16 @@ const Samples = (() => {
       ...(options.actions ?? []),
     );
     const parts = [head];
-    if (known(sample.failure)) parts.push(element("p", { class: "failure" }, "No text: ", plain(element("bdi"), sample.failure)));
-    if (known(sample.final_answer)) {
+    if (said(sample.failure)) parts.push(element("div", { class: "failure" }, "No text: ", text(sample.failure, { ...options, math: false })));
+    if (said(sample.final_answer)) {
       const final = text(sample.final_answer, { ...options, math: false });
       parts.push(element("div", { class: "final" }, element("span", { class: "label" }, "Final answer"), final));
     }
-    if (known(sample.reasoning) && length(sample.reasoning)) {
+    if (said(sample.reasoning)) {
       const title = `Reasoning · ${count(length(sample.reasoning))} characters`;
       parts.push(folded("reasoning", title, () => text(sample.reasoning, options), options.open));
     }
-    if (known(sample.answer) && length(sample.answer)) {
+    if (said(sample.answer)) {
       parts.push(element("div", { class: "answer" }, text(sample.answer, options)));
     }
     if (sample.scores) parts.push(scores(sample.scores));

@@ -203,7 +203,11 @@ const Texts = (() => {
   // are bounded: `options` are {math, sought}.
   function text(of, options = {}) {
     const made = element("div", { class: "text", dir: "auto" });
-    const [head, missing, tail] = typeof of === "string" ? [of, 0, ""] : of;
+    let [head, missing, tail] = typeof of === "string" ? [of, 0, ""] : of;
+    // Empty lines around it say nothing.
+    head = head.replace(/^(?:[ \t]*\n)+/, "");
+    if (!missing) head = head.trimEnd();
+    tail = tail.trimEnd();
     const fill = (all) => {
       made.replaceChildren();
       const long = head.length + tail.length > SHOWN * 1.25 && !all;

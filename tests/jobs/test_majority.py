@@ -7,9 +7,9 @@ from typing import Any
 import polars as pl
 import pytest
 
-from jobs.decide import canned_answers
 from jobs.prompts import read_prompts
 from jobs.run import run
+from jobs.shard import canned_answers
 from tests.conftest import MakeJob
 
 

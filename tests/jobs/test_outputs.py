@@ -24,30 +24,13 @@ from jobs.recipe import Job
 from schemas.errors import RecipeError, RunError
 from schemas.outputs import OUTPUTS as SCHEMAS
 from tests.conftest import MakeJob
-from tests.pools import drawn, write_pool, write_sums
+from tests.pools import ASKED, EACH, drawn, pooled, write_pool, write_sums
 from tests.published import problems
-
-PROMPTS, EACH = 40, 6
 
 
 @pytest.fixture
 def job(make_job: MakeJob, sums: Path) -> Job:
     return pooled(make_job, sums)
-
-
-def pooled(make_job: MakeJob, sums: Path, **fields: Any) -> Job:
-    write_sums(sums, PROMPTS)
-    given: dict[str, Any] = {
-        "outputs": [*OUTPUTS],
-        "scorers": {"math": ["math"], "*": ["format", "signature"]},
-        "samples": {"probe": 4, "max": EACH, "enough": EACH},
-        "choose": {"per_prompt": 2, "order_by": ["reasoning_tokens"]},
-        "pairs": {"per_prompt": 2, "length_ratio": 4, "distinct": 0.99},
-    }
-    job = make_job(**given | fields)
-    samples = drawn(job, EACH)
-    write_pool(job, [samples[: len(samples) // 2], samples[len(samples) // 2 :]])
-    return job
 
 
 def published(job: Job) -> Version:
@@ -134,7 +117,7 @@ def test_prompts_for_rl_have_their_pass_rates(job: Job) -> None:
     right = dict(probe.group_by("prompt_id").agg(pl.col("correct").mean()).iter_rows())
     found = rows(version, "rl")
     assert dict(found.select("prompt_id", "pass_rate").iter_rows()) == right
-    assert found.height == PROMPTS
+    assert found.height == ASKED
     assert (found["pass_rate_low"] < found["pass_rate"].clip(0.01, 0.99)).all()
     assert (found["judged"] == 4).all()
     assert found["verifier"].unique().to_list() == ["math"]
@@ -147,7 +130,7 @@ def test_where_chooses_the_prompts_for_rl_too(make_job: MakeJob, sums: Path) -> 
     where = "group.pass_rate > 0 and group.pass_rate < 1"
     job = pooled(make_job, sums, choose={"where": where}, outputs=["rl"])
     found = rows(published(job), "rl")
-    assert 0 < found.height < PROMPTS
+    assert 0 < found.height < ASKED
     assert found["pass_rate"].is_between(0, 1, closed="none").all()
 
 
@@ -155,7 +138,7 @@ def test_without_sft_the_best_are_chosen_and_not_published(make_job: MakeJob, su
     version = published(pooled(make_job, sums, outputs=["rl", "raw"]))
     assert "published" not in version.manifest.funnel
     assert version.manifest.funnel["chosen"] == (rows(version, "raw")["fate"] == "chosen").sum()
-    assert version.manifest.prompts == PROMPTS
+    assert version.manifest.prompts == ASKED
 
 
 def test_an_output_without_rows_is_not_there(make_job: MakeJob, sums: Path) -> None:
@@ -203,7 +186,7 @@ def test_all_outputs_end_where_a_target_is_reached(make_job: MakeJob, sums: Path
     for output in ("sft", "preference", "rl", "reward"):
         assert rows(version, output)["prompt_id"].max() == last
     raw = rows(version, "raw")
-    assert raw.height == PROMPTS * EACH
+    assert raw.height == ASKED * EACH
     assert fates(raw) == fates(samples_with_fates(job, load_prompts(job)))
     assert fates(raw) == version.manifest.funnel
     assert set(raw.filter(pl.col("fate") == "published")["id"]) == set(rows(version, "sft")["id"])
@@ -235,6 +218,8 @@ def test_shards_parts_and_tasks_leave_no_trace(
     assert second.content_digest == first.content_digest
     assert second.survivorship == first.survivorship
     assert second.decided == first.decided
+    assert second.decided.scores.equals(first.decided.scores)
+    assert second.decided.shown.equals(first.decided.shown)
 
 
 def built(job: Job) -> Built:
@@ -255,7 +240,7 @@ def test_verify_sees_a_prompt_in_two_splits(make_job: MakeJob, sums: Path) -> No
     staged = {swapped(path): key for path, key in found.staged.items()}
     done = publish(job, replace(found, files=(*files,), staged=staged), allow_simulated=True)
     told = problems(Catalog(job.store, job.recipe.name), done.version)
-    assert told == [f"{PROMPTS} prompts are in the splits train and validation"]
+    assert told == [f"{ASKED} prompts are in the splits train and validation"]
 
 
 def test_verify_sees_a_funnel_that_is_not_that_of_the_rows(job: Job) -> None:
@@ -275,7 +260,7 @@ def test_rows_of_outputs_are_told_apart(job: Job) -> None:
 
 
 def test_surplus_and_truncated_samples_have_no_label(make_job: MakeJob, sums: Path) -> None:
-    write_sums(sums, PROMPTS)
+    write_sums(sums, ASKED)
     job = make_job(
         outputs=["sft", "reward"],
         scorers={"math": ["math"], "*": ["format"]},

@@ -10,7 +10,7 @@ import pytest
 from infra.catalog import Catalog
 from infra.folder_store import FolderStore
 from jobs.verify import verify
-from tests.published import completed, folder_of, problems, publish_as_is
+from tests.published import completed, folder_of, problems, publish_as_is, recipe_of
 
 
 @pytest.fixture
@@ -36,7 +36,9 @@ def parts() -> list[pa.Table]:
 
 
 def found(catalog: Catalog, tmp_path: Path, *parts: pa.Table, **facts: Any) -> list[str]:
-    return problems(catalog, publish_as_is(catalog, tmp_path, *parts, **facts).version)
+    recipe = recipe_of("data", choose={"per_prompt": 3})
+    given = {"recipe": recipe, **facts}
+    return problems(catalog, publish_as_is(catalog, tmp_path, *parts, **given).version)
 
 
 def with_values(part: pa.Table, name: str, values: list[Any]) -> pa.Table:

@@ -5,16 +5,13 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from infra.catalog import Catalog
-from infra.checksum import file_sha256
 from infra.store import open_store
 from infra.version import Version
 from jobs.publish import commit
-from schemas.manifest import Cut, File, Manifest, content_digest
 from schemas.outputs import OUTPUTS
-from tests.published import recipe_of
+from tests.published import written
 
 SAMPLES = [
     ("What is 12 + 30?", "Okay, so 12 + 30 is 42.\n\nLet me check: 42 - 30 is 12.", "42"),
@@ -102,33 +99,9 @@ def publish(
     store = open_store(store_url)
     store.create()
     catalog = Catalog(store, name)
-    version = catalog.claim("made up")
-    files = []
-    for output, rows in tables.items():
-        half = rows.num_rows // 2
-        parts = [rows[:half], rows[half:]] if output == "sft" else [rows]
-        for number, part in enumerate(parts):
-            path = tmp_path / f"{output}-{number}.parquet"
-            pq.write_table(part, path)
-            digest = file_sha256(path)
-            place = f"{output}/train-{number:05d}-of-{len(parts):05d}-{digest[:8]}.parquet"
-            size = path.stat().st_size
-            files.append(File(path=place, bytes=size, sha256=digest, rows=part.num_rows))
-            store.put_if_absent(catalog.key(version, place), path.read_bytes())
-    manifest = Manifest(
-        name=catalog.name,
-        version=version,
-        content_digest=content_digest(tuple(files)),
-        files=tuple(files),
-        rows={output: rows.num_rows for output, rows in tables.items()},
-        prompts=tables["rl"].num_rows,
-        funnel={"published": tables["sft"].num_rows},
-        cut=Cut(tables={}, prompts="l", recipe="e", code="c"),
-        recipe=recipe_of(catalog.name),
-        teacher={"id": "t", "name": "m"},
-        scorers={},
-        unsettled=0,
-        provenance={"created_at": "2026-01-01", "attempts": []},
-    )
+    half = tables["sft"].num_rows // 2
+    parts = {output: [rows] for output, rows in tables.items()}
+    parts["sft"] = [tables["sft"][:half], tables["sft"][half:]]
+    manifest = written(catalog, tmp_path, parts)
     commit(catalog, manifest)
-    return Version(catalog.manifest(version), catalog)
+    return Version(catalog.manifest(manifest.version), catalog)

@@ -34,10 +34,11 @@ THOUGHT = (
     "I should double-check the carry, since that is where mistakes hide.",
 )
 WORDS = (
-    "number value carry digit column result because therefore maybe check again perhaps total part "
-    "remaining difference product equation simply whole half twice first second third answer given "
-    "problem statement careful mistake compute evaluate assume suppose consider follows obtain"
-).split()
+    *("number", "value", "carry", "digit", "column", "result", "because", "therefore", "maybe"),
+    *("check", "again", "perhaps", "total", "part", "remaining", "difference", "product", "whole"),
+    *("equation", "simply", "half", "twice", "first", "second", "third", "answer", "given"),
+    *("problem", "statement", "careful", "mistake", "compute", "evaluate", "assume", "suppose"),
+)
 
 
 def manifest(samples: pl.DataFrame, **facts: Any) -> Manifest:

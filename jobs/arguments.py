@@ -5,7 +5,7 @@ from typing import Any
 
 Argument = tuple[tuple[str, ...], dict[str, Any]]
 
-RECIPE: tuple[Argument, ...] = (
+WHOLE_RECIPE: tuple[Argument, ...] = (
     (("recipe",), {"metavar": "RECIPE", "help": "the recipe, a YAML file"}),
     (
         ("--set",),
@@ -17,6 +17,9 @@ RECIPE: tuple[Argument, ...] = (
             "help": "override a field, such as sampling.temperature=0.7 (may be repeated)",
         },
     ),
+)
+RECIPE: tuple[Argument, ...] = (
+    *WHOLE_RECIPE,
     (
         ("--limit",),
         {

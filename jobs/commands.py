@@ -12,6 +12,7 @@ from jobs.arguments import (
     RECIPE,
     REPAIRS,
     SIMULATED,
+    WHOLE_RECIPE,
 )
 from jobs.command import Command, Result
 from jobs.version_commands import VERSION_COMMANDS
@@ -27,11 +28,12 @@ def _load(arguments: Namespace) -> "tuple[Job, PromptList]":
     from jobs.recipe import load_job
     from schemas.errors import RecipeError
 
-    if arguments.limit is not None and arguments.limit < 1:
-        raise RecipeError(f"--limit {arguments.limit}: must be at least 1")
+    limit = getattr(arguments, "limit", None)
+    if limit is not None and limit < 1:
+        raise RecipeError(f"--limit {limit}: must be at least 1")
     job = load_job(arguments.recipe, arguments.overrides)
     prompts = load_prompts(job, drop_damaged=getattr(arguments, "drop_damaged", False))
-    return job, prompts.first(arguments.limit)
+    return job, prompts.first(limit)
 
 
 def _plan(arguments: Namespace) -> Result:
@@ -119,6 +121,13 @@ def _peek(arguments: Namespace) -> Result:
 
     job, prompts = _load(arguments)
     return Result(*peek(job, prompts, count=arguments.count, seed=arguments.seed))
+
+
+def _explain(arguments: Namespace) -> Result:
+    from jobs.explain import explain
+
+    job, prompts = _load(arguments)
+    return Result(*explain(job, prompts, arguments.prompt_id, texts=arguments.texts))
 
 
 def _submit(arguments: Namespace) -> Result:
@@ -255,6 +264,24 @@ COMMANDS: tuple[Command, ...] = (
             (("--seed",), {"type": int, "help": "the same samples again"}),
         ),
         _peek,
+    ),
+    Command(
+        "explain",
+        "everything about one prompt: what became of each sample, why, and which single change of "
+        "a threshold would have it published; also while a run goes on",
+        (
+            *WHOLE_RECIPE,
+            (
+                ("prompt_id",),
+                {
+                    "metavar": "PROMPT_ID",
+                    "help": "from a row of a version, or from `peek`; its beginning is enough",
+                },
+            ),
+            (("--texts",), {"action": "store_true", "help": "what the model wrote, too"}),
+        ),
+        _explain,
+        "stillhouse explain recipes/quickstart.yaml p1_1b531039 --texts",
     ),
     Command(
         "submit",

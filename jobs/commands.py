@@ -120,7 +120,8 @@ def _peek(arguments: Namespace) -> Result:
     from jobs.peek import peek
 
     job, prompts = _load(arguments)
-    return Result(*peek(job, prompts, count=arguments.count, seed=arguments.seed))
+    told = peek(job, prompts, count=arguments.count, seed=arguments.seed, reason=arguments.reason)
+    return Result(*told)
 
 
 def _explain(arguments: Namespace) -> Result:
@@ -262,8 +263,16 @@ COMMANDS: tuple[Command, ...] = (
             *RECIPE,
             (("--count",), {"type": int, "default": 3, "help": "of each (default: %(default)s)"}),
             (("--seed",), {"type": int, "help": "the same samples again"}),
+            (
+                ("--reason",),
+                {
+                    "metavar": "FATE",
+                    "help": "only samples that ended so, such as not_correct, surplus or published",
+                },
+            ),
         ),
         _peek,
+        "stillhouse peek recipes/quickstart.yaml --reason not_correct --count 5",
     ),
     Command(
         "explain",

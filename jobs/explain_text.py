@@ -64,8 +64,8 @@ def _group(group: Mapping[str, Any]) -> str:
         )
     parts += [f"{own[name]} {name}" for name in ("unparsable", "timeouts") if own[name]]
     if own["majority"] is not None:
-        share = "" if own["vote_share"] is None else f", {own['vote_share']:.0%} of them"
-        parts.append(f"majority {one_line(own['majority'])!r} ({own['votes']} votes{share})")
+        share = f"{own['vote_share']:.0%} of {own['votes']} votes"
+        parts.append(f"majority `{one_line(own['majority'])}` ({share})")
     return ", ".join(parts) or "-"
 
 

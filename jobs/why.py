@@ -120,7 +120,7 @@ class Why:
             return self._trimmed(fate)
         if self.trials.now.left_out is not None:
             return "its prompt is left out"
-        return "not kept: " + ("a rule is null" if fate.endswith("_undecided") else "a rule fails")
+        return "not kept, by the first rule that is not true"
 
     def _surplus(self) -> str:
         eligible = self.standing.eligible

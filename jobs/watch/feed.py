@@ -7,7 +7,8 @@ from typing import Any
 from infra.meter import Spent
 from jobs.watch.history import INTERRUPTED, History
 from jobs.watch.tally import Tally
-from schemas.recipe import Budget, Recipe
+from schemas.recipe import Recipe
+from schemas.spending import Budget
 
 FAILURE = "failed_"
 LOADING = "no engine is ready yet"

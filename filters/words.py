@@ -334,11 +334,8 @@ def shared(left: Ragged, right: Ragged) -> tuple[Positions, Positions, Positions
 def distinct(sets: Ragged) -> Numbers:
     """The row and the first bits of each of its numbers in one number, sorted: what sorts fast."""
     rows = sets.rows.astype(np.uint64) << (np.uint64(64) - ROW_BITS)
-    found: Numbers = np.sort(rows | (sets.flat >> ROW_BITS))
-    new = np.ones(len(found), bool)
-    new[1:] = found[1:] != found[:-1]
-    several: Numbers = found[new]
-    return several
+    found: Numbers = np.unique(rows | (sets.flat >> ROW_BITS))
+    return found
 
 
 def split_distinct(numbers: Numbers) -> tuple[Positions, Numbers]:

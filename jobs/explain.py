@@ -10,11 +10,12 @@ from filters.groups import GROUP_COLUMNS
 from filters.mix import OF_ONE_SAMPLE, with_beyond
 from filters.rules import DECONTAMINATED
 from infra.pool import reading
-from jobs.decide import CHOSEN, decide_by
+from jobs.decide import decide_by
 from jobs.explain_text import explained_text
 from jobs.fates import read_texts
 from jobs.prompts import PromptList
 from jobs.recipe import Job
+from jobs.shard import CHOSEN
 from jobs.survey import narrow_samples
 from jobs.tasks import Tasks
 from jobs.tell import Told

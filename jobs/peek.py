@@ -21,11 +21,11 @@ from filters.choose import (
 from filters.splits import NEAR_OTHER_SPLIT
 from infra.data_file import scan_file
 from infra.pool import reading
-from jobs.shard import CHOSEN
 from jobs.fates import fates_at, read_texts
 from jobs.plain import brief, plain
 from jobs.prompts import PromptList
 from jobs.recipe import Job
+from jobs.shard import CHOSEN
 from jobs.tell import Told
 from schemas.arrow import SAMPLES
 from schemas.errors import RecipeError

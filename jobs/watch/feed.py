@@ -7,7 +7,8 @@ from typing import Any
 from infra.meter import Spent
 from jobs.watch.history import INTERRUPTED, History
 from jobs.watch.tally import Tally
-from schemas.recipe import Budget, Recipe
+from schemas.recipe import Recipe
+from schemas.spending import Budget
 
 FAILURE = "failed_"
 LOADING = "no engine is ready yet"
@@ -95,6 +96,11 @@ def state(facts: Facts) -> dict[str, Any]:
     elif not any(replica.state == "working" for replica in history.replicas.values()):
         begun = any(replica.state != "starting" for replica in history.replicas.values())
         name, what = ("running", "no engine is at work now") if begun else ("starting", LOADING)
+        if waiting := (history.progress or {}).get("waiting_for_scores", 0):
+            name, what = (
+                "running",
+                f"{waiting:,} samples wait for their scores, no engine is at work",
+            )
     since = history.started
     return {"name": name, "since": since, "started": history.started, "what": what}
 

@@ -129,8 +129,8 @@ def scores(frame: pl.DataFrame, column: str, *, width: int = WIDTH) -> alt.Chart
         .mark_bar()
         .encode(
             x=alt.X("begin:Q", title=label(column))
-            .axis(format=".3~r", tickCount=6, values=ticks)
-            .scale(zero=False, nice=False, padding=8),
+            .axis(format=".3~r", tickCount=6, values=ticks, labelOverlap=True)
+            .scale(domain=_around(bins), nice=False),
             x2="end:Q",
             y=alt.Y("share:Q", title="share of samples").axis(format=".0%", tickCount=4),
             y2=alt.datum(0),
@@ -164,6 +164,17 @@ _REPRESENTED: Final = {
 
 def _manifest(of: Manifest | Version) -> Manifest:
     return of if isinstance(of, Manifest) else of.manifest
+
+
+def _around(bins: pl.DataFrame) -> list[float]:
+    """All values, and half a step more on both sides."""
+    if bins.is_empty():
+        return [0.0, 1.0]
+    ends = bins.select(
+        low=pl.col("value").min() - pl.col("step").first() / 2,
+        high=pl.col("value").max() + pl.col("step").first() / 2,
+    )
+    return [*ends.row(0)]
 
 
 def _room(width: int) -> int:

@@ -341,6 +341,7 @@
     listen();
     refresh();
     if (!linked() && wide.matches) await show(0);
+    performance.mark("ready");
     root.dataset.ready = "true";
   }
 

@@ -57,6 +57,7 @@ def page(report: Report) -> str:
         report=report,
         manifest=report.manifest,
         version=f"{report.manifest.name}@{report.manifest.version}",
+        created=str(report.manifest.provenance.get("created_at", "")),
         assets=inline(("page.css",), scripts),
         tiles=[*facts.tiles(report)],
         sections=[*_sections(report)],

@@ -73,7 +73,8 @@ const Texts = (() => {
       else if (text[i] === "\n" && text[i + 1] === "\n") return -1;
       else if (text[i] === "$" && i > from && !/\s/.test(text[i - 1]) && !/\d/.test(text[i + 1] || "")) {
         const inner = text.slice(from, i);
-        return !/[\\^_={]/.test(inner) && /[a-z]{2,}\s+[a-z]{2,}/i.test(inner) ? -1 : i;
+        if (/[\\^_={}<>+*/|-]/.test(inner)) return i;
+        return /[a-z]{3}|\d\s/.test(inner) || inner.length > 20 ? -1 : i;
       }
     }
     return -1;

@@ -96,6 +96,11 @@ def state(facts: Facts) -> dict[str, Any]:
     elif not any(replica.state == "working" for replica in history.replicas.values()):
         begun = any(replica.state != "starting" for replica in history.replicas.values())
         name, what = ("running", "no engine is at work now") if begun else ("starting", LOADING)
+        if waiting := (history.progress or {}).get("waiting_for_scores", 0):
+            name, what = (
+                "running",
+                f"{waiting:,} samples wait for their scores, no engine is at work",
+            )
     since = history.started
     return {"name": name, "since": since, "started": history.started, "what": what}
 

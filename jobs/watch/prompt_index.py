@@ -35,9 +35,11 @@ class PromptIndex:
         self.pool = pool
         self._read: set[str] = set()
         self._prompts = pl.DataFrame(schema=SCHEMA)
+        self.findings: list[Finding] = []
 
-    def look(self, findings: list[Finding]) -> None:
-        """Takes in what came since; notes files that cannot be read."""
+    def look(self) -> None:
+        """Takes in what came since."""
+        self.findings = []
         for file in self.pool.files_by_age("prompts"):
             if file.name in self._read:
                 continue
@@ -48,7 +50,7 @@ class PromptIndex:
             except StoreUnavailableError:
                 raise
             except StoreError as error:
-                findings.append(Finding(f"prompts/{file.name}", str(error)))
+                self.findings.append(Finding(f"prompts/{file.name}", str(error)))
                 continue
             self._read.add(file.name)
             # A prompt whose reference was corrected is there twice; the newer one holds.

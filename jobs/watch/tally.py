@@ -72,8 +72,9 @@ class Tally:
         self._rewritten |= not self._read["samples"] <= {file.name for file in files}
         samples = self._new("samples", files)
         self.left = len(samples) + len(scores)
-        self.findings = []
-        self._index.look(self.findings)
+        if samples:
+            self._index.look()
+        self.findings = [*self._index.findings]
         for batch in _batches(samples):
             self._take_samples(batch)
             if until():

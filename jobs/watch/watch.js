@@ -121,13 +121,15 @@
 
   function figures() {
     const { progress, samples, cost, throughput, mean_tokens_per_s: mean } = feed;
-    section("figures", [progress, samples, cost, throughput.at(-1), mean], () => {
+    const ended = ENDED.has(feed.state.name);
+    section("figures", [progress, samples, cost, throughput.at(-1), mean, ended], () => {
       const tiles = [];
+      const unknown = ended ? "not noted by this attempt" : "not known yet";
       tiles.push(progress && progress.prompts
         ? tile("Prompts settled", `${count(progress.settled)} of ${count(progress.prompts)}`,
             bar(progress.settled, progress.prompts, "Share of the prompts that are settled"),
             `${share(progress.settled, progress.prompts)}${progress.parked ? `, ${count(progress.parked)} put off` : ""}`)
-        : tile("Prompts settled", "–", "not noted by this attempt"));
+        : tile("Prompts settled", "–", unknown));
       tiles.push(tile("Kept", count(samples.kept), `${share(samples.kept, samples.judged)} of ${count(samples.judged)} judged`,
         samples.waiting ? `${count(samples.waiting)} wait for a verdict` : null));
       const drawing = [];
@@ -140,7 +142,7 @@
       tiles.push(last
         ? tile(`Tokens a second${progress.final ? ", at the end" : ""}`, Chart.number(last.tokens_per_s), `${Chart.number(last.samples_per_s)} samples a second`)
         : mean !== null ? tile("Tokens a second", Chart.number(mean), "mean of the whole run")
-        : tile("Tokens a second", "–", progress ? "after the second note, in some seconds" : "not noted by this attempt"));
+        : tile("Tokens a second", "–", progress ? "after the second note, in some seconds" : unknown));
       const paid = cost.usd === null ? compact(cost.tokens) : dollars(cost.usd);
       tiles.push(tile(cost.usd === null ? "Cost so far, in tokens" : "Cost so far", paid,
         `${count(cost.tokens)} tokens, ${Number(cost.gpu_hours.toPrecision(3))} GPU-hours`,
@@ -158,11 +160,12 @@
   // Pictures and tables
 
   function throughput() {
-    section("throughput", [feed.throughput, feed.progress === null], () => {
+    const ended = ENDED.has(feed.state.name);
+    section("throughput", [feed.throughput, ended], () => {
       const steps = feed.throughput;
       if (!steps.length) {
-        const why = feed.progress === null
-          ? "This attempt noted no progress, or has not begun to draw."
+        const why = ended
+          ? "This attempt noted no progress."
           : "There will be a picture after the second note of the run, in some seconds.";
         return element("p", { class: "none" }, why);
       }

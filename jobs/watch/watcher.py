@@ -27,6 +27,7 @@ from schemas.recipe import Recipe
 
 EVERY_S = 3.0
 """Between two looks, however many pages ask."""
+NO_ATTEMPT = "no attempt has been made on this pool yet; this page shows the first one"
 LOOK_S = 2.0
 """A look that takes longer goes on at the next one."""
 
@@ -82,7 +83,8 @@ class Watcher:
                     self._looked_at = self._clock()
             finally:
                 self._lock.release()
-        return {**(self._good or self._nothing()), "stale": self._stale}
+        known = self._good or self._nothing("nothing could be read yet")
+        return {**known, "stale": self._stale}
 
     def _try(self) -> None:
         try:
@@ -92,9 +94,8 @@ class Watcher:
             since = self._stale["since"] if self._stale else _now()
             self._stale = {"since": since, "reason": str(error)}
 
-    def _nothing(self) -> dict[str, Any]:
-        """Of a pool that no attempt was made on yet."""
-        what = "no attempt has been made on this pool yet; this page shows the first one"
+    def _nothing(self, what: str) -> dict[str, Any]:
+        """Of a pool of which no attempt is known, in these words."""
         return {
             "pool": self._pool,
             "store": self._store.url,
@@ -109,7 +110,7 @@ class Watcher:
         if self._asked is not None and self._asked not in attempts:
             raise VersionError(f"pool {self._pool!r} has no attempt {self._asked!r}")
         if not attempts:
-            return self._nothing()
+            return self._nothing(NO_ATTEMPT)
         name = self._asked or attempts[-1]
         if self._attempt is None or self._attempt.name != name:
             self._attempt = self._begin(name)

@@ -367,3 +367,20 @@ def test_how_far_it_is_as_the_run_last_said(job: Job) -> None:
         run.events.flush()
         feed = watcher(job).feed()
     assert (feed["progress"]["settled"], feed["progress"]["prompts"]) == (3, 12)
+
+
+def test_on_every_store(make_job: MakeJob, store_url: str) -> None:
+    job = make_job(store=store_url, scorers={"math": ["exact_match"], "*": ["format"]})
+    rows = drawn(job, 2)
+    watch = watcher(job)
+    assert watch.feed()["state"]["name"] == "waiting"
+    with attempt(job) as run:
+        run.draw(rows[:10])
+        assert funnel(watch.feed()) == in_the_pool(job)
+        run.draw(rows[10:])
+        run.tell("progress", prompts=12, settled=4, tokens=10, drawn=24)
+        feed = watch.feed()
+    assert funnel(feed) == in_the_pool(job)
+    assert feed["newest"]["kept"][0]["prompt"]
+    assert feed["progress"]["settled"] == 4
+    assert watch.feed()["state"]["name"] == "finished"

@@ -13,12 +13,13 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from filters.words import Positions, Ragged, distinct, ranges, split_distinct, starts_of
+from filters.words import ROW_BITS, Positions, Ragged, distinct, ranges, starts_of
 
 CROWD: Final = 32
 """Of so few rows all pairs are as soon compared."""
 JOINED_AT_ONCE: Final = 1_000_000
 ROUNDING: Final = 1e-9
+NUMBER_BITS: Final = np.uint64(64) - ROW_BITS
 Pairs = tuple[Positions, Positions]
 SetsOf = Callable[[Positions], Ragged]
 """Row numbers -> their sets."""
@@ -61,7 +62,8 @@ class _Sets(NamedTuple):
 
 def _possible(sets: Ragged, similar: float, labels_of: LabelsOf) -> Iterator[Pairs]:
     numbers = distinct(sets)
-    rows, values = split_distinct(numbers)
+    rows = (numbers >> NUMBER_BITS).astype(np.int64)
+    values = numbers & ((np.uint64(1) << NUMBER_BITS) - np.uint64(1))
     _, kinds, counts = np.unique(values, return_inverse=True, return_counts=True)
     often = counts[kinds]
     common = 2 * often > len(sets.lengths)

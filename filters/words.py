@@ -338,11 +338,5 @@ def distinct(sets: Ragged) -> Numbers:
     return found
 
 
-def split_distinct(numbers: Numbers) -> tuple[Positions, Numbers]:
-    """The row and the first bits of each of what `distinct` gives."""
-    bits = np.uint64(64) - ROW_BITS
-    return (numbers >> bits).astype(np.int64), numbers & ((np.uint64(1) << bits) - np.uint64(1))
-
-
 def _counts(numbers: Numbers, rows: int) -> Positions:
-    return np.bincount(split_distinct(numbers)[0], minlength=rows)
+    return np.bincount((numbers >> (np.uint64(64) - ROW_BITS)).astype(np.int64), minlength=rows)

@@ -149,7 +149,7 @@
         cost.tokens_per_kept ? `${count(cost.tokens_per_kept)} tokens per kept sample` : null));
       for (const { limit, spent, allowed } of cost.budget) {
         const left = Math.max(0, allowed - spent);
-        tiles.push(tile(`Budget: ${LIMITS[limit]}`, `${left < 10_000 ? Chart.number(left) : compact(left)} left`,
+        tiles.push(tile(`Budget left, ${LIMITS[limit]}`, left < 10_000 ? Chart.number(left) : compact(left),
           bar(spent, allowed, `Share of the budget of ${LIMITS[limit]} that is spent`),
           `${Chart.number(spent)} of ${Chart.number(allowed)} spent, by all attempts`));
       }

@@ -58,11 +58,11 @@ class Attempt:
             self.score(rows)
         return file
 
-    def score(self, rows: Sequence[Drawn]) -> DataFile:
-        """Their scores, in a file."""
+    def score(self, rows: Sequence[Drawn], scorers: Sequence[str] | None = None) -> DataFile:
+        """Their scores, in a file; by all scorers or by some."""
         self._files += 1
         name = f"{self.name}-s0-{self._files:06d}.parquet"
-        scores = [row.to_row() for row in self._judge.score(rows, None)]
+        scores = [row.to_row() for row in self._judge.score(rows, scorers)]
         file = write_file(f"{self.job.pool.folder('scores')}/{name}", SCORES, scores)
         self.writer.commit("scores", [file])
         return file

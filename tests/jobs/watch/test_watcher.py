@@ -3,6 +3,7 @@
 import json
 import shutil
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from jobs.fates import fates_at
 from jobs.prompts import read_prompts
 from jobs.recipe import Job
 from jobs.watch.watcher import Watcher
+from schemas.identity import reference_id
 from tests.conftest import MakeJob
 from tests.jobs.watch.attempts import attempt, everything_below, watcher
 from tests.pools import drawn
@@ -93,6 +95,46 @@ def test_a_pool_that_is_merged_under_the_reader_is_counted_once(job: Job) -> Non
     assert last["samples"]["drawn"] == 40
     assert funnel(last) == in_the_pool(job)
     assert not last["notes"]
+
+
+def test_a_merge_is_still_known_when_a_look_is_cut_short(
+    job: Job, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("jobs.watch.tally.FILES", 1)
+    ticks = iter(range(10**9))
+    rows = drawn(job, 4)
+    watch = watcher(job, clock=lambda: float(next(ticks)))
+
+    def all_of_it() -> dict[str, Any]:
+        feed = watch.feed()
+        while feed["reading"]:
+            feed = watch.feed()
+        return feed
+
+    with attempt(job) as run:
+        files = (run.draw(rows[:8]), run.draw(rows[8:16]))
+        assert all_of_it()["samples"]["drawn"] == 16
+        for i in range(16, 32, 4):
+            run.draw(rows[i : i + 4])
+        merged = merge(job.pool.folder("samples"), files, f"{run.name}-m000001.parquet")
+        run.writer.commit("samples", [merged], files)
+        feed = all_of_it()
+    assert feed["samples"]["drawn"] == 32
+    assert funnel(feed) == in_the_pool(job)
+
+
+def test_a_sample_waits_for_all_its_scores_by_its_own_reference(job: Job) -> None:
+    rows = drawn(job, 1)
+    other = [(replace(p, reference="0", reference_id=reference_id("0")), s) for p, s in rows]
+    watch = watcher(job)
+    with attempt(job) as run:
+        run.draw(rows, score=False)
+        waiting = []
+        for scored, scorers in ((other, None), (rows, ["format"]), (rows, ["exact_match"])):
+            run.score(scored, scorers)
+            waiting.append(watch.feed()["samples"]["waiting"])
+    assert waiting == [12, 12, 0]
+    assert funnel(watch.feed()) == in_the_pool(job)
 
 
 def test_each_file_is_read_once(job: Job) -> None:
@@ -213,6 +255,16 @@ def test_a_store_that_is_out_leaves_what_was_known_and_says_since_when(
     assert not root.exists(), "a watcher makes nothing"
     (tmp_path / "away").rename(root)
     assert watch.feed()["stale"] is None
+
+
+def test_a_lease_that_is_gone_is_no_crash(job: Job) -> None:
+    watch = watcher(job)
+    with attempt(job):
+        assert watch.feed()["state"]["name"] == "running"
+    (Path(job.pool.root) / "writer.json").unlink()
+    feed = watch.feed()
+    assert "not there now" in feed["stale"]["reason"]
+    assert feed["state"]["name"] == "running", "as it was last known"
 
 
 def test_torn_files_are_named_and_the_others_counted(job: Job) -> None:

@@ -35,9 +35,10 @@ WORDS = 280
 """Of a text in the mean: 2 kB."""
 TOKENS_PER_WORD = 1.4
 PROCESSES = 2
+SCORERS = ("exact_match", "format")
 
 
-def write_recipe(folder: Path, samples: int) -> Path:
+def write_recipe(folder: Path, samples: int, scorers: Sequence[str] = SCORERS) -> Path:
     """A recipe over sums, with so many samples of them, and its prompts."""
     prompts = folder / "prompts.jsonl"
     with prompts.open("w") as file:
@@ -52,7 +53,7 @@ def write_recipe(folder: Path, samples: int) -> Path:
         "prompts": [source],
         "teacher": {"model": "made", "engine": "simulated"},
         "samples": counts,
-        "scorers": {"*": ["exact_match", "format"]},
+        "scorers": {"*": [*scorers]},
         "keep": {"finished": "format.complete", "correct": "correct"},
         "choose": {"per_prompt": SAMPLES_PER_PROMPT, "order_by": ["reasoning_tokens"]},
     }

@@ -7,7 +7,8 @@ command is run as a user runs it, run again with one changed threshold, and the 
 are read, sorted and written by Polars alone. Memory is that of all processes of a command together,
 proportional (PSS: what processes share, such as Ray's objects, counts once), looked at three times
 a second. Processor time says more than wall time where others use the machine too. With `--folder`,
-the pool stays there and is used again.
+the pool stays there and is used again. With `--all-outputs`, what is measured is `sft` alone beside
+all five outputs, and `verify` of both; samples have signatures then, which pairs need.
 """
 
 import argparse
@@ -21,10 +22,11 @@ from typing import NamedTuple
 
 import psutil
 
-from benchmarks.made_pool import write_pool, write_recipe
+from benchmarks.made_pool import SCORERS, write_pool, write_recipe
 from infra.catalog import Catalog
 from infra.store import open_store
 from infra.version import open_version
+from schemas.outputs import OUTPUTS
 
 EVERY_S = 0.3
 CHANGED = "keep.short=reasoning_tokens < 600"
@@ -87,24 +89,51 @@ def bare(folder: Path) -> Measured:
     return measured(sys.executable, "-c", BARE, rows, str(folder / "bare.parquet"))
 
 
+def verify(folder: Path) -> Measured:
+    """`stillhouse verify` of the newest version."""
+    store = ("--store", str(folder / "store"))
+    return measured(sys.executable, "-m", "jobs.cli", "verify", "made", *store)
+
+
+def compare_outputs(folder: Path, recipe: Path) -> None:
+    """`sft` alone, and all outputs."""
+    outputs = f"outputs=[{', '.join(OUTPUTS)}]"
+    one = [build(recipe), verify(folder)]
+    every = [build(recipe, "--set", outputs), verify(folder)]
+    for what, alone, whole in zip(("build and publish", "verify"), one, every, strict=True):
+        for name, (wall_s, cpu_s, peak) in (("sft", alone), ("all outputs", whole)):
+            print(
+                f"{wall_s:6.1f} s, {cpu_s:5.1f} of a core, at most {peak / 1e9:4.2f} GB: "
+                f"{what}, {name}"
+            )
+        ratios = (b / a for a, b in zip(alone, whole, strict=True))
+        print(f"{what}, ratios: " + ", ".join(f"{ratio:.2f}" for ratio in ratios))
+
+
 def main() -> None:
     """Makes, measures, prints."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--samples", type=int, default=1_000_000)
     parser.add_argument("--folder", type=Path, help="where the pool stays; default: nowhere")
+    parser.add_argument("--all-outputs", action="store_true")
     arguments = parser.parse_args()
+    scorers = (*SCORERS, "signature") if arguments.all_outputs else SCORERS
     with tempfile.TemporaryDirectory() as name:
         folder = arguments.folder or Path(name)
         recipe = folder / "recipe.yaml"
         if not recipe.exists():
             folder.mkdir(parents=True, exist_ok=True)
             started = time.monotonic()
-            text_bytes = write_pool(write_recipe(folder, arguments.samples))
+            text_bytes = write_pool(write_recipe(folder, arguments.samples, scorers))
             seconds = time.monotonic() - started
             print(
                 f"{arguments.samples:,} samples, {text_bytes / 1e9:.2f} GB, made in {seconds:.0f} s"
             )
         print(f"{os.cpu_count()} cores")
+        if arguments.all_outputs:
+            compare_outputs(folder, recipe)
+            _report_version(folder)
+            return
         done = {"build and publish": build(recipe)}
         done["a bare scan, sort and write"] = bare(folder)
         done["one changed threshold"] = build(recipe, "--set", CHANGED)
@@ -122,7 +151,8 @@ def _report_version(folder: Path) -> None:
     versions = [catalog.manifest(version) for version in catalog.versions()]
     for manifest in versions[-2:]:
         sizes = ", ".join(f"{f.bytes / 1e6:.0f}" for f in manifest.files if f.rows is not None)
-        print(f"{manifest.version}: {sum(manifest.rows.values()):,} rows, parts of {sizes} MB")
+        rows = ", ".join(f"{rows:,} of {output}" for output, rows in manifest.rows.items())
+        print(f"{manifest.version}: rows: {rows}; parts of {sizes} MB")
 
 
 if __name__ == "__main__":

@@ -55,7 +55,9 @@ def problems_of_content(
 ) -> Iterator[str]:
     """Of each file of an output whose columns are the right ones: rows of which a promise is not
     true, how many, and the first."""
-    promises = [*_of_verdicts(version, output, files), *_of_messages(output)]
+    promises = [*_of_verdicts(version, output, files)]
+    if any("format" in names for names in version.manifest.recipe["scorers"].values()):
+        promises += _of_messages(output)  # who else ends with a stop may have no answer
     if output == "reward" and "format" in _fields_of_scores(version, files, "complete"):
         whole = pl.col("scores").struct.field("format").struct.field("complete")
         unfinished = ~whole.fill_null(value=False)

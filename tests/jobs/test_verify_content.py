@@ -115,6 +115,15 @@ def test_a_side_whose_thinking_never_came_to_an_answer(
     assert f"2 rows have no answer in {column}; the first is row 0 (" in problem
 
 
+def test_who_has_stopped_without_an_answer_is_wrong_where_nobody_asks_for_one(
+    version: Version, changed: Callable[..., list[str]]
+) -> None:
+    """As a program that is not there is; without the scorer `format`."""
+    recipe = {**version.manifest.recipe, "scorers": {"math": ["math"], "*": ["signature"]}}
+    message = [{"role": "assistant", "content": "<think>\nIt goes on and\n</think>\n\n"}]
+    assert changed("reward", "completion", {5: message}, recipe=recipe) == []
+
+
 @pytest.mark.parametrize(
     ("column", "other", "said"),
     [

@@ -109,7 +109,7 @@
 
   function row(prompt) {
     const dots = element("span", { class: "dots", "aria-hidden": "true" });
-    prompt.samples.slice(0, 24).forEach((sample, i) => {
+    prompt.samples.slice(0, 12).forEach((sample, i) => {
       const faint = narrowed() && !matches(prompt, i) ? " faint" : "";
       dots.append(element("i", { class: Samples.standing(sample) + faint }));
     });
@@ -144,12 +144,13 @@
   const again = () => state.at >= 0 && show(state.at);
 
   function promptParts(prompt, whole) {
-    const facts = [index.domains[prompt.domain], index.sources[prompt.source]].filter(Boolean);
-    if (prompt.rate !== null) facts.push(`pass rate of the probe ${Math.round(prompt.rate * 100)} %`);
+    const facts = element("p", { class: "facts" });
+    for (const name of [index.domains[prompt.domain], index.sources[prompt.source]].filter(Boolean)) facts.append(plain(element("bdi"), name), " · ");
+    facts.append(prompt.rate === null ? "no pass rate" : `pass rate of the probe ${Math.round(prompt.rate * 100)} %`);
     const parts = [
       element("button", { class: "back", type: "button", onclick: back }, "← All prompts"),
       element("h3", {}, "Prompt ", element("code", {}, prompt.id)),
-      plain(element("p", { class: "facts" }), facts.join(" · ")),
+      facts,
       element("div", { class: "prompt" }, text(whole.prompt ?? "", state)),
     ];
     if (whole.reference !== null) {

@@ -1,9 +1,10 @@
 """How fast clusters of prompts are found: of a new list, of one that has grown, again, and through
 Ray Data on this machine.
 
-    python -m benchmarks.prompt_clusters [--prompts 500000] [--words 60]
+    python -m benchmarks.prompt_clusters [--prompts 500000] [--words 60] [--instruction 0]
 
-15 % of the prompts are copies of others with one, three or five words in exchange for others.
+15 % of the prompts are copies of others with one, three or five words in exchange for others. An
+instruction is so many words that all prompts begin with.
 """
 
 import argparse
@@ -31,12 +32,13 @@ from schemas.identity import messages_json, prompt_id
 ROWS_PER_FILE = 50_000
 
 
-def made(count: int, words: int) -> pl.DataFrame:
+def made(count: int, words: int, instruction: int = 0) -> pl.DataFrame:
     """`prompt_id` and `text`."""
     stream = Texts(1)
+    head = stream.text(instruction)
     own = [stream.text(words) for _ in range(count * 85 // 100)]
     own += [stream.edited(text, 1 + number % 3 * 2) for number, text in enumerate(own)]
-    texts = [" ".join(text) for text in own[:count]]
+    texts = [" ".join([*head, *text]) for text in own[:count]]
     ids = [prompt_id(messages_json(({"role": "user", "content": text},))) for text in texts]
     return pl.DataFrame({"prompt_id": ids, "text": texts}).unique("prompt_id", maintain_order=True)
 
@@ -44,18 +46,19 @@ def made(count: int, words: int) -> pl.DataFrame:
 def find(pool: Pool, writer: PoolWriter, prompts: pl.DataFrame, what: str) -> None:
     """Finds and tells, and has the pool remember what is new."""
     references = pl.repeat("r", prompts.height, eager=True)
-    started = time.perf_counter()
+    started, spent = time.perf_counter(), time.process_time()
     found = clusters(Stored(pool), prompts)
-    clustered_s = time.perf_counter() - started
+    clustered_s, spent_s = time.perf_counter() - started, time.process_time() - spent
     order = pl.int_range(prompts.height, eager=True)
     near = near_duplicate_flags(found, kinds(prompts["text"], references), order)
     flagged_s = time.perf_counter() - started - clustered_s
     exact = duplicates(same_texts(prompts["text"], references))
     exact_s = time.perf_counter() - started - clustered_s - flagged_s
     print(
-        f"{what}: {clustered_s:.2f} s, {prompts.height / clustered_s:,.0f} prompts/s, "
-        f"{found.fresh.height:,} new; near-duplicates {flagged_s:.2f} s, {near.sum():,}; "
-        f"duplicates {exact_s:.2f} s, {exact.sum():,}"
+        f"{what}: {clustered_s:.2f} s ({spent_s:.2f} s of processors), "
+        f"{prompts.height / clustered_s:,.0f} prompts/s, {found.fresh.height:,} new in "
+        f"{found.prompts['cluster'].n_unique():,} clusters; near-duplicates {flagged_s:.2f} s, "
+        f"{near.sum():,}; duplicates {exact_s:.2f} s, {exact.sum():,}"
     )
     for number, part in enumerate(found.fresh.iter_slices(ROWS_PER_FILE)):
         path = Path(pool.folder(TABLE)) / f"{what.replace(' ', '_')}-{number:06d}.parquet"
@@ -83,8 +86,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--prompts", type=int, default=500_000)
     parser.add_argument("--words", type=int, default=60)
+    parser.add_argument("--instruction", type=int, default=0)
     arguments = parser.parse_args()
-    prompts = made(arguments.prompts, arguments.words)
+    prompts = made(arguments.prompts, arguments.words, arguments.instruction)
     with tempfile.TemporaryDirectory() as folder:
         pool = Pool(Path(folder) / "pool")
         writer = PoolWriter(pool, 1)

@@ -14,6 +14,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import polars as pl
 from playwright.sync_api import Page, sync_playwright
 
 from jobs.report.page import page
@@ -30,9 +31,9 @@ INTERACTIVE = "performance.getEntriesByName('ready')[0]?.startTime"
 def measured(samples: int, folder: Path) -> Iterator[tuple[str, str]]:
     """What is said of a page with so many samples."""
     made = report(prompts=samples // PER_PROMPT, per_prompt=PER_PROMPT, words=WORDS)
-    tokens = made.samples["reasoning_tokens"].drop_nulls().sort()
-    middle = tokens[len(tokens) // 2]
-    yield "samples", f"{made.samples.height:,}, {middle:,} tokens in the middle"
+    length = pl.col("reasoning_tokens") + pl.col("answer_tokens")
+    tokens: float = made.samples.select(length.median()).item()
+    yield "samples", f"{made.samples.height:,}, {tokens:,.0f} tokens in the middle"
     texts = sum(int(made.samples[name].str.len_chars().sum()) for name in ("reasoning", "answer"))
     yield "characters of texts", f"{texts:,}"
     start = time.perf_counter()

@@ -151,7 +151,7 @@ def with_fates(samples: pl.DataFrame, chooser: Chooser, texts: ReadTexts) -> pl.
         )
         .sort("prompt_id", "sample_index")
     )
-    candidates = _candidates(samples, chooser)
+    candidates = in_order(samples, chooser)
     if chooser.trim != NO_TRIM:
         candidates = _trimmed(candidates, chooser.trim)
     if chooser.distinct is not None:
@@ -173,9 +173,10 @@ def with_fates(samples: pl.DataFrame, chooser: Chooser, texts: ReadTexts) -> pl.
     )
 
 
-def _candidates(samples: pl.DataFrame, chooser: Chooser) -> pl.DataFrame:
-    """What may be published, best first, prompt by prompt: `index`, the row, `prompt`, a number,
-    `tokens`, `id` and an empty `fate`. Narrow, since to sort all columns takes far longer."""
+def in_order(samples: pl.DataFrame, chooser: Chooser) -> pl.DataFrame:
+    """What may be published, as it has no `fate` yet, best first, prompt by prompt: `index`, the
+    row, `prompt`, a number, `tokens`, `id` and the empty `fate`. Narrow, since to sort all columns
+    takes far longer. Needs `id` and what the order asks for."""
     order = [expression.alias(f"order_{i}") for i, (expression, _) in enumerate(chooser.order)]
     length = pl.col("reasoning_tokens") + pl.col("answer_tokens")
     descending = [down for _, down in chooser.order]

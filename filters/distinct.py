@@ -37,12 +37,20 @@ def near_duplicates_of_better(ranked: pl.DataFrame, similar: float, texts: ReadT
 def alike(ranked: pl.DataFrame, similar: float, texts: ReadTexts) -> tuple[Rows, Rows]:
     """The rows of every two samples of a prompt that are alike, in order, the better one first;
     takes what `near_duplicates_of_better` does."""
+    left, right, found = compared(ranked, similar, texts)
+    return left[found >= similar], right[found >= similar]
+
+
+def compared(
+    ranked: pl.DataFrame, similar: float, texts: ReadTexts
+) -> tuple[Rows, Rows, npt.NDArray[np.float64]]:
+    """The same with the Jaccard index of each pair, also of some that are less alike than that."""
     left, right = _candidates(ranked, similar - MARGIN)
-    found = np.zeros(len(left), bool)
+    found = np.zeros(len(left))
     for start in range(0, len(left), COMPARED_AT_ONCE):
         some = slice(start, start + COMPARED_AT_ONCE)
-        found[some] = _compared(ranked, left[some], right[some], texts) >= similar
-    return left[found], right[found]
+        found[some] = _compared(ranked, left[some], right[some], texts)
+    return left, right, found
 
 
 def _candidates(ranked: pl.DataFrame, least: float) -> tuple[Rows, Rows]:

@@ -10,7 +10,8 @@ from typing import Final
 import numpy as np
 import polars as pl
 
-from filters.near_duplicates import Bands, SetsOf, clustered
+from filters.candidates import SetsOf
+from filters.near_duplicates import Bands, clustered
 from filters.votes import canonical
 from filters.words import MULTIPLIER, Numbers, changed, is_ascii
 

@@ -7,13 +7,14 @@ shingles themselves. So clusters depend on the texts alone, not on their order o
 they came. Measured: docs/benchmarks.md; why no library: docs/decisions/0015.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from filters.candidates import CROWD, SetsOf, pairs_among
 from filters.words import (
     MULTIPLIER,
     Numbers,
@@ -34,16 +35,9 @@ PERMUTATIONS: Final = 128
 CACHED_ROWS: Final = 100
 """So few rows of shingles stay in the processor's cache while all permutations go over them."""
 PAIRS_AT_ONCE: Final = 20_000
-CROWD: Final = 200
-CROWD_BANDS: Final = 3
-"""In a bucket of more texts than `CROWD`, as of one template with other numbers, a pair that is not
-connected through the first text has to share so many bands, or there would be too many to compare.
-That costs recall where the index is near 0.8 (0.74 there, 0.998 at 0.9)."""
 
 Bands = npt.NDArray[np.uint64]
 Signatures = npt.NDArray[np.uint32]
-SetsOf = Callable[[Positions], Ragged]
-"""Row numbers -> their shingles."""
 
 
 def _multipliers() -> npt.NDArray[np.uint32]:
@@ -100,7 +94,7 @@ def clustered(keys: Bands, sets_of: SetsOf, known: Positions | None = None) -> P
     old = np.empty(0, np.int64) if known is None else known
     labels = np.concatenate([old, np.arange(len(old), len(keys))])
     by_band = [bucketed(band, np.arange(len(keys)), len(old)) for band in keys.T]
-    return _Clustering(keys, sets_of, len(old), labels, crowded_buckets(keys, by_band)).run(by_band)
+    return _Clustering(keys, sets_of, len(old), labels).run(by_band)
 
 
 def clustered_in_buckets(keys: Bands, sets_of: SetsOf, buckets: Ragged, old: int) -> Positions:
@@ -111,26 +105,17 @@ def clustered_in_buckets(keys: Bands, sets_of: SetsOf, buckets: Ragged, old: int
 
 
 class _Clustering:
-    def __init__(
-        self,
-        keys: Bands,
-        sets_of: SetsOf,
-        old: int,
-        labels: Positions,
-        crowded: npt.NDArray[np.bool_] | None = None,
-    ) -> None:
-        """`crowded`, `(rows, BANDS)`: whose bucket of a band is a crowd, where all buckets are
-        known; then no pair is compared in two of them."""
+    def __init__(self, keys: Bands, sets_of: SetsOf, old: int, labels: Positions) -> None:
         self._keys = keys
         self._sets_of = sets_of
         self._old = old
         self._labels = labels
-        self._crowded = crowded
         self._waiting: list[tuple[Positions, Positions]] = []
         self._pairs = 0
 
     def run(self, by_band: Sequence[Ragged]) -> Positions:
-        """The labels, once all candidates of these buckets are compared."""
+        """The labels, once all candidates of these buckets are compared: those of all bands in
+        their order, or of whatever bands as one."""
         # Most buckets hold what is all similar to their first: one comparison each is enough.
         rows = np.concatenate([np.empty(0, np.int64), *(own.flat for own in by_band)])
         firsts = np.concatenate([np.empty(0, np.int64), *map(_firsts, by_band)])
@@ -152,25 +137,16 @@ class _Clustering:
 
     def _compare_later(self, rows: Positions, band: int) -> None:
         """Those of a bucket that are not connected yet; all were compared with the first one."""
-        for position in range(1, len(rows) - 1):
-            row, others = rows[position], rows[position + 1 :]
-            others = others[self._labels[others] != self._labels[row]]
-            others = others[self._is_due(row, others, band, crowd=len(rows) > CROWD)]
-            if len(others):
-                self._waiting.append((np.full(len(others), row), others))
-                self._pairs += len(others)
-            if self._pairs >= PAIRS_AT_ONCE:
+        for left, right in pairs_among(rows, self._sets_of, SIMILAR, self._label_of):
+            due = (right >= self._old) & (left != rows[0])
+            due &= share_first(self._keys, left, right, band)
+            self._waiting.append((left[due], right[due]))
+            self._pairs += int(due.sum())
+            if self._pairs >= PAIRS_AT_ONCE or len(rows) > CROWD:
                 self._compare_waiting()
 
-    def _is_due(
-        self, row: np.int64, others: Positions, band: int, *, crowd: bool
-    ) -> npt.NDArray[np.bool_]:
-        """Whether the pairs are compared in this bucket: in the first one that does not have to
-        pass them over."""
-        if self._crowded is not None:
-            return is_due(self._keys, self._crowded, row, others, band)
-        common = self._keys[others] == self._keys[row]
-        return common.sum(axis=1) >= CROWD_BANDS if crowd else np.ones(len(others), bool)
+    def _label_of(self, rows: Positions) -> Positions:
+        return self._labels[rows]
 
     def _compare_waiting(self) -> None:
         if self._waiting:
@@ -187,30 +163,15 @@ class _Clustering:
             self._labels = joined(self._labels, left[similar], right[similar])
 
 
-def is_due(
-    keys: Bands, crowded: npt.NDArray[np.bool_], row: np.int64, others: Positions, band: int
-) -> npt.NDArray[np.bool_]:
-    """Whether pairs that share a band are compared for that one: the first of those they share that
-    does not pass them over. `crowded` says whose bucket of a band is a crowd."""
-    common = keys[others] == keys[row]
-    often = common.sum(axis=1) >= CROWD_BANDS
-    common &= often[:, None] | ~crowded[row]
-    due: npt.NDArray[np.bool_] = common[:, band] & ~common[:, :band].any(axis=1)
-    return due
+def share_first(keys: Bands, left: Positions, right: Positions, band: int) -> npt.NDArray[np.bool_]:
+    """Whether pairs that share this band share none before it, for which they were compared."""
+    before: npt.NDArray[np.bool_] = (keys[left, :band] == keys[right, :band]).any(axis=1)
+    return ~before
 
 
 def _firsts(buckets: Ragged) -> Positions:
     """The first row of the bucket of each."""
     return np.repeat(buckets.flat[buckets.starts[:-1]], buckets.lengths)
-
-
-def crowded_buckets(keys: Bands, by_band: Sequence[Ragged]) -> npt.NDArray[np.bool_]:
-    """`(rows, BANDS)`: whose bucket of a band is a crowd. A row that is alone with a band is in
-    none of `by_band`."""
-    found = np.zeros(keys.shape, bool)
-    for band, buckets in enumerate(by_band):
-        found[buckets.flat, band] = np.repeat(buckets.lengths > CROWD, buckets.lengths)
-    return found
 
 
 def shared_bands(keys: Bands) -> npt.NDArray[np.uint32]:

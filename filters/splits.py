@@ -13,17 +13,16 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from filters.candidates import Pairs, SetsOf, pairs_among
 from filters.near_duplicates import (
     PAIRS_AT_ONCE,
     SIMILAR,
     Bands,
-    SetsOf,
     bucketed,
-    crowded_buckets,
-    is_due,
     jaccard,
+    share_first,
 )
-from filters.words import Positions, Ragged
+from filters.words import Ragged
 from schemas.recipe import TRAIN
 
 NEAR_OTHER_SPLIT: Final = "near_other_split"
@@ -31,7 +30,6 @@ NEAR_OTHER_SPLIT: Final = "near_other_split"
 Codes = npt.NDArray[np.int64]
 """Which split each row is in, as a number."""
 Mask = npt.NDArray[np.bool_]
-Pairs = tuple[Positions, Positions]
 NO_PAIRS: Final[Pairs] = (np.empty(0, np.int64), np.empty(0, np.int64))
 
 
@@ -91,26 +89,20 @@ def _mixed(keys: Bands, splits: Codes) -> list[Ragged]:
 def _alike(keys: Bands, sets_of: SetsOf, splits: Codes) -> Pairs:
     """Pairs of rows in different splits that are similar, the earlier row first."""
     found = [NO_PAIRS]
-    for left, right in _at_once(_candidates(keys, splits)):
+    for left, right in _at_once(_candidates(keys, sets_of, splits)):
         similar = jaccard(sets_of(left), sets_of(right)) >= SIMILAR
         found.append((left[similar], right[similar]))
     return _joined(found)
 
 
-def _candidates(keys: Bands, splits: Codes) -> Iterator[Pairs]:
-    """Pairs in different splits that share a band, each once; in a crowd, some bands, as clusters
-    are found."""
-    by_band = _mixed(keys, splits)
-    crowded = crowded_buckets(keys, by_band)
-    usual = np.bincount(splits, minlength=1).argmax()
-    for band, buckets in enumerate(by_band):
+def _candidates(keys: Bands, sets_of: SetsOf, splits: Codes) -> Iterator[Pairs]:
+    """Pairs in different splits that share a band and may be similar, each at least once."""
+    for band, buckets in enumerate(_mixed(keys, splits)):
         for number in range(len(buckets.lengths)):
             rows = buckets.flat[buckets.starts[number] : buckets.starts[number + 1]]
-            own = splits[rows]
-            for row in rows[own != usual]:
-                others = rows[(own != splits[row]) & ((own == usual) | (rows > row))]
-                others = others[is_due(keys, crowded, row, others, band)]
-                yield np.minimum(row, others), np.maximum(row, others)
+            for left, right in pairs_among(rows, sets_of, SIMILAR, splits.__getitem__):
+                due = share_first(keys, left, right, band)
+                yield left[due], right[due]
 
 
 def _at_once(candidates: Iterator[Pairs]) -> Iterator[Pairs]:

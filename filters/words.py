@@ -324,22 +324,19 @@ def runs(flat: Numbers, firsts: Positions, size: int) -> Numbers:
 def shared(left: Ragged, right: Ragged) -> tuple[Positions, Positions, Positions]:
     """How many different numbers each row of one has in common with the same row of the other, and
     how many each has. At most 2^24 rows; numbers count by their first 40 bits."""
-    one, other = _distinct(left), _distinct(right)
+    one, other = distinct(left), distinct(right)
     both = np.sort(np.concatenate([one, other]))
     common = both[1:][both[1:] == both[:-1]]
     rows = len(left.lengths)
     return _counts(common, rows), _counts(one, rows), _counts(other, rows)
 
 
-def _distinct(sets: Ragged) -> Numbers:
+def distinct(sets: Ragged) -> Numbers:
     """The row and the first bits of each of its numbers in one number, sorted: what sorts fast."""
     rows = sets.rows.astype(np.uint64) << (np.uint64(64) - ROW_BITS)
-    found: Numbers = np.sort(rows | (sets.flat >> ROW_BITS))
-    new = np.ones(len(found), bool)
-    new[1:] = found[1:] != found[:-1]
-    distinct: Numbers = found[new]
-    return distinct
+    found: Numbers = np.unique(rows | (sets.flat >> ROW_BITS))
+    return found
 
 
-def _counts(distinct: Numbers, rows: int) -> Positions:
-    return np.bincount((distinct >> (np.uint64(64) - ROW_BITS)).astype(np.int64), minlength=rows)
+def _counts(numbers: Numbers, rows: int) -> Positions:
+    return np.bincount((numbers >> (np.uint64(64) - ROW_BITS)).astype(np.int64), minlength=rows)

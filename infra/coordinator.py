@@ -168,6 +168,7 @@ class Coordinator:
         self._continuation.handed_over(begun)
         self._scheduler.cancelled(replica, begun)
         self._progress.handed_over += len(begun)
+        self._roster.handed_over(replica, len(begun))
         self._notify()
 
     async def cancelled(self, replica: str, keys: Sequence[Key]) -> None:
@@ -225,10 +226,10 @@ class Coordinator:
 
     async def lost_replica(self, replica: str, *, engine_died: bool) -> Lost:
         """The replica is gone, and what it had not delivered is drawn again."""
-        delivered = self._roster.lost(replica)
+        delivered, handed_over = self._roster.lost(replica)
         requeued = self._scheduler.lost(replica, engine_died=engine_died)
         self._notify()
-        return Lost(requeued, delivered)
+        return Lost(requeued, delivered, handed_over)
 
     def _drawn(self, replica: str, batch: Batch[Drawn]) -> None:
         path = f"{self._pool.folder('samples')}/{batch.file.name}"

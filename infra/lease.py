@@ -157,6 +157,12 @@ class WriterLease:
                 continue  # the store is out; whoever finds it first is the writer
 
 
+def holder(store: Store, pool: str) -> Holder | None:
+    """Who holds the pool, or held it last; null where nobody ever did."""
+    content = store.get(_key(pool))
+    return None if content is None else _parse(pool, content)
+
+
 def _wait_for_silence(
     store: Store, pool: str, seen: bytes, silent_s: float, clock: Callable[[], float]
 ) -> bytes:

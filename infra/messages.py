@@ -87,6 +87,8 @@ class Lost(NamedTuple):
     requeued: int
     """Samples that will be drawn again."""
     delivered: int
+    handed_over: int = 0
+    """Half drawn, to others."""
 
 
 class Drawn(NamedTuple):

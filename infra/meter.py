@@ -113,18 +113,24 @@ def spent_by(store: Store, pool: str, **about: str) -> dict[str, Spent]:
     that cannot be read."""
     found = {}
     for attempt in store.folders(f"pools/{pool}/attempts"):
-        content = store.get(_key(pool, attempt))
-        if content is None:
-            continue
-        try:
-            entry = json.loads(content)
-            own = {name: entry.pop(name) for name in ("recipe", "teacher")}
-            spent = Spent(**entry)
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
-            raise StoreError(f"{_key(pool, attempt)}: is no meter: {error}") from error
-        if about.items() <= own.items():
-            found[attempt] = spent
+        if (metered := spent_in(store, pool, attempt)) is not None:
+            own, spent = metered
+            if about.items() <= own.items():
+                found[attempt] = spent
     return found
+
+
+def spent_in(store: Store, pool: str, attempt: str) -> tuple[dict[str, str], Spent] | None:
+    """What an attempt's meter is about (`recipe`, `teacher`) and what it says; null without one.
+    StoreError for a meter that cannot be read."""
+    content = store.get(_key(pool, attempt))
+    if content is None:
+        return None
+    try:
+        entry = json.loads(content)
+        return {name: entry.pop(name) for name in ("recipe", "teacher")}, Spent(**entry)
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise StoreError(f"{_key(pool, attempt)}: is no meter: {error}") from error
 
 
 def _key(pool: str, attempt: str) -> str:

@@ -86,10 +86,19 @@ class Pool:
 
     def files(self, name: str, version: int | None = None) -> list[DataFile]:
         """The files of a table, sorted by name."""
+        return self._files(name, version, [("path", "ascending")])
+
+    def files_by_age(self, name: str) -> list[DataFile]:
+        """The same, those that were committed first before the others."""
+        return self._files(name, None, [("modification_time", "ascending"), ("path", "ascending")])
+
+    def _files(
+        self, name: str, version: int | None, order: list[tuple[str, str]]
+    ) -> list[DataFile]:
         table = self._open(name, version)
         if table is None:
             return []
-        actions = pa.table(table.get_add_actions()).sort_by("path")
+        actions = pa.table(table.get_add_actions()).sort_by(order)
         columns = (actions[field].to_pylist() for field in ("path", "num_records", "size_bytes"))
         # Delta quotes special characters in paths; the names of our files have none.
         return [DataFile(*row) for row in zip(*columns, strict=True)]

@@ -1,6 +1,7 @@
 """The replicas that a coordinator knows: who is at work, and what each last said."""
 
 import time
+from collections import Counter
 from collections.abc import Iterable
 
 from infra.messages import Beat, Seen
@@ -14,6 +15,7 @@ class Roster:
         self.missing: set[str] = set()
         """Those that work, and have not said yet what they hold."""
         self._gone: set[str] = set()
+        self._handed_over: Counter[str] = Counter()
         self._first_joined: float | None = None
 
     @property
@@ -47,9 +49,13 @@ class Roster:
         if (seen := self.at_work.get(replica)) is not None:
             self.at_work[replica] = seen._replace(delivered=seen.delivered + samples)
 
-    def lost(self, replica: str) -> int:
-        """It is gone; how many samples it has delivered."""
+    def handed_over(self, replica: str, samples: int) -> None:
+        """It has left so many half drawn samples to others."""
+        self._handed_over[replica] += samples
+
+    def lost(self, replica: str) -> tuple[int, int]:
+        """It is gone; how many samples it has delivered, and handed over."""
         seen = self.at_work.pop(replica, None)
         self._gone.add(replica)
         self.missing.discard(replica)
-        return 0 if seen is None else seen.delivered
+        return 0 if seen is None else seen.delivered, self._handed_over[replica]

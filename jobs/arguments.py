@@ -15,9 +15,12 @@ SET: Argument = (
         "help": "override a field, such as sampling.temperature=0.7 (may be repeated)",
     },
 )
-RECIPE: tuple[Argument, ...] = (
+WHOLE_RECIPE: tuple[Argument, ...] = (
     (("recipe",), {"metavar": "RECIPE", "help": "the recipe, a YAML file"}),
     SET,
+)
+RECIPE: tuple[Argument, ...] = (
+    *WHOLE_RECIPE,
     (
         ("--limit",),
         {

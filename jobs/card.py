@@ -49,7 +49,17 @@ def _head(manifest: Manifest) -> str:
 Reasoning samples for {manifest.prompts:,} prompts, written by {plain(manifest.teacher["name"])},
 scored, and chosen by the rules below.
 
-{table(("config", "a row is", "splits", "rows"), rows, words=3)}"""
+{table(("config", "a row is", "splits", "rows"), rows, words=3)}{_report(manifest)}"""
+
+
+def _report(manifest: Manifest) -> str:
+    """Not for a version that brings back an older one, whose page lies elsewhere."""
+    if not any(file.path == "report.html" and file.version is None for file in manifest.files):
+        return ""
+    return (
+        "\n\n`report.html`, beside this file, is a page for people: where samples went, how scores "
+        "and lengths are spread, and samples to read, kept beside rejected. It needs no network."
+    )
 
 
 def _sections(manifest: Manifest) -> Iterator[tuple[str, str]]:

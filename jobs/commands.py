@@ -14,30 +14,18 @@ from jobs.arguments import (
     SIMULATED,
 )
 from jobs.command import Command, Result
+from jobs.load import load
+from jobs.looking_commands import LOOKING_COMMANDS
 from jobs.version_commands import VERSION_COMMANDS
 
 if TYPE_CHECKING:
-    from jobs.prompts import PromptList
-    from jobs.recipe import Job
     from jobs.repair import Repairs
-
-
-def _load(arguments: Namespace) -> "tuple[Job, PromptList]":
-    from jobs.prompt_copy import load_prompts
-    from jobs.recipe import load_job
-    from schemas.errors import RecipeError
-
-    if arguments.limit is not None and arguments.limit < 1:
-        raise RecipeError(f"--limit {arguments.limit}: must be at least 1")
-    job = load_job(arguments.recipe, arguments.overrides)
-    prompts = load_prompts(job, drop_damaged=getattr(arguments, "drop_damaged", False))
-    return job, prompts.first(arguments.limit)
 
 
 def _plan(arguments: Namespace) -> Result:
     from jobs.plan import plan, plan_text
 
-    job, prompts = _load(arguments)
+    job, prompts = load(arguments)
     found = plan(job, prompts)
     return Result(plan_text(found), found)
 
@@ -48,7 +36,7 @@ def _run(arguments: Namespace) -> Result:
     from jobs.run import run
     from jobs.tell import ran
 
-    job, prompts = _load(arguments)
+    job, prompts = load(arguments)
     done = run(
         job,
         prompts,
@@ -63,7 +51,7 @@ def _generate(arguments: Namespace) -> Result:
     from jobs.generate import generate
     from jobs.tell import generated
 
-    job, prompts = _load(arguments)
+    job, prompts = load(arguments)
     return Result(*generated(generate(job, prompts, _repairs(arguments))))
 
 
@@ -77,7 +65,7 @@ def _score(arguments: Namespace) -> Result:
     from jobs.generate import fill_scores
     from jobs.tell import generated
 
-    job, prompts = _load(arguments)
+    job, prompts = load(arguments)
     return Result(*generated(fill_scores(job, prompts)))
 
 
@@ -89,7 +77,7 @@ def _build(arguments: Namespace) -> Result:
     from jobs.publish import assert_publishable, publish
     from jobs.tell import dry_build, published
 
-    job, prompts = _load(arguments)
+    job, prompts = load(arguments)
     assert_unmoved(job, prompts)
     if arguments.dry_run or arguments.limit is not None:
         return Result(*dry_build(job, decide(job, prompts)))
@@ -112,13 +100,6 @@ def _procedural(arguments: Namespace) -> Result:
     from jobs.procedural import write_problems
 
     return Result(*write_problems(arguments.task, arguments.size, arguments.seed, arguments.output))
-
-
-def _peek(arguments: Namespace) -> Result:
-    from jobs.peek import peek
-
-    job, prompts = _load(arguments)
-    return Result(*peek(job, prompts, count=arguments.count, seed=arguments.seed))
 
 
 def _submit(arguments: Namespace) -> Result:
@@ -246,16 +227,7 @@ COMMANDS: tuple[Command, ...] = (
         "stillhouse procedural gcd countdown --size 500 -o problems.jsonl",
     ),
     *VERSION_COMMANDS,
-    Command(
-        "peek",
-        "random kept and rejected samples with their reasons, also while a run goes on",
-        (
-            *RECIPE,
-            (("--count",), {"type": int, "default": 3, "help": "of each (default: %(default)s)"}),
-            (("--seed",), {"type": int, "help": "the same samples again"}),
-        ),
-        _peek,
-    ),
+    *LOOKING_COMMANDS,
     Command(
         "submit",
         "run a recipe as a job on a Ray cluster; again, it resumes",

@@ -15,6 +15,7 @@ from jobs.actors import RESUME, ProcessDied, ended, get
 from jobs.budget import Purse
 from jobs.merging import Merging
 from jobs.progress import ProgressDisplay, progress_line
+from jobs.progress_events import ProgressEvents
 from jobs.recipe import Job
 from jobs.scorer_workers import ScorerWorkers
 from jobs.stopping import StopRequest
@@ -60,6 +61,7 @@ class Crew:
             gpus(job.recipe.teacher),
         )
         purse.meter(self._meter)
+        self._progress_events = ProgressEvents(events)
         self._tokens = 0
         """Of everything that was delivered, to all coordinators."""
         self.limit: str | None = None
@@ -151,6 +153,7 @@ class Crew:
         self._tokens += progress.tokens - self.last.tokens
         self._meter.saw(progress.replicas, self._tokens, now)
         self._meter.save(now)
+        self._progress_events.saw(progress, self.last, self._meter.spent(now), now)
         if progress.in_flight + progress.drawn and not self.last.in_flight + self.last.drawn:
             self._events.add("first_lease")
         delivered = progress.drawn + progress.judged > self.last.drawn + self.last.judged
@@ -246,10 +249,16 @@ class Crew:
                 reason = f"{type(error).__name__}: {error}"
                 self._replica_died(name, reason, engine_died=False)
             else:
-                self._release(name)
-                self._fleet.left(name, time.monotonic())
-                self._events.add("replica_left", replica=name)
-                get(self._coordinator.lost_replica.remote(name, engine_died=False))
+                self._replica_left(name)
+
+    def _replica_left(self, name: str) -> None:
+        self._release(name)
+        self._fleet.left(name, time.monotonic())
+        lost = Lost(0, 0)
+        try:
+            lost = get(self._coordinator.lost_replica.remote(name, engine_died=False))
+        finally:
+            self._events.add("replica_left", replica=name, handed_over=lost.handed_over or None)
 
     def _replica_died(self, name: str, reason: str, *, engine_died: bool) -> None:
         self._release(name)

@@ -80,17 +80,24 @@ def measured(prompts: PromptList, fated: pl.DataFrame) -> Measured:
 
 def estimate(job: Job, found: Measured, *, settled_rows: int) -> dict[str, Any] | None:
     """What is still to be spent and what will be published in all, as JSON values; null where too
-    little is settled. `settled_rows`: of all settled prompts, those that would be published."""
+    little is settled. `settled_rows`: of all settled prompts, those that would be published.
+
+    A mix is not counted, since how much of a small stratum there will be few settled prompts do not
+    say; it only leaves rows out.
+    """
     count = len(found.tokens)
     if count < MEASURED_PROMPTS:
         return None
     tokens, rows, misses = _bootstrap(job, found, settled_rows)
     spent = sum(spent_by(job.store, job.recipe.pool, teacher=job.teacher_id).values(), Spent())
     cost = _cost(job, tokens, spent)
+    mix = job.recipe.mix
     return {
         "prompts_measured": count,
         "tokens": tokens._asdict(),
         "published": rows._asdict(),
+        "published_are_before_the_mix": mix is not None,
+        "mix_total": None if mix is None or mix.total is None else f"{mix.total:,} {mix.measure}",
         "target_is_missed_with": misses,
         **{name: None if value is None else value._asdict() for name, value in cost.items()},
     }
@@ -148,6 +155,10 @@ def estimate_lines(found: dict[str, Any] | None, replicas: int) -> list[str]:
             "measures lengths, keep rates and speed"
         ]
     lines = [f"estimate  {_text(found['tokens'])} tokens more, {_text(found['published'])} rows"]
+    if found["published_are_before_the_mix"]:
+        most = found["mix_total"]
+        limit = "" if most is None else f", and has no room for more than {most}"
+        lines.append(f"          before the mix, which leaves some of these rows out{limit}")
     if found["hours"] is not None:
         lines.append(f"          {_text(found['hours'], 2)} h on {replicas} replicas at most")
         lines.append(f"          {_text(found['gpu_hours'], 2)} GPU-hours")

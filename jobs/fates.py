@@ -10,6 +10,7 @@ from filters.choose import with_eligible, with_fates
 from filters.groups import with_groups
 from filters.mix import cut_to_mix
 from filters.picking import Picking
+from filters.scored import with_reasons
 from filters.target import cut_at_target
 from infra.pool import MEND, reading
 from infra.rewriting import rows_at
@@ -39,6 +40,13 @@ def fates_at(job: Job, prompts: PromptList, versions: Mapping[str, int | None]) 
     """The same at given versions of the tables, and as if there were neither target nor mix."""
     samples = narrow_samples(job, prompts.with_left_out, versions)
     return fated(job, _left_out(samples, prompts))
+
+
+def rejudged(job: Job, samples: pl.DataFrame, prompts: PromptList) -> pl.DataFrame:
+    """`jobs.survey.narrow_samples` with the reasons that they have by the rules of this recipe,
+    whose scorers are the same; `prompts` says which prompts are left out."""
+    max_tokens = job.recipe.sampling.max_tokens
+    return _left_out(with_reasons(samples, job.rules.samples, max_tokens), prompts)
 
 
 def fated(job: Job, samples: pl.DataFrame) -> pl.DataFrame:

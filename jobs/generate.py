@@ -139,7 +139,7 @@ def _attempt(job: Job, goal: Goal) -> Iterator["Attempt"]:
         try:
             name = job.recipe.name
             events.add("attempt_started", recipe=name, teacher=teacher_id, pid=os.getpid())
-            resolved = json.dumps(job.resolved, indent=2, sort_keys=True).encode()
+            resolved = json.dumps(job.resolved, indent=2).encode()
             job.store.put_if_absent(f"pools/{pool}/attempts/{lease.attempt}/recipe.json", resolved)
             yield Attempt(job, goal, lease, display, events, stop)
             if stop:

@@ -71,7 +71,14 @@ class PromptList:
         if count is None or count >= self.frame.height:
             return self
         frame = self.frame.head(count)
-        among = pl.col("prompt_id") <= frame["prompt_id"].last()
+        return self._of(frame, pl.col("prompt_id") <= frame["prompt_id"].last())
+
+    def among(self, prompt_ids: pl.Series) -> "PromptList":
+        """Those of them that have one of these identities, and what is left out among these."""
+        own = pl.col("prompt_id").is_in(prompt_ids.implode())
+        return self._of(self.frame.filter(own), own)
+
+    def _of(self, frame: pl.DataFrame, among: pl.Expr) -> "PromptList":
         left_out, splits = (
             own.filter(among) if own.width else own for own in (self.left_out, self.splits)
         )

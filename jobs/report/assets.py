@@ -15,6 +15,10 @@ from markupsafe import Markup
 
 KATEX: Final = "katex.min.js"
 """Formulas as MathML, so that it needs no fonts and no style sheet of its own."""
+KATEX_NOTICE: Final = (
+    "/*! KaTeX, https://katex.org, MIT License, (c) 2013-2020 Khan Academy and contributors */\n"
+)
+"""Its file has none, and its licence wants one with every copy."""
 
 
 @dataclass(frozen=True)
@@ -58,7 +62,7 @@ def asset(name: str) -> str:
     for end in ("</script", "</style", "<!--"):
         if end in lower:
             raise ValueError(f"{name} has `{end}` in it, which ends or changes its element")
-    return text
+    return KATEX_NOTICE + text if name == KATEX else text
 
 
 def _hashes(sources: Iterable[str]) -> str:

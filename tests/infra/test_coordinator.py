@@ -394,7 +394,8 @@ def test_a_replica_that_is_given_back_leaves_its_samples_to_others(tmp_path: Pat
         assert (orders.leave, orders.hand_over) == (True, True)
         first, second = keys(mine)
         await coordinator.hand_over("r0", {first: Place("begun.parquet", 0), second: None})
-        await coordinator.lost_replica("r0", engine_died=False)
+        lost = await coordinator.lost_replica("r0", engine_died=False)
+        assert (lost.requeued, lost.handed_over) == (0, 2)
         taken = await coordinator.lease("r1", 9, 0)
         assert [(work.key, work.begun) for work in taken.work] == [
             (first, Place("begun.parquet", 0)),

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from infra.events import EventLog, events_root, read_events
+from infra.events import EventLog, EventTail, events_root, read_events
 from infra.folder_store import FolderStore
 from schemas.errors import StoreError
 
@@ -105,3 +105,46 @@ def test_while_the_store_is_away_nothing_is_written_in_its_place(tmp_path: Path)
     away.rename(root)
     log.flush()
     assert names(root) == ["before", "meanwhile"]
+
+
+def tail_of(root: Path) -> EventTail:
+    return EventTail(FolderStore(root), POOL, ATTEMPT)
+
+
+def test_a_tail_tells_each_event_once(tmp_path: Path) -> None:
+    tail = tail_of(tmp_path)
+    assert tail.new(lambda: False) == []
+    log = log_in(tmp_path)
+    for name in ("first", "second", "third"):
+        log.add(name)
+        log.flush()
+        assert [event["event"] for event in tail.new(lambda: False)] == [name]
+    assert tail.new(lambda: False) == []
+    late = tail_of(tmp_path)
+    assert [e["event"] for e in late.new(lambda: False)] == ["first", "second", "third"]
+
+
+def test_a_tail_can_be_stopped_and_goes_on(tmp_path: Path) -> None:
+    log = log_in(tmp_path)
+    for number in range(100):
+        log.add(str(number))
+        log.flush()
+    tail = tail_of(tmp_path)
+    begun = tail.new(lambda: True)
+    assert 0 < len(begun) < 100
+    assert tail.left == 100 - len(begun)
+    rest = tail.new(lambda: False)
+    assert [event["event"] for event in begun + rest] == [str(number) for number in range(100)]
+    assert tail.left == 0
+
+
+def test_a_tail_names_torn_lines_and_tells_the_others(tmp_path: Path) -> None:
+    log = log_in(tmp_path)
+    log.add("first")
+    log.add("second")
+    log.flush()
+    (path,) = folder(tmp_path).iterdir()
+    path.write_bytes(path.read_bytes()[:-5] + b"\n[1]\n")
+    tail = tail_of(tmp_path)
+    assert [event["event"] for event in tail.new(lambda: False)] == ["first"]
+    assert [line.rpartition("/")[2] for line in tail.torn] == ["000001.jsonl:2", "000001.jsonl:3"]

@@ -5,7 +5,7 @@ import polars as pl
 import pytest
 
 from benchmarks.made_texts import Texts
-from filters import near_duplicates
+from filters import candidates
 from filters.near_duplicates import clustered, shingles
 from filters.packed import packed, unpacked_bands, unpacked_shingles
 from filters.words import Positions
@@ -60,7 +60,7 @@ def test_texts_that_are_alone_are_not_shuffled() -> None:
 
 def test_crowds_are_compared_as_one_process_does(monkeypatch: pytest.MonkeyPatch) -> None:
     crowd = MADE.text(60)
-    size = near_duplicates.CROWD + 60
+    size = candidates.CROWD + 60
     texts = pl.Series([" ".join(MADE.edited(crowd, number % 3)) for number in range(size)])
     rows = packed(shingles(texts))
     nobody = np.empty(0, np.int64)

@@ -105,3 +105,19 @@ def test_it_rests_on_what_is_settled_without_a_gap(make_job: MakeJob) -> None:
     assert found.tokens.tolist() == [33, 0]
     assert found.rows.tolist() == [1, 0]
     assert (found.untouched, found.tokens_of_untouched) == (len(ids) - 3, 55)
+
+
+def test_rows_are_said_to_be_those_before_the_mix(make_job: MakeJob) -> None:
+    found, _, _ = pilot(np.random.default_rng(1))
+    strata = {"hard": {"where": "group.pass_rate < 0.5", "share": 0.5}, "rest": {"share": 0.5}}
+    told = {
+        total: "\n".join(estimate_lines(numbers(make_job(mix=mix), found), 1))
+        for total, mix in (
+            (None, None),
+            (0, {"strata": strata}),
+            (1000, {"total": 1000, "strata": strata}),
+        )
+    }
+    assert "mix" not in told[None]
+    assert told[0].splitlines()[1].strip() == "before the mix, which leaves some of these rows out"
+    assert "leaves some of these rows out, and has no room for more than 1,000 rows" in told[1000]

@@ -63,6 +63,7 @@ bench: install  ## the benchmarks; results are in docs/benchmarks.md
 	$(BIN)/python -m benchmarks.publishing
 	POLARS_MAX_THREADS=1 $(BIN)/python -m benchmarks.choosing
 	$(BIN)/python -m benchmarks.splits
+	$(BIN)/python -m benchmarks.report
 	$(BIN)/python -m benchmarks.watching
 
 lock: install  ## resolve requirements/*.txt again

@@ -49,5 +49,26 @@ const Archive = (() => {
     return { index, prompts: promptsOf(index) };
   }
 
-  return { open, block };
+  // Whether a text, or what is there of it, has these letters, which are small ones.
+  function has(text, sought) {
+    if (text === null || text === undefined) return false;
+    const parts = typeof text === "string" ? [text] : [text[0], text[2]];
+    return parts.some((part) => part.toLowerCase().includes(sought));
+  }
+
+  // The places of a prompt's samples that have them, or null where the prompt itself has.
+  function where(prompt, sought) {
+    if (has(prompt.prompt, sought) || has(prompt.reference, sought)) return null;
+    const names = ["final_answer", "answer", "reasoning", "failure"];
+    return [...prompt.samples.keys()].filter((place) => names.some((name) => has(prompt.samples[place][name], sought)));
+  }
+
+  // How often each number is there.
+  function counted(numbers) {
+    const counts = [];
+    for (const number of numbers) counts[number] = (counts[number] ?? 0) + 1;
+    return counts;
+  }
+
+  return { open, block, has, where, counted };
 })();

@@ -25,12 +25,6 @@
     });
   }
 
-  function tally(values) {
-    const counts = [];
-    for (const value of values) counts[value] = (counts[value] ?? 0) + 1;
-    return counts;
-  }
-
   function meets(sample) {
     const { fate, output } = filters;
     if (fate.value !== "" && sample.fate !== Number(fate.value)) return false;
@@ -71,18 +65,27 @@
     state.hits = { prompts: new Set(), samples: new Set() };
     const progress = $("progress");
     progress.hidden = true;
+    rows.ariaBusy = "true";
     if (state.sought) {
       for (const one of prompts) {
         if (one.id.includes(state.sought) || one.title.toLowerCase().includes(state.sought)) state.hits.prompts.add(one.number);
       }
     }
     refresh();
-    if (state.sought.length < 2) return again();
+    if (state.sought.length >= 2 && !(await searchTexts(turn, progress))) return;
+    progress.hidden = true;
+    rows.ariaBusy = "false";
+    refresh();
+    again();
+  }
+
+  // False where another search has begun.
+  async function searchTexts(turn, progress) {
     let first = 0;
     let due = performance.now() + 200;
     for (let number = 0; number < index.blocks.length; number++) {
       const found = await Archive.block(number);
-      if (turn !== searching) return;
+      if (turn !== searching) return false;
       found.forEach((prompt, place) => searched(prompt, first + place));
       first += found.length;
       if (performance.now() < due) continue;
@@ -92,21 +95,13 @@
       refresh();
       await new Promise((resolve) => setTimeout(resolve));
     }
-    progress.hidden = true;
-    refresh();
-    again();
+    return true;
   }
 
-  const has = (of) =>
-    of !== null && of !== undefined && (typeof of === "string" ? [of] : [of[0], of[2]]).some((part) => part.toLowerCase().includes(state.sought));
-
   function searched(prompt, number) {
-    if (has(prompt.prompt) || has(prompt.reference)) return state.hits.prompts.add(number);
-    prompt.samples.forEach((sample, place) => {
-      if (["final_answer", "answer", "reasoning", "failure"].some((name) => has(sample[name]))) {
-        state.hits.samples.add(`${number}/${place}`);
-      }
-    });
+    const found = Archive.where(prompt, state.sought);
+    if (found === null) state.hits.prompts.add(number);
+    else for (const place of found) state.hits.samples.add(`${number}/${place}`);
   }
 
   const rows = $("rows");
@@ -114,7 +109,7 @@
 
   function row(prompt) {
     const dots = element("span", { class: "dots", "aria-hidden": "true" });
-    prompt.samples.slice(0, 24).forEach((sample, i) => {
+    prompt.samples.slice(0, 12).forEach((sample, i) => {
       const faint = narrowed() && !matches(prompt, i) ? " faint" : "";
       dots.append(element("i", { class: Samples.standing(sample) + faint }));
     });
@@ -149,12 +144,13 @@
   const again = () => state.at >= 0 && show(state.at);
 
   function promptParts(prompt, whole) {
-    const facts = [index.domains[prompt.domain], index.sources[prompt.source]].filter(Boolean);
-    if (prompt.rate !== null) facts.push(`pass rate of the probe ${Math.round(prompt.rate * 100)} %`);
+    const facts = element("p", { class: "facts" });
+    for (const name of [index.domains[prompt.domain], index.sources[prompt.source]].filter(Boolean)) facts.append(plain(element("bdi"), name), " · ");
+    facts.append(prompt.rate === null ? "no pass rate" : `pass rate of the probe ${Math.round(prompt.rate * 100)} %`);
     const parts = [
       element("button", { class: "back", type: "button", onclick: back }, "← All prompts"),
       element("h3", {}, "Prompt ", element("code", {}, prompt.id)),
-      plain(element("p", { class: "facts" }), facts.join(" · ")),
+      facts,
       element("div", { class: "prompt" }, text(whole.prompt ?? "", state)),
     ];
     if (whole.reference !== null) {
@@ -193,7 +189,7 @@
     const sample = whole.samples[place];
     const hash = `#${prompt.id}/${sample.sample_index}`;
     const copy = element("button", { class: "quiet", type: "button", title: "Copy a link to this sample", onclick: () => copied(hash) }, "Copy link");
-    const open = state.open || (state.sought !== "" && has(sample.reasoning));
+    const open = state.open || (state.sought !== "" && Archive.has(sample.reasoning, state.sought));
     const made = Samples.card(sample, { math: state.math, sought: state.sought, open, actions: [copy] });
     made.id = `sample-${sample.sample_index}`;
     made.tabIndex = -1;
@@ -335,9 +331,9 @@
   async function start() {
     ({ index, prompts } = await Archive.open());
     const samples = prompts.flatMap((prompt) => prompt.samples);
-    options(filters.fate, index.fates, tally(samples.map((sample) => sample.fate)));
-    options(filters.domain, index.domains, tally(prompts.map((prompt) => prompt.domain)));
-    options(filters.source, index.sources, tally(prompts.map((prompt) => prompt.source)));
+    options(filters.fate, index.fates, Archive.counted(samples.map((sample) => sample.fate)));
+    options(filters.domain, index.domains, Archive.counted(prompts.map((prompt) => prompt.domain)));
+    options(filters.source, index.sources, Archive.counted(prompts.map((prompt) => prompt.source)));
     listen();
     refresh();
     if (!linked() && wide.matches) await show(0);

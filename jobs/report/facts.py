@@ -255,7 +255,9 @@ def spent_table(manifest: Manifest) -> Table | None:
 
 
 def _number(value: float) -> str:
-    return f"{value:,}" if isinstance(value, int) else f"{value:,.4g}"
+    if isinstance(value, int) or value >= 1000:
+        return f"{value:,.0f}"
+    return f"{value:.4g}"
 
 
 def teachers_table(report: Report) -> Table:

@@ -63,11 +63,11 @@ const Samples = (() => {
     const head = element("header", {},
       element(options.heading ?? "h5", {}, `Sample ${sample.sample_index}`),
       fate(sample),
-      plain(element("span", { class: "facts" }), [known(sample.finish_reason) ? `ended by ${sample.finish_reason}` : null, tokens(sample)].filter(known).join(" · ")),
+      element("span", { class: "facts" }, ...(known(sample.finish_reason) ? ["ended by ", plain(element("bdi"), sample.finish_reason), " · "] : []), tokens(sample)),
       ...(options.actions ?? []),
     );
     const parts = [head];
-    if (said(sample.failure)) parts.push(element("div", { class: "failure" }, "No text: ", text(sample.failure, { ...options, math: false })));
+    if (said(sample.failure)) parts.push(element("div", { class: "failure" }, "Failed: ", text(sample.failure, { ...options, math: false })));
     if (said(sample.final_answer)) {
       const final = text(sample.final_answer, { ...options, math: false });
       parts.push(element("div", { class: "final" }, element("span", { class: "label" }, "Final answer"), final));

@@ -74,7 +74,7 @@ const Texts = (() => {
       else if (text[i] === "$" && i > from && !/\s/.test(text[i - 1]) && !/\d/.test(text[i + 1] || "")) {
         const inner = text.slice(from, i);
         if (/[\\^_={}<>+*/|-]/.test(inner)) return i;
-        return /[a-z]{3}|\d\s/.test(inner) || inner.length > 20 ? -1 : i;
+        return /[a-z]{3}|^\d.*\s/.test(inner) || inner.length > 20 ? -1 : i;
       }
     }
     return -1;

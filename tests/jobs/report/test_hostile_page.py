@@ -12,7 +12,7 @@ pytestmark = pytest.mark.browser
 
 OVERFLOW = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
 LARGEST = """() => Math.max(0, ...[...document.querySelectorAll('#detail *')]
-    .filter((one) => !one.parentElement.closest('.scroll, .formula.display, .text'))
+    .filter((one) => !one.parentElement.closest('.scroll, .formula.display, .text, .facts'))
     .map((one) => one.getBoundingClientRect().right - innerWidth))"""
 
 ELEMENTS = "[...document.querySelectorAll('#detail *')].map((e) => e.localName)"

@@ -5,6 +5,8 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from jobs.fates import samples_with_fates
 from jobs.prompts import read_prompts
 from jobs.recipe import Job, load_job
@@ -56,6 +58,7 @@ def test_a_watched_run_is_told_as_it_goes_and_as_it_ended(
     assert list(recipe["keep"]) == list(ran.recipe.keep), "reasons go by their order"
 
 
+@pytest.mark.slow
 def test_a_run_that_is_killed_has_crashed_and_the_next_one_is_followed(
     make_job: MakeJob, tmp_path: Path
 ) -> None:

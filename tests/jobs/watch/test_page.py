@@ -30,7 +30,7 @@ pytestmark = [
     pytest.mark.browser,
     pytest.mark.skipif(CHROMIUM is None, reason="no Chromium here"),
 ]
-WIDTHS = (400, 1280, 2560)
+WIDTHS = (400, pytest.param(1280, marks=pytest.mark.slow), 2560)
 SCRIPT = "globalThis.hacked = (globalThis.hacked || 0) + 1"
 HOSTILE = [
     f"<script>{SCRIPT}</script>",

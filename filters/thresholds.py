@@ -196,8 +196,7 @@ def number_in(region: Region, current: float, *, whole: bool, wide: bool = False
         if number == near and not region.is_point:
             number += step if up else -step
         if whole or (number <= far if up else number >= far):
-            inside = region.is_point or region.low < number < region.high
-            if inside:
+            if region.is_point or region.low < float(number) < region.high:
                 return written(float(number))
     return None
 

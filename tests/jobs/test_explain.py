@@ -2,6 +2,7 @@
 
 import json
 import shlex
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -36,8 +37,9 @@ HOSTILE = "\x1b[2J\x1b]0;owned\x07\u202egnp.exe\x9b31m<script>alert(1)</script>\
 
 
 def sample(job: Job, prompt: Prompt, index: int, answer: str, tokens: int, **more: Any) -> Sample:
-    """Complete, in words of its own."""
+    """Complete, mostly in words of its own."""
     words = " ".join(f"w{index}x{number}" for number in range(30))
+    words += " first I add the tens and then the ones and I check it once more"
     text = more.pop("text", f"{words}\n</think>\n\nIt is \\boxed{{{answer}}}")
     split = split_reasoning(text, thinking_open=True)
     known = {
@@ -55,9 +57,15 @@ def sample(job: Job, prompt: Prompt, index: int, answer: str, tokens: int, **mor
 
 def failed(job: Job, prompt: Prompt, index: int) -> Sample:
     names = ("text", "text_digest", "reasoning", "answer", "finish_reason", "reasoning_tokens")
-    nothing = dict.fromkeys(names)
-    why = {"failure": "rejected", "failure_reason": "too_long", "failure_detail": f"no {HOSTILE}"}
-    return sample(job, prompt, index, "", 1, outcome="failed", **{**nothing, **why, "text": ""})
+    nothing: dict[str, Any] = dict.fromkeys(names)
+    return replace(
+        sample(job, prompt, index, "", 1),
+        **nothing,
+        outcome="failed",
+        failure="rejected",
+        failure_reason="too_long",
+        failure_detail=f"no {HOSTILE}",
+    )
 
 
 @pytest.fixture
@@ -133,11 +141,15 @@ def test_a_threshold_that_is_told_publishes_when_it_is_built(job: Job, tmp_path:
             override = shlex.split(one["set"])[1]
             changed = load_job(str(path), [override])
             rows = samples_with_fates(changed, read_prompts(changed.recipe))
-            assert PUBLISHED in rows.row(index, named=True)["fate"]
-    two = load_job(str(path), ["choose.per_prompt=2", "samples.enough=3"])
-    _, data = told(two, first(job))
+            assert rows.row(index, named=True)["fate"] == PUBLISHED
+    three = load_job(str(path), ["choose.per_prompt=3", "samples.enough=3"])
+    _, data = told(three, first(job))
+    assert [row["fate"] for row in data["samples"]].count(PUBLISHED) == 3
     (change,) = data["samples"][3]["changes"]
-    assert (change["field"], change["after"]) == ("keep.short", "121") or change["others"]
+    assert (change["field"], change["before"], change["after"]) == ("keep.short", "100", "121")
+    assert change["asks"] == "reasoning_tokens"
+    moved = {"sample_index": 7, "before": "published", "after": "surplus"}
+    assert moved in change["others"], "then there are enough before it"
 
 
 def test_what_choose_leaves_out(job: Job, make_job: MakeJob) -> None:
@@ -146,9 +158,9 @@ def test_what_choose_leaves_out(job: Job, make_job: MakeJob) -> None:
         other = make_job(**{**RECIPE, "keep": keep, "choose": {**RECIPE["choose"], **choose}})
         return list(told(other, first(job))[1]["samples"])
 
-    trimmed = fates(per_prompt=9, trim={"shortest": 0.4})
+    trimmed = fates(per_prompt=9, trim={"shortest": 0.2})
     assert [row["fate"] for row in trimmed[:2]] == ["trimmed_short", "published"]
-    assert "choose.trim.shortest is 0.4" in trimmed[0]["why"]
+    assert "choose.trim.shortest is 0.2" in trimmed[0]["why"]
     assert any(one["field"] == "choose.trim.shortest" for one in trimmed[0]["changes"])
 
     where = fates(where="group.pass_rate < 0.5")
@@ -207,17 +219,18 @@ def test_a_target_and_a_mix_look_at_all_prompts(make_job: MakeJob) -> None:
 def test_a_prompt_that_a_rule_leaves_out(
     make_job: MakeJob, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    left_out = first(make_job())
+    asked = told(make_job(), left_out)[1]["prompt"]["messages"][0]["content"]
     evaluation = tmp_path / "exam.jsonl"
-    evaluation.write_text(json.dumps({"question": "What is 10 + 0 and nothing more?"}) + "\n")
+    evaluation.write_text(json.dumps({"question": asked}) + "\n")
     keep = {"finished": "format.complete", "own": "prompt.leak_share < 0.1"}
     job = make_job(keep=keep, decontaminate=[str(evaluation)])
     path = tmp_path / "recipe.yaml"
     path.write_text(yaml.safe_dump(job.resolved))
-    left_out = first(job)
     main(["explain", str(path), left_out, "--json"])
     data = json.loads(capsys.readouterr().out)
-    if data["prompt"]["left_out"] is None:
-        pytest.skip("it is no leak")
+    assert data["prompt"]["left_out"] == "not_own"
+    assert data["prompt"]["rules"][0]["columns"] == {"prompt.leak_share": 1.0}
     (change,) = data["changes"]
     assert change["field"] == "keep.own"
     override = shlex.split(change["set"])[1]

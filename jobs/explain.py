@@ -88,9 +88,8 @@ def explain(job: Job, prompts: PromptList, given: str, *, texts: bool) -> Told:
         "samples": rows,
         "changes": [_change(trials, change, None) for change in of_prompt],
         "notes": _notes(job, trials),
-        "word": word,
     }
-    return explained_text(data), data
+    return explained_text(data, word), data
 
 
 def find(job: Job, prompts: PromptList, given: str) -> str:

@@ -9,12 +9,13 @@ from jobs.tell import table
 MARKS = {True: "+", False: "-", None: "?"}
 
 
-def explained_text(data: Mapping[str, Any]) -> str:
-    """The object as text. What models and others wrote is shortened, without control characters."""
+def explained_text(data: Mapping[str, Any], word: str) -> str:
+    """The object as text; `word` is what it calls the best samples. What models and others wrote is
+    shortened, without control characters."""
     blocks = ["\n".join(_prompt(data))]
     if data["samples"]:
         blocks.append(_table(data["samples"]))
-        blocks += ["\n".join(_sample(row, data["word"])) for row in data["samples"]]
+        blocks += ["\n".join(_sample(row, word)) for row in data["samples"]]
     else:
         blocks.append("the pool has no samples of this prompt by this teacher yet")
     if data["notes"]:

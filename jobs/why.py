@@ -89,11 +89,12 @@ class Why:
         texts = partial(with_texts, self.trials.job)
         found: dict[int, tuple[int, float]] = {}
         indexes, fates = self.ranked["sample_index"], self.ranked["fate"]
-        for better, worse, jaccard in zip(*compared(self.ranked, similar, texts), strict=True):
+        pairs = (side.tolist() for side in compared(self.ranked, similar, texts))
+        for better, worse, jaccard in zip(*pairs, strict=True):
             if jaccard < similar or fates[better] == NEAR_DUPLICATE:
                 continue
             if jaccard > found.get(indexes[worse], (0, 0.0))[1]:
-                found[indexes[worse]] = (indexes[better], float(jaccard))
+                found[indexes[worse]] = (indexes[better], jaccard)
         return found
 
     def __call__(self, row: Mapping[str, Any], fate: str) -> str:

@@ -195,9 +195,10 @@ def number_in(region: Region, current: float, *, whole: bool, wide: bool = False
         number = (near / step).to_integral_value(ROUND_CEILING if up else ROUND_FLOOR) * step
         if number == near and not region.is_point:
             number += step if up else -step
-        if whole or (number <= far if up else number >= far):
-            if region.is_point or region.low < float(number) < region.high:
-                return written(float(number))
+        near_enough = whole or (number <= far if up else number >= far)
+        inside = region.is_point or region.low < float(number) < region.high
+        if near_enough and inside:
+            return written(float(number))
     return None
 
 

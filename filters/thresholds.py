@@ -195,14 +195,8 @@ def number_in(region: Region, current: float, *, whole: bool, wide: bool = False
         number = (near / step).to_integral_value(ROUND_CEILING if up else ROUND_FLOOR) * step
         if number == near and not region.is_point:
             number += step if up else -step
-<<<<<<< HEAD
         reached = whole or (number <= far if up else number >= far)
         if reached and (region.is_point or region.low < float(number) < region.high):
-=======
-        near_enough = whole or (number <= far if up else number >= far)
-        inside = region.is_point or region.low < float(number) < region.high
-        if near_enough and inside:
->>>>>>> 04cf0a7357c2e5caa0758000685911f41057bec7
             return written(float(number))
     return None
 

@@ -169,8 +169,9 @@ const Texts = (() => {
     span.classList.add("rendered");
   }
 
-  // What KaTeX would set a style attribute for, which the page's policy forbids.
-  const macros = () => ({ "\\fcolorbox": "\\colorbox{#2}{#3}", "\\pmb": "\\boldsymbol{#1}" });
+  // What KaTeX would set a style attribute for, which the page's policy forbids. It counts a macro's
+  // arguments up to the first that is not there, so that all of them must be.
+  const macros = () => ({ "\\fcolorbox": "\\textcolor{#1}{}\\colorbox{#2}{#3}", "\\pmb": "\\boldsymbol{#1}" });
 
   const seen = new IntersectionObserver(
     (entries) => {

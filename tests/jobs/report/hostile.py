@@ -45,6 +45,7 @@ TEXTS = {
     r" \(\def\x{\x\x}\x\) \(\newcommand{\y}{\y\y}\y\) $$\let\z\z \z$$",
     "formula_sizes": r"\(\rule{99999em}{99999em}\kern99999em\raisebox{9999em}{x}\)"
     r" \(\fcolorbox{red}{url(http://127.0.0.1:9)}{x}\pmb{y}\color{red;background:url(x)}z\)",
+    "formula_styles": r"\(\fcolorbox{red}{yellow}{x}\) \(\pmb{y}\) \(\colorbox{aqua}{z}\)",
     "formula_depth": "\\(" + "{" * 900 + "x" + "}" * 900 + "\\) \\(" + "\\frac{1}{" * 200 + "\\)",
     "formula_markup": r"\(\text{<img src=x onerror=window.hacked=1>}\) "
     r"\(</math><script>window.hacked=1</script>\) "

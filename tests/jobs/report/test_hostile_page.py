@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Browser, Page, expect
 
 from tests.jobs.report.conftest import Watched, opened, written
 from tests.jobs.report.hostile import TEXTS, hostile_report
@@ -110,3 +110,16 @@ def test_a_huge_text_is_bounded_until_all_is_asked_for(watched: Watched) -> None
     answer.get_by_role("button", name="Show all").click()
     assert "characters are not in this page" in answer.inner_text()
     assert watched.page.evaluate(OVERFLOW) <= 0
+
+
+def test_formulas_that_style_are_drawn_and_those_that_define_are_not(watched: Watched) -> None:
+    look_at(watched.page, "formula_styles")
+    answer = watched.page.locator("#detail .answer").first
+    answer.scroll_into_view_if_needed()
+    expect(answer.locator("math")).to_have_count(3)
+    look_at(watched.page, "formula_bombs")
+    answer = watched.page.locator("#detail .answer").first
+    answer.scroll_into_view_if_needed()
+    expect(answer.locator(".formula.bad")).to_have_count(4)
+    assert answer.locator("math").count() == 0
+    assert watched.said == []

@@ -7,6 +7,7 @@ from typing import Any
 
 import polars as pl
 
+from filters.choose import PUBLISHED
 from filters.survivorship import measured
 from infra.events import read_events
 from jobs.build import Built, generator_name
@@ -50,8 +51,10 @@ def _samples(job: Job, prompts: PromptList, shown: pl.DataFrame) -> pl.DataFrame
     asked = asked.with_columns(prompt=_as_text(asked["messages"])).drop("messages")
     own = with_texts(job, shown, TEXTS).join(asked, on="prompt_id", maintain_order="left")
     return own.with_columns(
-        published=pl.col("fate") == "published",
-        failure=pl.concat_str("failure", "failure_detail", separator=": ", ignore_nulls=True),
+        published=pl.col("fate") == PUBLISHED,
+        failure=pl.when(pl.col("failure").is_not_null()).then(
+            pl.concat_str("failure", "failure_detail", separator=": ", ignore_nulls=True)
+        ),
     ).drop("path", "row", "rank", "failure_detail")
 
 

@@ -38,6 +38,7 @@ def test_samples_are_what_the_pool_has(make_job: MakeJob, sums: Path) -> None:
         assert shown[column].equals(wanted[column]), column
     assert shown["published"].sum() == report.manifest.rows["sft"]
     assert shown["kept"].sum() == wanted.filter(pl.col("reason").is_null()).height
+    assert shown["failure"].null_count() == shown.height
     prompts = load_prompts(job).frame.sort("prompt_id")
     asked = shown.unique("prompt_id").sort("prompt_id")
     assert asked["prompt"].to_list() == [one[0]["content"] for one in prompts["messages"]]

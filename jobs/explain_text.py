@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from filters.distinct import SIGNATURE
 from jobs.plain import brief, one_line, plain
 from jobs.tell import table
 
@@ -103,6 +104,8 @@ def _sample(row: Mapping[str, Any], word: str) -> Iterator[str]:
     if row["no_change"] is not None:
         yield f"  no single threshold changes that: {row['no_change']}"
     if "reasoning" in row:
+        scores = {name: value for name, value in row["scores"].items() if name != SIGNATURE}
+        yield f"  scores   {'  '.join(f'{name}={brief(value)}' for name, value in scores.items())}"
         yield f"  thinking {plain(row['reasoning'] or '-')}"
         yield f"  answer   {plain(row['answer'] or '-')}"
 

@@ -68,7 +68,10 @@ LOOKING_COMMANDS: tuple[Command, ...] = (
                     "help": "from a row of a version, or from `peek`; its beginning is enough",
                 },
             ),
-            (("--texts",), {"action": "store_true", "help": "what the model wrote, too"}),
+            (
+                ("--texts",),
+                {"action": "store_true", "help": "all scores and what the model wrote, too"},
+            ),
         ),
         _explain,
         "stillhouse explain recipes/quickstart.yaml p1_1b531039 --texts",

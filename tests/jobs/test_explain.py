@@ -253,6 +253,7 @@ def test_texts_of_models_do_not_rule_a_terminal(make_job: MakeJob) -> None:
     rows = [sample(job, prompt, 0, "", 5, text=text), failed(job, prompt, 1)]
     write_pool(job, [[(prompt, row) for row in rows]])
     shown, data = told(job, prompt.prompt_id, texts=True)
+    assert "format.complete=" in shown
     assert "<script>alert(1)</script>" in shown
     assert all(c == "\n" or c.isprintable() for c in shown)
     assert max(map(len, shown.splitlines())) < 2000

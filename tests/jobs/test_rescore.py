@@ -80,13 +80,13 @@ def test_scores_are_what_they_were(job: Job, capsys: pytest.CaptureFixture[str])
 def test_every_difference_is_told(job: Job, tmp_path: Path) -> None:
     def forge(number: int, row: dict[str, Any]) -> None:
         if number < 5:
-            row["scores"]["math"]["verdict"] = "timeout"
+            row["scores"]["math"]["verdict"], row["correct"] = "timeout", None
         if number == 7:
             row["scores"]["language"]["reason"] = "made_up"
             row["scores"]["repetition"]["share"] = 0.5
 
-    again(job, tmp_path, forge)
     rows = open_version("sums", job.store.url).scan().collect()
+    again(job, tmp_path, forge)
     text, told, code = verify(job.store.url, "sums", 1.0)
     assert code == 1
     assert told["rescored"]["differences"] == {
@@ -170,6 +170,7 @@ def test_programs_run_again(tmp_path: Path) -> None:
         "reference_from": ["prompt"] * 2,
         "finish_reason": ["stop"] * 2,
         "scores": [{"code": {"verdict": "true"}}] * 2,
+        "correct": [True] * 2,
     }
     recipe = recipe_of("data", scorers={"code": ["code"]})
     publish(Catalog(store, "data"), tmp_path, pa.table(rows), recipe=recipe, scorers={"code": "k"})

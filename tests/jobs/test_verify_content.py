@@ -1,5 +1,6 @@
 """A version built from a pool, whose rows are then changed: `verify` says which one breaks what."""
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from infra.catalog import Catalog
-from infra.version import Version
+from infra.version import Version, open_version
 from tests.conftest import MakeJob
 from tests.jobs.test_outputs import published
 from tests.pools import pooled
@@ -19,10 +20,18 @@ from tests.published import problems, publish_outputs
 Tables = dict[str, pa.Table]
 
 
+MADE: list[Path] = []
+
+
 @pytest.fixture
-def version(make_job: MakeJob, sums: Path) -> Version:
-    """With all outputs, sound."""
-    return published(pooled(make_job, sums))
+def version(make_job: MakeJob, sums: Path, tmp_path_factory: pytest.TempPathFactory) -> Version:
+    """With all outputs, sound; built once."""
+    if not MADE:
+        made = published(pooled(make_job, sums)).catalog.store
+        MADE.append(tmp_path_factory.mktemp("made") / "store")
+        shutil.copytree(made.url, MADE[0])
+    store = shutil.copytree(MADE[0], tmp_path_factory.mktemp("own") / "store")
+    return open_version("sums", store)
 
 
 @pytest.fixture

@@ -94,7 +94,7 @@ def fates(job: Job, prompts: PromptList) -> dict[tuple[str, int], str]:
     return {(prompt, index): fate for prompt, index, fate in rows}
 
 
-@settings(max_examples=25)
+@settings(max_examples=10)
 @given(recipe=recipes(), other=st.integers(0, 220), chance=st.randoms())
 def test_what_is_told_is_true_and_nothing_nearer_does_it(
     pool: dict[str, Any], recipe: dict[str, Any], other: int, chance: random.Random

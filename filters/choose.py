@@ -28,6 +28,18 @@ TRIMMED_SHORT = "trimmed_short"
 TRIMMED_LONG = "trimmed_long"
 NEAR_DUPLICATE = "near_duplicate"
 """Of a better one that may be published."""
+FATES = (
+    PUBLISHED,
+    SURPLUS,
+    BEYOND,
+    WHERE_NOT_MET,
+    NEAR_DUPLICATE,
+    TRIMMED_SHORT,
+    TRIMMED_LONG,
+    NOT_SCORED,
+    NOT_CONTINUED,
+)
+"""Of any recipe's samples; its own rules have more."""
 
 NO_TRIM = Trim()
 OPEN = pl.col("fate").is_null()

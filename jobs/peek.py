@@ -7,17 +7,7 @@ from typing import Any, Final
 
 import polars as pl
 
-from filters.choose import (
-    BEYOND,
-    NEAR_DUPLICATE,
-    NOT_CONTINUED,
-    NOT_SCORED,
-    PUBLISHED,
-    SURPLUS,
-    TRIMMED_LONG,
-    TRIMMED_SHORT,
-    WHERE_NOT_MET,
-)
+from filters.choose import FATES, PUBLISHED
 from filters.splits import NEAR_OTHER_SPLIT
 from infra.data_file import scan_file
 from infra.pool import reading
@@ -36,18 +26,6 @@ ROWS_PER_FILE: Final = 16
 of a million samples that takes half a second."""
 PROMPTS_AT_ONCE: Final = 10_000
 """Then all others, of so many prompts at a time, until there are enough."""
-FATES: Final = (
-    PUBLISHED,
-    SURPLUS,
-    BEYOND,
-    WHERE_NOT_MET,
-    NEAR_DUPLICATE,
-    TRIMMED_SHORT,
-    TRIMMED_LONG,
-    NOT_SCORED,
-    NOT_CONTINUED,
-    NEAR_OTHER_SPLIT,
-)
 FAILED: Final = "failed_"
 TEXTS: Final = ("reasoning", "answer", "failure_detail")
 MORE: Final = "`stillhouse explain RECIPE PROMPT_ID` tells everything about one of these prompts"
@@ -84,7 +62,12 @@ def _groups(job: Job, reason: str | None) -> dict[str, pl.Expr]:
         judged, kept = pl.col("judged"), pl.col("reason").is_null()
         return {"kept": judged & kept, "rejected": judged & ~kept}
     rules = [*job.rules.samples, *job.rules.prompts]
-    known = [*FATES, *(f"not_{name}" for name in rules), *(f"{name}_undecided" for name in rules)]
+    known = [
+        *FATES,
+        NEAR_OTHER_SPLIT,
+        *(f"not_{name}" for name in rules),
+        *(f"{name}_undecided" for name in rules),
+    ]
     if reason not in known and not reason.startswith(FAILED):
         near = get_close_matches(reason, known, n=1)
         hint = f"did you mean {near[0]!r}? " if near else ""

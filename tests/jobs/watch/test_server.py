@@ -144,14 +144,17 @@ def test_localhost_is_a_name_of_this_machine(ask: Ask, url: str) -> None:
     assert ask("feed.json", host=f"localhost:{urlsplit(url).port}")[0].status == 200
 
 
+def answered(url: str, head: str) -> bytes:
+    """All bytes that come back for a request of these lines."""
+    port = urlsplit(url).port
+    assert port is not None
+    with socket.create_connection(("127.0.0.1", port), timeout=20) as line:
+        line.sendall(f"{head}\r\n\r\n".encode())
+        return b"".join(iter(lambda: line.recv(4096), b""))
+
+
 def test_without_a_host_nothing_is_answered(url: str) -> None:
-    parts = urlsplit(url)
-    assert parts.port is not None
-    with socket.create_connection(("127.0.0.1", parts.port), timeout=20) as line:
-        line.sendall(f"GET {parts.path}feed.json HTTP/1.1\r\nConnection: close\r\n\r\n".encode())
-        answer = b""
-        while more := line.recv(4096):
-            answer += more
+    answer = answered(url, f"GET {urlsplit(url).path}feed.json HTTP/1.1\r\nConnection: close")
     assert b" 403 " in answer.splitlines()[0]
     assert b"a000001" not in answer
 
@@ -170,12 +173,7 @@ def test_head_is_get_without_content(ask: Ask, url: str) -> None:
     assert answer.status == 200
     assert int(answer.getheader("Content-Length") or 0) > 5000
     parts = urlsplit(url)
-    assert parts.port is not None
-    with socket.create_connection(("127.0.0.1", parts.port), timeout=20) as line:
-        line.sendall(f"HEAD {parts.path} HTTP/1.0\r\nHost: {parts.netloc}\r\n\r\n".encode())
-        sent = b""
-        while more := line.recv(4096):
-            sent += more
+    sent = answered(url, f"HEAD {parts.path} HTTP/1.0\r\nHost: {parts.netloc}")
     assert sent.endswith(b"\r\n\r\n"), "nothing behind the headers"
 
 

@@ -69,6 +69,13 @@ def test_what_is_rare_is_there() -> None:
     assert "code" in {*found["domain"]}
 
 
+def test_room_that_is_left_is_for_more_samples_of_a_prompt() -> None:
+    samples = frame([(0, FATES[n % 4], "math") for n in range(20)])
+    assert shown(samples, PER_PROMPT).height == PER_PROMPT
+    assert shown(samples, 15).height == 15
+    assert shown(samples, 100).equals(samples)
+
+
 def test_a_part_of_the_prompts_comes_to_the_same_where_all_fit() -> None:
     samples = frame([(n % 13, FATES[n % 4], "math") for n in range(90)])
     halves = [

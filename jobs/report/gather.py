@@ -1,7 +1,6 @@
 """Gather: what a report shows, from what was built and from the pool."""
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +8,7 @@ import polars as pl
 
 from filters.choose import PUBLISHED
 from filters.survivorship import measured
-from infra.events import read_events
+from infra.meter import spent_by
 from jobs.build import Built, generator_name
 from jobs.decide import Decided, decide
 from jobs.fates import with_texts
@@ -71,11 +70,10 @@ def _as_text(messages: pl.Series) -> pl.Series:
 
 def _teachers(job: Job, prompts: PromptList, decided: Decided) -> pl.DataFrame:
     """The recipe's own, and others whose samples of these prompts are in the pool, by its rules."""
-    names = dict(_names(job))
     rows = [_teacher(generator_name(job), job.teacher_id, decided)]
     for teacher_id in _others(job):
         other = job.of_teacher(teacher_id)
-        rows.append(_teacher(names.get(teacher_id, teacher_id), teacher_id, decide(other, prompts)))
+        rows.append(_teacher(_name(job, teacher_id), teacher_id, decide(other, prompts)))
     had = [row for row in rows if row["samples"]]
     return pl.DataFrame(had, schema=TEACHERS)
 
@@ -98,13 +96,13 @@ def _others(job: Job) -> list[str]:
     return sorted({*every["teacher_id"]} - {job.teacher_id})
 
 
-def _names(job: Job) -> Iterator[tuple[str, str]]:
-    """Of teachers of this pool's attempts: id and model."""
-    root = f"pools/{job.recipe.pool}/attempts"
-    for attempt in job.store.folders(root):
-        recipe = job.store.get(f"{root}/{attempt}/recipe.json")
-        started = read_events(job.store, job.recipe.pool or "", attempt)[:1]
-        if recipe is not None and started and "teacher" in started[0]:
+def _name(job: Job, teacher_id: str) -> str:
+    """Its model, by the recipe of an attempt with it; its id where there was none."""
+    pool = job.recipe.pool or ""
+    for attempt in spent_by(job.store, pool, teacher=teacher_id):
+        recipe = job.store.get(f"pools/{pool}/attempts/{attempt}/recipe.json")
+        if recipe is not None:
             teacher = json.loads(recipe)["teacher"]
             name, revision = Path(teacher["model"]).name, teacher.get("revision")
-            yield started[0]["teacher"], f"{teacher['model']}@{revision}" if revision else name
+            return f"{teacher['model']}@{revision}" if revision else name
+    return teacher_id

@@ -1,6 +1,7 @@
 """What a report shows, as it is gathered from a pool."""
 
-from dataclasses import replace
+import json
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +9,7 @@ import polars as pl
 import pytest
 
 from filters.target import BEYOND_TARGET
+from infra.meter import Spent
 from jobs.build import build
 from jobs.fates import samples_with_fates
 from jobs.prompt_copy import load_prompts
@@ -106,3 +108,16 @@ def test_teachers_of_the_pool_are_compared(make_job: MakeJob, sums: Path) -> Non
     assert second["samples"] == len(other)
     assert second["prompts"] == len(other) // 2
     assert 0 < second["kept"] < len(other)
+
+
+def test_a_teacher_has_the_name_of_its_model(make_job: MakeJob, sums: Path) -> None:
+    job = pooled(make_job, sums)
+    own = [(prompt, replace(one, teacher_id="t1_other")) for prompt, one in drawn(job, 1)]
+    write_pool(job, [own], first=2)
+    root = f"pools/{job.recipe.pool}/attempts/a000007"
+    meter = {**asdict(Spent(tokens=5)), "recipe": "then", "teacher": "t1_other"}
+    job.store.put_if_absent(f"{root}/meter.json", json.dumps(meter).encode())
+    recipe = {"teacher": {"model": "deepseek-ai/R1", "revision": "916b56a4"}}
+    job.store.put_if_absent(f"{root}/recipe.json", json.dumps(recipe).encode())
+    job.store.put_if_absent(f"{root}/events/000001.jsonl", b'{"torn')
+    assert gathered(job).teachers["teacher"].to_list()[1:] == ["deepseek-ai/R1@916b56a4"]

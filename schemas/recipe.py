@@ -10,7 +10,9 @@ from typing import Any, Literal, Self
 from pydantic import Field, field_validator, model_validator
 
 from schemas.choosing import Choose, Mix, Pairs
+from schemas.gates import Gates
 from schemas.recipe_part import Count, Part
+from schemas.refreshing import Notify, Refresh
 from schemas.spending import Budget, Price
 
 NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,62}")
@@ -269,6 +271,11 @@ class Recipe(Part):
     target: Target = Target()
     budget: Budget = Budget()
     price: Price = Price()
+    gates: Gates = Gates()
+    refresh: Refresh = Refresh()
+    notify: Notify | None = None
+    egress: Literal["deny", "allow"] = "deny"
+    """Whether anything may be sent beyond this machine and the store; see `notify`."""
     report: ReportPage = ReportPage()
     flush: Flush = Flush()
     max_failed: float = Field(0.05, ge=0, le=1)
@@ -300,10 +307,13 @@ class Recipe(Part):
 
     @model_validator(mode="after")
     def _spending(self) -> Self:
-        if self.budget.usd is not None and self.price.gpu_hour is None:
-            raise ValueError("budget.usd needs price.gpu_hour")
+        for name, budget in (("budget", self.budget), ("refresh.budget", self.refresh.budget)):
+            if budget.usd is not None and self.price.gpu_hour is None:
+                raise ValueError(f"{name}.usd needs price.gpu_hour")
         if self.target.published is not None and "sft" not in self.outputs:
             raise ValueError("target.published counts rows of the output sft")
+        if self.gates.no_leaks and not self.decontaminate:
+            raise ValueError("gates.no_leaks needs evaluation sets: set decontaminate")
         if self.mix is not None and "sft" not in self.outputs:
             raise ValueError("mix: says what the output sft consists of")
         if self.mix is not None and self.target.published is not None:

@@ -9,6 +9,7 @@ from typing import Final
 from jobs import card_counts, card_making
 from jobs.card_front import files_by_split, front_matter
 from jobs.card_loading import loading
+from jobs.changes import text_of_changes
 from jobs.markdown import plain, table
 from schemas.manifest import Manifest
 
@@ -49,7 +50,18 @@ def _head(manifest: Manifest) -> str:
 Reasoning samples for {manifest.prompts:,} prompts, written by {plain(manifest.teacher["name"])},
 scored, and chosen by the rules below.
 
-{table(("config", "a row is", "splits", "rows"), rows, words=3)}{_report(manifest)}"""
+{table(("config", "a row is", "splits", "rows"), rows, words=3)}\
+{_changes(manifest)}{_report(manifest)}"""
+
+
+def _changes(manifest: Manifest) -> str:
+    """Not for a first version, of which all is new."""
+    if not (told := text_of_changes(manifest)):
+        return ""
+    return (
+        f"\n\n{told[0].upper()}{told[1:]}. `changes.parquet` names each of these rows, so that one "
+        "can train on the difference."
+    )
 
 
 def _report(manifest: Manifest) -> str:

@@ -13,7 +13,7 @@ from infra.cluster import ray_cluster, start_beside_driver
 from infra.coordinator import Coordinator
 from infra.events import EventLog
 from infra.goal import Goal
-from infra.lease import WriterLease
+from infra.lease import WriterLease, writing
 from infra.messages import Known, Progress
 from infra.revision import code_digest
 from infra.settings import CoordinatorSettings
@@ -157,7 +157,7 @@ def _attempt(job: Job, goal: Goal) -> Iterator["Attempt"]:
 
 def _acquire(job: Job) -> WriterLease:
     job.store.create()
-    return WriterLease.acquire(job.store, job.recipe.pool, job.recipe.name)
+    return WriterLease.acquire(job.store, writing(job.recipe.pool), job.recipe.name)
 
 
 class Attempt:

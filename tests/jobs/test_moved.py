@@ -7,7 +7,7 @@ import polars as pl
 import pytest
 
 from infra.catalog import Catalog
-from infra.lease import WriterLease
+from infra.lease import WriterLease, writing
 from infra.pool_writer import PoolWriter
 from infra.spool import write_table
 from infra.version import Version
@@ -153,7 +153,7 @@ def test_clusters_that_are_others_than_they_were_are_told(make: Make) -> None:
     rows = job.pool.scan(TABLE).select(CLUSTERS.names).collect()
     assert {one, other} <= set(rows["cluster"])
     swapped = rows.with_columns(pl.col("cluster").replace({one: other, other: one}))
-    lease = WriterLease.acquire(job.store, "sums", "sums")
+    lease = WriterLease.acquire(job.store, writing("sums"), "sums")
     writer = PoolWriter(job.pool, lease.epoch)
     file = write_table(f"{job.pool.folder(TABLE)}/other.parquet", swapped.to_arrow().cast(CLUSTERS))
     writer.commit(TABLE, [file], job.pool.files(TABLE))

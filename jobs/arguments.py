@@ -34,6 +34,13 @@ SIMULATED: Argument = (
     ("--allow-simulated",),
     {"action": "store_true", "help": "publish samples of the simulated engine too"},
 )
+FORCE: Argument = (
+    ("--force",),
+    {
+        "metavar": "REASON",
+        "help": "publish a version that does not meet the recipe's gates; the reason is recorded",
+    },
+)
 REPAIRS: tuple[Argument, ...] = (
     (
         ("--retry-failed",),

@@ -10,6 +10,7 @@ from filters.leaked_text import ANSWER, THINKING
 from filters.leaks import Questions, leaks
 from filters.outputs import OUTPUTS
 from filters.survivorship import Counts
+from infra.catalog import Catalog
 from jobs.build import Built
 from jobs.evaluation import evaluation_questions
 from jobs.questions import questions
@@ -30,7 +31,7 @@ class Breach:
     """A gate that a version does not meet."""
 
     gate: str
-    """The recipe's field."""
+    """The recipe's field, or `rolled_back`."""
     limit: float
     found: float
     before: float | None
@@ -50,7 +51,26 @@ def breaches(
         *_of_itself(job, manifest),
         *_of_leaks(job, built),
         *(() if before is None else _against(job, manifest, before)),
+        *(() if before is None else _rolled_back(job, manifest, before)),
     )
+
+
+def _rolled_back(job: Job, manifest: Manifest, before: Manifest) -> Iterator[Breach]:
+    """Somebody has put an older version in the place of this content: a refresh at night must not
+    bring it again."""
+    restored = before.provenance.get("brings_back")
+    if restored is None:
+        return
+    catalog = Catalog(job.store, job.recipe.name)
+    versions = catalog.versions()
+    for version in versions[versions.index(restored) + 1 :] if restored in versions else ():
+        if catalog.manifest(version).content_digest == manifest.content_digest:
+            message = (
+                f"{before.version} has brought {restored} back in place of {version}, which has "
+                "this content"
+            )
+            yield Breach("rolled_back", 0, 1, None, message)
+            return
 
 
 def _of_itself(job: Job, manifest: Manifest) -> Iterator[Breach]:

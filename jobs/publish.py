@@ -92,7 +92,7 @@ def _through_gates(
     key = f"datasets/{job.recipe.name}/{REFUSED}/{built.content_digest}.html"
     job.store.put_if_absent(key, report.encode())
     where = job.store.uri(key)
-    told = "; ".join(f"gates.{breach.gate}: {breach.message}" for breach in found)
+    told = "; ".join(f"{breach.gate}: {breach.message}" for breach in found)
     raise RefusedError(
         f"{told}. Nothing was published; look at {where}, and if it is as it should be, "
         "`--force REASON` publishes it and records why",

@@ -29,6 +29,7 @@ from jobs.refresh_record import (
     write_begun,
     write_ended,
 )
+from jobs.regeneration import regeneration
 from jobs.run import draw
 from schemas.errors import BusyError, RefusedError
 from schemas.identity import identity
@@ -84,7 +85,7 @@ def refresh(job: Job, allowed: Allowed) -> dict[str, Any]:
 
 def _refresh(job: Job, allowed: Allowed, lease: WriterLease) -> dict[str, Any]:
     last = last_record(job.store, job.recipe.name)
-    this = Record(lease.attempt, _begun(job, last), None)
+    this = Record(lease.attempt, _begun(job, allowed, last), None)
     write_begun(job.store, job.recipe.name, this.refresh, this.begun)
     try:
         outcome = _outcome(job, allowed, lease, this, last)
@@ -97,11 +98,12 @@ def _refresh(job: Job, allowed: Allowed, lease: WriterLease) -> dict[str, Any]:
     return _ended(job, this, outcome)
 
 
-def _begun(job: Job, last: Record | None) -> Begun:
+def _begun(job: Job, allowed: Allowed, last: Record | None) -> Begun:
     """How a refresh begins; it goes on with the last one, if that has no end."""
-    if last is not None and last.ended is None:
-        return Begun(_now(), last.begun.spent, goes_on_with=last.refresh)
-    return Begun(_now(), Purse(job).spent(0.0))
+    accepted = _wanted(job) if allowed.regeneration else None
+    if last is None or last.ended is not None:
+        return Begun(_now(), Purse(job).spent(0.0), accepted)
+    return Begun(_now(), last.begun.spent, accepted or last.begun.accepted, last.refresh)
 
 
 def _ended(job: Job, this: Record, outcome: Outcome) -> dict[str, Any]:
@@ -125,9 +127,23 @@ def _outcome(
         return _again(last.refresh, ended)
     assert_unmoved(job, prompts)
     try:
+        if this.begun.accepted != _wanted(job):
+            assert_affordable(job, prompts, newest)
         return _work(job, prompts, allowed, lease, this)
     except RefusedError as error:
         return Outcome("refused", str(error), error.facts)
+
+
+def assert_affordable(job: Job, prompts: PromptList, newest: Manifest | None) -> None:
+    """RefusedError where an identity changed in a way that would buy too much again."""
+    found = regeneration(job, prompts, newest)
+    if found.refused:
+        raise RefusedError(found.message, {"regeneration": found.as_json})
+
+
+def _wanted(job: Job) -> str:
+    """Identity of what somebody accepts who accepts a regeneration."""
+    return identity("g", [job.resolved, job.teacher_id])
 
 
 def _still_true(
@@ -209,7 +225,9 @@ def _told(job: Job, this: Record | None, outcome: Outcome) -> dict[str, Any]:
         "report": location and f"{location}/report.html",
         "same_as": None,
         "gates": [],
+        "regeneration": None,
         "generated": None,
+        "changes": None,
         **outcome.facts,
     }
 

@@ -22,6 +22,9 @@ class Begun:
     spent: Spent
     """What all attempts of the recipe had spent then, or when the one began that it goes on
     with."""
+    accepted: str | None = None
+    """Identity of a recipe for which somebody has accepted that much is bought again; also if that
+    was said to the one that it goes on with."""
     goes_on_with: str | None = None
     """A refresh before, which did not end."""
 

@@ -13,7 +13,7 @@ from infra.rows import Row, find_files, read_rows
 from jobs.clusters import Clusters
 from schemas.arrow import PROMPTS
 from schemas.errors import RecipeError
-from schemas.identity import identity, messages_json, prompt_id, reference_id
+from schemas.identity import identity_of, messages_json, prompt_id, reference_id
 from schemas.recipe import PromptSource, Recipe
 
 
@@ -59,12 +59,15 @@ class PromptList:
 
     @property
     def digest(self) -> str:
-        """Identity of the list, and of its splits."""
-        rows = self.frame.select("prompt_id", "reference_id")
+        """Identity of the list, and of its splits. Its JSON is put together in columns: of 125,000
+        prompts an encoder takes 0.15 s, and every refresh compares lists."""
+        columns, rows = ["prompt_id", "reference_id"], self.frame
         if self.splits.width:
             rows = rows.join(self.splits, on="prompt_id", how="left", maintain_order="left")
-            rows = rows.select("prompt_id", "reference_id", pl.col("split").cast(pl.String))
-        return identity("l", rows.rows())
+            rows = rows.with_columns(pl.col("split").cast(pl.String))
+            columns.append("split")
+        quoted = pl.format("[" + ",".join(['"{}"'] * len(columns)) + "]", *columns)
+        return identity_of("l", f"[{','.join(rows.select(quoted).to_series())}]")
 
     def first(self, count: int | None) -> "PromptList":
         """At most `count` of them, and what is left out among these."""
@@ -141,6 +144,11 @@ def _all_prompts(recipe: Recipe) -> Iterator[_Prompt]:
         for file in find_files(source.path):
             for row in read_rows(file):
                 yield _prompt(source, row, recipe.teacher.system)
+
+
+def prompt_id_of(source: PromptSource, row: Row) -> str:
+    """Identity of the prompt that a row of this source is. RecipeError as `read_prompts`."""
+    return prompt_id(messages_json(_templated(_field(source.fields["prompt"], row), source, row)))
 
 
 def _prompt(source: PromptSource, row: Row, system: str | None) -> _Prompt:

@@ -106,7 +106,7 @@ def test_splits_that_are_taken_away_are_missed(make: Make) -> None:
     with pytest.raises(RecipeError, match=told):
         assert_unmoved(make(), load_prompts(make()))
     (changed,) = plan(make(), load_prompts(make()))["changed"]
-    assert changed == f"splits: nothing would be published, since prompts move: {told}"
+    assert changed["text"] == f"splits: nothing would be published, since prompts move: {told}"
 
 
 def test_the_order_of_names_counts(make: Make) -> None:

@@ -128,13 +128,13 @@ def _outcome(
     assert_unmoved(job, prompts)
     try:
         if this.begun.accepted != _wanted(job):
-            assert_affordable(job, prompts, newest)
+            _assert_affordable(job, prompts, newest)
         return _work(job, prompts, allowed, lease, this)
     except RefusedError as error:
         return Outcome("refused", str(error), error.facts)
 
 
-def assert_affordable(job: Job, prompts: PromptList, newest: Manifest | None) -> None:
+def _assert_affordable(job: Job, prompts: PromptList, newest: Manifest | None) -> None:
     """RefusedError where an identity changed in a way that would buy too much again."""
     found = regeneration(job, prompts, newest)
     if found.refused:

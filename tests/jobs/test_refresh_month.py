@@ -140,7 +140,7 @@ class Month:
             assert count == sum(change == kind for _, change in wanted)
 
     def _rows(self, versions: list[str]) -> dict[str, Any]:
-        rows = {}
+        rows: dict[str, Any] = {}
         for version in versions:
             opened = open_version(f"month@{version}", self.store.url)
             rows |= {row["id"]: row for row in opened.scan().collect().iter_rows(named=True)}

@@ -6,10 +6,11 @@ import textwrap
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Final, NamedTuple
 
 import yaml
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 
 from infra.rows import Row
 from jobs.init_columns import LETTER, NUMBERS, TASK, TESTS, WORDS, Columns, prompt_text
@@ -20,7 +21,8 @@ MAX_TOKENS: Final = 32768
 LONG_PROMPT: Final = 8000
 """Characters: about the 2,048 tokens that the context has beside `MAX_TOKENS`."""
 FORMULAS: Final = re.compile(r"\\boxed|\\frac|\\sqrt|\\\(|\$[^$\n]*[\d\\=^][^$\n]*\$")
-PLAIN_SCALAR: Final = re.compile(r"[A-Za-z0-9_./][A-Za-z0-9_./-]*")
+PLAIN_SCALAR: Final = re.compile(r"(?:\.{0,2}/)?[A-Za-z_][A-Za-z0-9_./-]*")
+"""What starts with a digit may be read as a number or a date, or be none: `2001-99-99` raises."""
 COMMENT_WIDTH: Final = 98
 SAID: Final = 10
 """Licences and sources that are named."""
@@ -144,6 +146,18 @@ def choices(place: Place, teacher: Teacher, columns: Columns, rows: Sequence[Row
 
 def recipe_text(chosen: Choices) -> str:
     """The recipe. What comes from the file or the command line is quoted: it is data."""
+    return _recipe().render(
+        place=chosen.place,
+        teacher=chosen.teacher,
+        columns=chosen.columns,
+        domain=chosen.domain,
+        is_simulated=chosen.teacher.kind == "simulated",
+        chosen=chosen,
+    )
+
+
+@cache
+def _recipe() -> Template:
     made = Environment(
         loader=PackageLoader("jobs", "."),
         autoescape=False,  # of markup; every value goes through one of the filters
@@ -153,15 +167,7 @@ def recipe_text(chosen: Choices) -> str:
         keep_trailing_newline=True,
     )
     made.filters |= {"scalar": scalar, "comment": comment}
-    template = made.get_template("recipe.yaml.jinja")
-    return template.render(
-        place=chosen.place,
-        teacher=chosen.teacher,
-        columns=chosen.columns,
-        domain=chosen.domain,
-        is_simulated=chosen.teacher.kind == "simulated",
-        chosen=chosen,
-    )
+    return made.get_template("recipe.yaml.jinja")
 
 
 def scalar(text: str) -> str:

@@ -9,6 +9,7 @@ from jobs.arguments import (
     DRY_RUN_PLAN,
     FOLLOW,
     FORCE,
+    INIT,
     JOB,
     RECIPE,
     REPAIRS,
@@ -22,6 +23,22 @@ from jobs.version_commands import VERSION_COMMANDS
 
 if TYPE_CHECKING:
     from jobs.repair import Repairs
+
+
+def _init(arguments: Namespace) -> Result:
+    from jobs.init import init
+
+    return Result(
+        *init(
+            arguments.prompts,
+            output=arguments.output,
+            teacher=arguments.teacher,
+            name=arguments.name,
+            store=arguments.store,
+            prompt_column=arguments.prompt_column,
+            reference_column=arguments.reference_column,
+        )
+    )
 
 
 def _plan(arguments: Namespace) -> Result:
@@ -159,6 +176,13 @@ def _doctor(_: Namespace) -> Result:
 
 
 COMMANDS: tuple[Command, ...] = (
+    Command(
+        "init",
+        "look at prompts and write a commented recipe for them, which runs as it is",
+        INIT,
+        _init,
+        "stillhouse init data/problems.jsonl -o problems.yaml",
+    ),
     Command(
         "plan",
         "say what exists, what is missing and what it will cost; touches nothing",

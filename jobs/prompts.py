@@ -153,7 +153,7 @@ def prompt_id_of(source: PromptSource, row: Row) -> str:
 
 def _prompt(source: PromptSource, row: Row, system: str | None) -> _Prompt:
     given = _field(source.fields["prompt"], row)
-    messages = _templated(given, source, row)
+    messages = prompt_messages(given, source, row)
     if system is not None and messages[0]["role"] == "system":
         raise RecipeError(f"{row.where}: has a system message, and teacher.system gives another")
     reference = None
@@ -188,8 +188,9 @@ def _field(name: str, row: Row) -> Any:
     return row.values[name]
 
 
-def _templated(given: Any, source: PromptSource, row: Row) -> tuple[dict[str, str], ...]:
-    """The messages of a text or of a chat; the template goes around the last user message."""
+def prompt_messages(given: Any, source: PromptSource, row: Row) -> tuple[dict[str, str], ...]:
+    """The messages of a text or of a chat; the template goes around the last user message.
+    RecipeError for what is neither, with the place of `row`."""
     chat = [{"role": "user", "content": given}] if isinstance(given, str) else given
     if not isinstance(chat, list) or not chat:
         raise RecipeError(f"{row.where}: the prompt must be a text or a list of messages")

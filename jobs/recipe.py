@@ -172,7 +172,11 @@ class Job:
 
 def load_job(path: str, overrides: Sequence[str] = ()) -> Job:
     """Reads and checks a recipe file; `overrides` are `a.b=value`, the value as YAML."""
-    text = _read(Path(path))
+    return job_of(_read(Path(path)), path, overrides)
+
+
+def job_of(text: str, path: str, overrides: Sequence[str] = ()) -> Job:
+    """The same of a recipe's text; `path` is named in errors."""
     try:
         node = yaml.compose(text, Loader=yaml.SafeLoader)
         given = yaml.safe_load(text)

@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import time
 from pathlib import Path
 from typing import Any
 
@@ -24,13 +25,17 @@ TOLD: dict[str, Any] = {
 SECRET = "s3cr3t"
 
 
-def alive(pid_file: Path) -> bool:
-    """Whether the process that has written its number there still runs."""
-    try:
-        status = psutil.Process(int(pid_file.read_text())).status()
-    except psutil.NoSuchProcess:
-        return False
-    return bool(status != psutil.STATUS_ZOMBIE)
+def ends(pid_file: Path) -> bool:
+    """Whether the process that has written its number there ends: a signal takes a moment."""
+    deadline = time.monotonic() + 10
+    while time.monotonic() < deadline:
+        try:
+            if psutil.Process(int(pid_file.read_text())).status() == psutil.STATUS_ZOMBIE:
+                return True
+        except psutil.NoSuchProcess:
+            return True
+        time.sleep(0.01)
+    return False
 
 
 def told_by(make_job: MakeJob, script: str, told: dict[str, Any] = TOLD, **more: Any) -> str | None:
@@ -104,12 +109,12 @@ def test_a_command_that_hangs_is_killed_with_its_children(
     script = f"{ignoring} echo waiting; sleep 600 & echo $! > {tmp_path}/pid; wait"
     problem = told_by(make_job, script, timeout_seconds=2)
     assert problem == "the notification failed: notify.command was killed after 2 s: waiting"
-    assert not alive(tmp_path / "pid")
+    assert ends(tmp_path / "pid")
 
 
 def test_what_a_command_leaves_behind_is_killed(make_job: MakeJob, tmp_path: Path) -> None:
     assert told_by(make_job, f"sleep 600 & echo $! > {tmp_path}/pid") is None
-    assert not alive(tmp_path / "pid")
+    assert ends(tmp_path / "pid")
 
 
 def test_a_daemon_that_holds_the_output_is_not_waited_for(
@@ -131,7 +136,7 @@ def test_a_signal_that_ends_us_ends_the_command(make_job: MakeJob, tmp_path: Pat
             told_by(make_job, f"echo $$ > {tmp_path}/pid; kill -USR1 $PPID; sleep 600")
     finally:
         signal.signal(signal.SIGUSR1, before)
-    assert not alive(tmp_path / "pid")
+    assert ends(tmp_path / "pid")
 
 
 def test_a_webhook_is_posted_the_object(make_job: MakeJob) -> None:

@@ -32,8 +32,8 @@ def run_command(command: Sequence[str], text: str, timeout_seconds: float) -> st
             )
         except (OSError, ValueError) as error:
             return f"cannot be started: {error}"
-    printed = _Printed(process.stdout)
     try:
+        printed = _Printed(process.stdout)
         exit_code: int | None = process.wait(timeout_seconds)
     except subprocess.TimeoutExpired:
         exit_code = None

@@ -130,10 +130,12 @@ def test_a_signal_that_ends_us_ends_the_command(make_job: MakeJob, tmp_path: Pat
     def interrupt(*_: object) -> None:
         raise KeyboardInterrupt
 
+    # Not while it is being started: nobody knows its number then.
+    script = f"echo $$ > {tmp_path}/pid; sleep 0.5; kill -USR1 $PPID; sleep 600"
     before = signal.signal(signal.SIGUSR1, interrupt)
     try:
         with pytest.raises(KeyboardInterrupt):
-            told_by(make_job, f"echo $$ > {tmp_path}/pid; kill -USR1 $PPID; sleep 600")
+            told_by(make_job, script)
     finally:
         signal.signal(signal.SIGUSR1, before)
     assert ends(tmp_path / "pid")

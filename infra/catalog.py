@@ -22,6 +22,7 @@ VERSION = re.compile(r"v(\d{4,})")
 HINT = "latest.json"
 MANIFEST = "manifest.json"
 CLAIM = "_claim.json"
+CHANGES_FILE = "changes.parquet"
 
 
 class Catalog:
@@ -34,17 +35,20 @@ class Catalog:
 
     def versions(self) -> list[str]:
         """Committed versions, oldest first."""
-        return [v for v in self.numbered() if self.store.size(self.key(v, MANIFEST))]
+        return [v for v in self.numbered() if self.committed(v)]
+
+    def committed(self, version: str) -> bool:
+        """Whether a number is that of a version."""
+        return bool(self.store.size(self.key(version, MANIFEST)))
 
     def numbered(self) -> list[str]:
         """All versions that somebody has begun, oldest first."""
         names = self.store.folders(f"{self.root}/versions")
-        return sorted(filter(VERSION.fullmatch, names), key=lambda v: int(v[1:]))
+        return sorted(filter(VERSION.fullmatch, names), key=number_of)
 
     def latest(self) -> Manifest | None:
         """The newest committed version's manifest, or null."""
-        committed = (v for v in reversed(self.numbered()) if self.store.size(self.key(v, MANIFEST)))
-        newest = next(committed, None)
+        newest = next(filter(self.committed, reversed(self.numbered())), None)
         return None if newest is None else self.manifest(newest)
 
     def manifest(self, version: str) -> Manifest:
@@ -107,7 +111,7 @@ class Catalog:
         """The next free version number, now for this content. Raises as `staging`."""
         self.store.probe()
         numbered = self.numbered()
-        number = int(numbered[-1][1:]) if numbered else 0
+        number = number_of(numbered[-1]) if numbered else 0
         while True:
             number += 1
             version = f"v{number:04d}"
@@ -138,15 +142,25 @@ class Catalog:
         content = manifest.sealed().model_dump_json(indent=2).encode()
         if not self.store.put_if_absent(key, content) and self.store.get(key) != content:
             raise VersionError(f"{self.name}@{manifest.version} is already committed")
-        self._move_hint(manifest.version)
+        self._move_hint(manifest)
 
-    def _move_hint(self, version: str) -> None:
+    def point_at_newest(self) -> None:
+        """Puts a `latest.json` right that is not there, or behind the newest version, as one who is
+        killed between the manifest and the hint leaves it. Where it is right that is two reads, and
+        nothing is written. VersionError where that version's manifest cannot be trusted."""
+        number, whole = _hinted(self.store.get(f"{self.root}/{HINT}"))
+        behind = number if whole else number - 1
+        newer = [version for version in self.numbered() if number_of(version) > behind]
+        newest = next(filter(self.committed, reversed(newer)), None)
+        if newest is not None:
+            self._move_hint(self.manifest(newest))
+
+    def _move_hint(self, manifest: Manifest) -> None:
         """`latest.json` never moves backwards."""
-        key = f"{self.root}/{HINT}"
-        content = json.dumps({"version": version}).encode()
+        key, content = f"{self.root}/{HINT}", _hint(manifest)
         while True:
             before = self.store.get(key)
-            if before and _hinted(before) >= int(version[1:]):
+            if before == content or _hinted(before)[0] > number_of(manifest.version):
                 return
             if self.store.replace_if(key, content, expected=before):
                 return
@@ -173,9 +187,29 @@ def claimant(claim: bytes | None) -> str | None:
         return None
 
 
-def _hinted(hint: bytes) -> int:
-    """The number in `latest.json`; 0 for one that nobody can read, which the next one replaces."""
+def number_of(version: str) -> int:
+    """The number of a version."""
+    return int(version[1:])
+
+
+def _hint(manifest: Manifest) -> bytes:
+    """What `latest.json` says of the newest version; docs/feeding.md is its description."""
+    hint = {
+        "version": manifest.version,
+        "content_digest": manifest.content_digest,
+        "created_at": manifest.provenance.get("created_at"),
+        "manifest": f"versions/{manifest.version}/{MANIFEST}",
+        "rows": manifest.rows,
+        "changes": manifest.changes,
+    }
+    return json.dumps(hint).encode()
+
+
+def _hinted(hint: bytes | None) -> tuple[int, bool]:
+    """The number in `latest.json`, and whether the rest is there, which older releases did not
+    write; 0 for one that nobody can read, which the next one replaces."""
     try:
-        return int(json.loads(hint)["version"][1:])
+        found = json.loads(hint or b"")
+        return number_of(found["version"]), "manifest" in found
     except (ValueError, KeyError, TypeError):
-        return 0
+        return 0, False

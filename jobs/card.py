@@ -9,6 +9,7 @@ from typing import Final
 from jobs import card_counts, card_making
 from jobs.card_front import files_by_split, front_matter
 from jobs.card_loading import loading
+from jobs.changes import text_of_changes
 from jobs.markdown import plain, table
 from schemas.manifest import Manifest
 
@@ -53,7 +54,7 @@ scored, and chosen by the rules below.
 
 
 def _notes(manifest: Manifest) -> str:
-    return _forced(manifest) + _report(manifest)
+    return _changes(manifest) + _forced(manifest) + _report(manifest)
 
 
 def _forced(manifest: Manifest) -> str:
@@ -65,6 +66,16 @@ def _forced(manifest: Manifest) -> str:
     return (
         f"\n\n**It does not meet the gates of its recipe**, and was published all the same, for "
         f"this reason: {plain(forced['reason'])}.\n\n{found}"
+    )
+
+
+def _changes(manifest: Manifest) -> str:
+    """Not for a first version, of which all is new."""
+    if not (told := text_of_changes(manifest)):
+        return ""
+    return (
+        f"\n\n{told[0].upper()}{told[1:]}. `changes.parquet` names each of these rows, so that one "
+        "can train on the difference."
     )
 
 

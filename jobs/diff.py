@@ -1,16 +1,17 @@
 """Diff: what two versions have in common, what came, what went and why, and what it cost."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import polars as pl
 
+from infra.changes import changes_between
 from infra.version import Version, open_version
 from jobs.changed_fields import changed_values
 from jobs.tell import Told, funnel_text, table
+from schemas.changes import ADDED, CHANGED, DROPPED
 from schemas.errors import VersionError
 from schemas.manifest import Manifest
-from schemas.outputs import TEXTS
 
 NEW_PROMPT, MORE_OF_IT = "of a new prompt", "another sample of a prompt that was there"
 NO_PROMPT, OTHER_OF_IT = "its prompt is gone", "others of its prompt are there"
@@ -21,15 +22,15 @@ def diff(store: str, before: str, after: str) -> Told:
     versions = [open_version(name, store) for name in (before, after)]
     manifests = [version.manifest for version in versions]
     output = _compared_output(*versions)
-    old, new = (_rows(version, output) for version in versions)
+    prompts = [_prompts(version, output) for version in versions]
     data = {
         "before": versions[0].name,
         "after": versions[1].name,
         "output": output,
         "outputs": _compared_outputs(*manifests),
         "same_content": manifests[0].content_digest == manifests[1].content_digest,
-        "rows": _compared_rows(old, new),
-        "prompts": _compared_prompts(old, new),
+        "rows": _compared_rows(versions, output, *prompts),
+        "prompts": _compared_prompts(*prompts),
         "funnel": {"before": manifests[0].funnel, "after": manifests[1].funnel},
         "recipe": dict(changed_values(*(_with_order(manifest.recipe) for manifest in manifests))),
         "made_by": dict(changed_values(*(_makers(manifest) for manifest in manifests))),
@@ -59,49 +60,46 @@ def _compared_outputs(before: Manifest, after: Manifest) -> dict[str, dict[str, 
     }
 
 
-def _rows(version: Version, output: str) -> pl.DataFrame:
-    rows = version.scan(output, None)  # without texts, which follow from ids and digests
-    narrow = rows.drop([name for name in TEXTS if name in rows.collect_schema()])
-    return narrow.collect()
+def _prompts(version: Version, output: str) -> set[str]:
+    """Those that have rows."""
+    rows = version.scan(output, None).select(pl.col("prompt_id").unique())
+    return {*rows.collect(engine="streaming")["prompt_id"]}
 
 
-def _compared_rows(old: pl.DataFrame, new: pl.DataFrame) -> dict[str, Any]:
-    both = old.join(new, on="id", how="inner", suffix="_new")
-    shared = [name for name in old.columns if name in new.columns and name != "id"]
-    changed = {
-        name: int(both.select((pl.col(name).ne_missing(pl.col(f"{name}_new"))).sum()).item())
-        for name in shared
-    }
-    columns = set(old.columns) ^ set(new.columns)
-    any_changed = pl.any_horizontal(
-        pl.lit(value=False), *(pl.col(n).ne_missing(pl.col(f"{n}_new")) for n in shared)
-    )
+def _compared_rows(
+    versions: Sequence[Version], output: str, old: set[str], new: set[str]
+) -> dict[str, Any]:
+    before, after = versions
+    changes = pl.concat(changes_between(before, after, output))
+    columns = [{*version.scan(output, None).collect_schema()} for version in versions]
+    changed = changes.filter(pl.col("change") == CHANGED)["columns"]
     return {
-        "before": old.height,
-        "after": new.height,
-        "added": _counted(new, old, NEW_PROMPT, MORE_OF_IT),
-        "dropped": _counted(old, new, NO_PROMPT, OTHER_OF_IT),
-        "changed": int(both.select(any_changed.sum()).item()),
-        "changed_columns": {name: count for name, count in changed.items() if count},
-        "columns_of_one": sorted(columns),
+        "before": before.manifest.rows[output],
+        "after": after.manifest.rows[output],
+        "added": _counted(changes, ADDED, old, NEW_PROMPT, MORE_OF_IT),
+        "dropped": _counted(changes, DROPPED, new, NO_PROMPT, OTHER_OF_IT),
+        "changed": len(changed),
+        "changed_columns": dict(changed.explode().value_counts().sort("columns").iter_rows()),
+        "columns_of_one": sorted(columns[0] ^ columns[1]),
     }
 
 
-def _counted(rows: pl.DataFrame, others: pl.DataFrame, alone: str, beside: str) -> dict[str, int]:
-    """Rows that the others do not have, by whether they have their prompts."""
-    own = rows.join(others, on="id", how="anti")
-    known = own["prompt_id"].is_in(others["prompt_id"].implode())
-    counts = {alone: int((~known).sum()), beside: int(known.sum())}
+def _counted(
+    changes: pl.DataFrame, change: str, others: set[str], alone: str, beside: str
+) -> dict[str, int]:
+    """Rows that one version alone has, by whether the other has their prompts."""
+    own = changes.filter(pl.col("change") == change)["prompt_id"]
+    known = sum(prompt in others for prompt in own)
+    counts = {alone: len(own) - known, beside: known}
     return {why: count for why, count in counts.items() if count}
 
 
-def _compared_prompts(old: pl.DataFrame, new: pl.DataFrame) -> dict[str, int]:
-    before, after = set(old["prompt_id"]), set(new["prompt_id"])
+def _compared_prompts(old: set[str], new: set[str]) -> dict[str, int]:
     return {
-        "before": len(before),
-        "after": len(after),
-        "added": len(after - before),
-        "dropped": len(before - after),
+        "before": len(old),
+        "after": len(new),
+        "added": len(new - old),
+        "dropped": len(old - new),
     }
 
 

@@ -26,7 +26,7 @@ REFUSALS_KEPT = 10
 PLACE: Final = re.compile(r"[0-9a-f]{16}")
 STAGED: Final = re.compile(rf"({'|'.join(OUTPUTS)})-[a-z][a-z0-9_]*-\d{{5,}}\.parquet")
 OF_VERSION: Final = re.compile(
-    r"_claim\.json|manifest\.json|README\.md|report\.html|"
+    r"_claim\.json|manifest\.json|README\.md|report\.html|changes\.parquet|"
     rf"({'|'.join(OUTPUTS)})/[a-z][a-z0-9_]*-\d{{5,}}-of-\d{{5,}}-[0-9a-f]{{8}}\.parquet"
 )
 OF_TABLE: Final = re.compile(r"a\d{6,}-[\w.-]+\.parquet")

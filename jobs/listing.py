@@ -6,11 +6,12 @@ from typing import Any
 from infra.catalog import Catalog
 from infra.store import open_store
 from infra.version import open_version
+from jobs.changes import short_text_of_changes, text_of_changes
 from jobs.publish import manifest_json
 from jobs.tell import Told, funnel_text, table
 from schemas.manifest import Manifest
 
-KEPT = ("version", "rows", "prompts", "content_digest", "provenance")
+KEPT = ("version", "rows", "prompts", "content_digest", "changes", "provenance")
 
 
 def datasets(store: str) -> Told:
@@ -55,6 +56,7 @@ def versions(store: str, name: str) -> Told:
             _rows(manifest.rows),
             f"{manifest.prompts:,}",
             f"{_bytes(manifest):,}",
+            short_text_of_changes(manifest),
             str(manifest.provenance["created_at"]),
             manifest.content_digest[:12],
             str(manifest.provenance.get("brings_back", "")),
@@ -64,7 +66,7 @@ def versions(store: str, name: str) -> Told:
     data = {"name": name, "versions": [_brief(manifest) for manifest in manifests]}
     if not rows:
         return f"{name} has no published version in {open_store(store).url}", data
-    header = ("version", "rows", "prompts", "bytes", "created", "content", "brings back")
+    header = ("version", "rows", "prompts", "bytes", "changes", "created", "content", "brings back")
     return table(rows, header), data
 
 
@@ -88,6 +90,8 @@ def show(store: str, dataset: str) -> Told:
         f"created   {made['created_at']} by {made['attempts']}",
         f"content   {manifest.content_digest}  {_bytes(manifest):,} bytes",
     ]
+    if changes := text_of_changes(manifest):
+        lines.append(f"changes   {changes}")
     if "brings_back" in made:
         lines.append(f"rollback  brings back {manifest.name}@{made['brings_back']}")
     files = [

@@ -148,7 +148,9 @@ def _all_prompts(recipe: Recipe) -> Iterator[_Prompt]:
 
 def prompt_id_of(source: PromptSource, row: Row) -> str:
     """Identity of the prompt that a row of this source is. RecipeError as `read_prompts`."""
-    return prompt_id(messages_json(_templated(_field(source.fields["prompt"], row), source, row)))
+    return prompt_id(
+        messages_json(prompt_messages(_field(source.fields["prompt"], row), source, row))
+    )
 
 
 def _prompt(source: PromptSource, row: Row, system: str | None) -> _Prompt:

@@ -10,6 +10,7 @@ from infra.catalog import Catalog
 from jobs.budget import cost
 from jobs.build import Built, generator_name
 from jobs.card import card
+from jobs.changes import with_changes
 from jobs.gates import breaches
 from jobs.moved import assert_unmoved
 from jobs.recipe import Job
@@ -112,8 +113,9 @@ def _same(catalog: Catalog, newest: Manifest | None, content_digest: str) -> Pub
 
 
 def commit(catalog: Catalog, manifest: Manifest) -> Published:
-    """Adds the card to a claimed version and makes it exist; withdraws it where somebody was faster
-    with the same content."""
+    """Adds changes and the card to a claimed version, whose data files are in their places, and
+    makes it exist; withdraws it where somebody was faster with the same content."""
+    manifest = with_changes(catalog, manifest)
     manifest = _with_file(catalog, manifest, README, card(manifest))
     if (same := newest_with(catalog, manifest.content_digest)) is not None:
         catalog.withdraw(manifest.version)

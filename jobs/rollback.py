@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime
 
+from infra.catalog import CHANGES_FILE
 from infra.version import LATEST, Version, open_version
 from jobs.publish import README, Published, commit, newest_with
 from jobs.tell import Told
@@ -44,8 +45,8 @@ def _whole(store: str, dataset: str) -> Version:
 
 
 def _manifest(old: Manifest, version: str) -> Manifest:
-    """The old one's, but for its number, its card, and where all else lies."""
-    kept = [file for file in old.files if file.path != README]
+    """The old one's, but for its number, its card, its changes, and where all else lies."""
+    kept = [file for file in old.files if file.path not in (README, CHANGES_FILE)]
     pointers = [file.model_copy(update={"version": file.version or old.version}) for file in kept]
     now = datetime.now(UTC).isoformat(timespec="seconds")
     made = {**old.provenance, "created_at": now, "brings_back": old.version}

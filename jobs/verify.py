@@ -13,6 +13,7 @@ from infra.store import open_uri
 from infra.version import Version, open_version
 from jobs.progress import ProgressDisplay
 from jobs.rescore import rescore
+from jobs.verify_changes import problems_of_changes
 from jobs.verify_rows import Show, problems_of_rows
 from schemas.errors import RecipeError
 from schemas.manifest import File, Manifest, content_digest
@@ -27,14 +28,14 @@ def verify(store: str, dataset: str, share: float | None = None) -> tuple[str, d
     remarks: list[str] = []
     data: dict[str, Any] = {"version": version.name}
     with ProgressDisplay() as display:
-        problems = list(problems_of(version, display.show))
+        problems = list(problems_of(version, display.show, remarks.append))
         if share is not None and not problems:
             rescored = rescore(version, share, display.show)
-            problems, remarks = list(rescored.problems()), list(rescored.remarks())
+            problems = list(rescored.problems())
             data["rescored"] = rescored.to_json()
-            remarks.insert(0, f"{rescored.rows:,} rows were scored again")
+            remarks += [f"{rescored.rows:,} rows were scored again", *rescored.remarks()]
         elif share is not None:
-            remarks = ["no row was scored again"]
+            remarks.append("no row was scored again")
     manifest = version.manifest
     head = f"{version.name} is sound: {len(manifest.files)} files, {manifest.content_digest}"
     if problems:
@@ -43,9 +44,11 @@ def verify(store: str, dataset: str, share: float | None = None) -> tuple[str, d
     return text, {**data, "sound": not problems, "problems": problems}, int(bool(problems))
 
 
-def problems_of(version: Version, show: Show = lambda _: None) -> Iterator[str]:
+def problems_of(
+    version: Version, show: Show = lambda _: None, remark: Show = lambda _: None
+) -> Iterator[str]:
     """Everything about a version that is not what its manifest says. Its rows are looked at where
-    its files are sound."""
+    its files are sound. What cannot be asked is remarked."""
     manifest = version.manifest
     damaged = False
     for number, file in enumerate(manifest.files, 1):
@@ -55,6 +58,7 @@ def problems_of(version: Version, show: Show = lambda _: None) -> Iterator[str]:
         show(f"{number:,} of {len(manifest.files):,} files")
     if not damaged:
         yield from problems_of_rows(version, show)
+        yield from problems_of_changes(version, show, remark)
     yield from _manifest_problems(manifest)
     yield from _folder_problems(version)
 

@@ -51,6 +51,11 @@ def prompt_id(messages: str) -> str:
     return _identity("p", messages.encode("ascii"))
 
 
+def prompt_bounds(ranges: int) -> list[str]:
+    """What parts the ids of all prompts into so many ranges of about as many: they are hashes."""
+    return [f"p1_{(number << 32) // ranges:08x}" for number in range(1, ranges)]
+
+
 def reference_id(reference: str | None) -> str:
     """Identity of what a verifier compares with."""
     return _identity("r", b"null" if reference is None else quoted(reference).encode("ascii"))

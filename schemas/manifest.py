@@ -10,7 +10,7 @@ from schemas.identity import identity
 RELATIVE = r"^([\w%+=@~-][\w.%+=@~-]*/)*[\w%+=@~-][\w.%+=@~-]*$"
 """A manifest from elsewhere must not have files written outside of a folder."""
 
-ADDED = ("kept", "target", "prompts_left_out", "mix", "splits", "survivorship")
+ADDED = ("kept", "target", "prompts_left_out", "mix", "splits", "survivorship", "changes")
 """Fields of a manifest that there were not from the start: where they are empty, its digest is what
 it was without them."""
 
@@ -80,6 +80,10 @@ class Manifest(BaseModel):
     """What the recipe's `splits` came to, by split."""
     survivorship: dict[str, dict[str, dict[str, int]]] = {}
     """What there was before the choice, and after it, as `filters.survivorship` counts it."""
+    changes: dict[str, Any] = {}
+    """`since`: the version that it was compared with, null where there was none; and of each output
+    how many rows are `added`, `dropped` and `changed`. `changes.parquet` names them. Empty in
+    versions from before there were changes."""
     digest: str = ""
     """Of everything else in the manifest."""
     provenance: dict[str, Any]

@@ -120,7 +120,8 @@ def test_columns_of_one_alone_are_named(store: str, tmp_path: Path) -> None:
     publish(catalog, tmp_path, rows(ROWS).append_column("difficulty", pa.array([1, 2, 3])))
     text, found = diff(store, "data@v0001", "data@v0003")
     assert found["rows"]["columns_of_one"] == ["difficulty"]
-    assert found["rows"]["changed"] == 0
+    assert (found["rows"]["changed"], found["rows"]["changed_columns"]) == (3, {"difficulty": 3})
+    assert "changed 3: difficulty of 3" in text
     assert "columns of one alone: difficulty" in text
 
 

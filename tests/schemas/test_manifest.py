@@ -48,6 +48,7 @@ def test_a_field_that_says_something_is_covered(name: str) -> None:
         "mix": {"hard": {"rows": 1}},
         "splits": {"test": {"prompts": 1}},
         "survivorship": {"source": {"x": {"prompts": 1}}},
+        "changes": {"since": None, "sft": {"added": 1, "dropped": 0, "changed": 0}},
     }
     manifest = make_manifest().model_copy(update={name: said[name]}).sealed()
     assert manifest.digest != make_manifest().sealed().digest

@@ -4,6 +4,7 @@ It appends new prompts, draws and scores what is missing, builds, and publishes 
 from the last version. One at a time, and safe to run again after whatever ended it.
 """
 
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -13,13 +14,15 @@ from infra.catalog import Catalog
 from infra.lease import WriterLease, refreshing
 from jobs.budget import Purse
 from jobs.build import build
+from jobs.changes import text_of_changes
 from jobs.decide import cut_now
 from jobs.generate import Generated
 from jobs.ingest import remember_clusters
 from jobs.moved import assert_unmoved
+from jobs.notify import assert_notifiable, notify
 from jobs.prompt_copy import load_prompts
 from jobs.prompts import PromptList
-from jobs.publish import assert_publishable, publish
+from jobs.publish import REPORT, assert_publishable, publish
 from jobs.recipe import Job
 from jobs.refresh_record import (
     Begun,
@@ -69,33 +72,46 @@ class Outcome:
 
 
 def refresh(job: Job, allowed: Allowed) -> dict[str, Any]:
-    """Does it all, and says how it ended, as JSON values: `published`, `unchanged`, `refused` or
-    `busy`, and why. Raises what else went wrong."""
+    """Does it all, tells whom the recipe names, and says how it ended, as JSON values: `published`,
+    `unchanged`, `refused` or `busy`, and why. Raises what else went wrong."""
     assert_publishable(job, allow_simulated=allowed.simulated)
+    assert_notifiable(job)
     job.store.create()
+    told, error = _alone(job, allowed)
+    told["notification"] = notify(job, told)
+    if told["notification"] is not None:
+        sys.stderr.write(f"stillhouse: {told['notification']}\n")
+    if error is not None:
+        raise error
+    return told
+
+
+def _alone(job: Job, allowed: Allowed) -> tuple[dict[str, Any], Exception | None]:
+    """How it ended, and the error that it ended with, if it failed."""
     try:
         lease = WriterLease.acquire(job.store, refreshing(job.recipe.name), job.recipe.name)
     except BusyError as error:
-        return _told(job, None, Outcome("busy", str(error)))
+        return _told(job, None, Outcome("busy", str(error))), None
     try:
         return _refresh(job, allowed, lease)
     finally:
         lease.release()
 
 
-def _refresh(job: Job, allowed: Allowed, lease: WriterLease) -> dict[str, Any]:
+def _refresh(
+    job: Job, allowed: Allowed, lease: WriterLease
+) -> tuple[dict[str, Any], Exception | None]:
     last = last_record(job.store, job.recipe.name)
     this = Record(lease.attempt, _begun(job, allowed, last), None)
     write_begun(job.store, job.recipe.name, this.refresh, this.begun)
     try:
-        outcome = _outcome(job, allowed, lease, this, last)
+        return _ended(job, this, _outcome(job, allowed, lease, this, last)), None
     except BusyError as error:
-        return _told(job, this, Outcome("busy", str(error)))
+        return _told(job, this, Outcome("busy", str(error))), None
     except Exception as error:
-        if getattr(error, "exit_code", 1) not in RESUMABLE:
-            _ended(job, this, Outcome("failed", f"{type(error).__name__}: {error}"))
-        raise
-    return _ended(job, this, outcome)
+        if getattr(error, "exit_code", 1) in RESUMABLE:
+            raise
+        return _ended(job, this, Outcome("failed", f"{type(error).__name__}: {error}")), error
 
 
 def _begun(job: Job, allowed: Allowed, last: Record | None) -> Begun:
@@ -121,7 +137,9 @@ def _outcome(
     job: Job, allowed: Allowed, lease: WriterLease, this: Record, last: Record | None
 ) -> Outcome:
     prompts = load_prompts(job)
-    newest = Catalog(job.store, job.recipe.name).latest()
+    catalog = Catalog(job.store, job.recipe.name)
+    catalog.point_at_newest()  # one who was killed behind his manifest has not done it
+    newest = catalog.latest()
     ended = None if last is None else last.ended
     if last is not None and ended is not None and _still_true(job, prompts, ended, newest, allowed):
         return _again(last.refresh, ended)
@@ -187,16 +205,17 @@ def _work(
     except RefusedError as error:
         return Outcome("refused", str(error), {**facts, **error.facts}, grounds)
     if not published.fresh:
-        return Outcome(
-            "unchanged", f"it has exactly this content already{_work_text(done)}", facts, grounds
-        )
-    return Outcome(
-        "published", f"{_rows_text(built.decided.rows)}{_work_text(done)}", facts, grounds
-    )
+        reason = f"it has exactly this content already{_work_text(done)}"
+        return Outcome("unchanged", reason, facts, grounds)
+    manifest = Catalog(job.store, job.recipe.name).manifest(published.version)
+    reason = f"{_rows_text(manifest)}{_work_text(done)}"
+    return Outcome("published", reason, {**facts, "changes": manifest.changes}, grounds)
 
 
-def _rows_text(rows: Mapping[str, int]) -> str:
-    return ", ".join(f"{count:,} rows of {output}" for output, count in rows.items())
+def _rows_text(manifest: Manifest) -> str:
+    rows = ", ".join(f"{count:,} rows of {output}" for output, count in manifest.rows.items())
+    changes = text_of_changes(manifest)
+    return f"{rows}; {changes}" if changes else rows
 
 
 def _work_text(done: Generated) -> str:
@@ -211,7 +230,7 @@ def _work_text(done: Generated) -> str:
 def _told(job: Job, this: Record | None, outcome: Outcome) -> dict[str, Any]:
     catalog = Catalog(job.store, job.recipe.name)
     newest = catalog.latest()
-    location = None if newest is None else catalog.location(newest.version)
+    report = newest and next((file for file in newest.files if file.path == REPORT), None)
     return {
         "stage": "refresh",
         "status": outcome.status,
@@ -220,14 +239,15 @@ def _told(job: Job, this: Record | None, outcome: Outcome) -> dict[str, Any]:
         "goes_on_with": this and this.begun.goes_on_with,
         "recipe": job.recipe.name,
         "version": newest and newest.version,
-        "location": location,
+        "location": newest and catalog.location(newest.version),
         "rows": newest and newest.rows,
-        "report": location and f"{location}/report.html",
+        "report": newest and report and job.store.uri(catalog.file_key(newest, report)),
         "same_as": None,
         "gates": [],
         "regeneration": None,
         "generated": None,
         "changes": None,
+        "notification": None,
         **outcome.facts,
     }
 

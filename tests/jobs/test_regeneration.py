@@ -1,7 +1,6 @@
-"""What a change of the recipe, of its files or of the code buys again, and what it does not."""
+"""What a change of the teacher, of scorers or of what they compare with buys again."""
 
 import json
-from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,94 +10,37 @@ from filters.math_answer import MathScorer
 from infra.messages import Beat, Seen
 from infra.meter import Meter
 from jobs.build import build
-from jobs.changed_fields import Bought, Change
+from jobs.changed_fields import Bought
 from jobs.plan import plan, plan_text
 from jobs.prompt_copy import load_prompts
-from jobs.publish import manifest_of, publish
+from jobs.publish import publish
 from jobs.recipe import Job
 from jobs.regeneration import Regeneration, regeneration
-from schemas.manifest import Manifest
 from tests.conftest import MakeJob
-from tests.pools import drawn, remember, write_pool
-
-ASKED, EACH = 20, 4
-WHERE = ("in the first box", "on the second shelf", "behind the door")
-Row = dict[str, str]
-
-
-def rows(count: int, first: int = 0) -> list[Row]:
-    return [
-        {"question": f"What is {i} + {i}, {WHERE[i % 3]}?", "answer": str(2 * i)}
-        for i in range(first, first + count)
-    ]
-
-
-def write(path: Path, own: Sequence[Row]) -> None:
-    path.write_text("".join(f"{json.dumps(row)}\n" for row in own))
-
-
-def source(path: Path, **fields: Any) -> dict[str, Any]:
-    columns = {"prompt": "question", "reference": "answer"}
-    return {"path": str(path), "fields": columns, "domain": "math", **fields}
-
-
-Make = Callable[..., Job]
+from tests.jobs.versions import (
+    ASKED,
+    EACH,
+    Make,
+    built,
+    fill,
+    filled,
+    maker,
+    now,
+    only,
+    sampling,
+    write,
+)
+from tests.pools import drawn, write_pool
 
 
 @pytest.fixture
 def make(make_job: MakeJob, sums: Path) -> Make:
-    """A recipe over ASKED prompts; the keywords replace its fields."""
-    write(sums, rows(ASKED))
-
-    def made(**fields: Any) -> Job:
-        scorers = {"math": ["math"], "*": ["format"]}
-        return make_job(**{"prompts": [source(sums)], "scorers": scorers, **fields})
-
-    return made
-
-
-def fill(job: Job, each: int = EACH, first: int = 0) -> None:
-    """Samples of all its prompts, as a run leaves them."""
-    write_pool(job, [drawn(job, each)], first)
-    remember(job, load_prompts(job))
-
-
-def built(job: Job) -> Manifest:
-    """The manifest of the version that it would publish."""
-    return manifest_of(job, build(job, load_prompts(job)), "v0001")
-
-
-def filled(job: Job) -> Manifest:
-    """That of a pool with EACH samples of each prompt."""
-    fill(job)
-    return built(job)
-
-
-def now(job: Job, last: Manifest | None) -> Regeneration:
-    return regeneration(job, load_prompts(job), last)
-
-
-def only(found: Regeneration) -> Change:
-    (change,) = found.changes
-    return change
+    return maker(make_job, sums)
 
 
 def tokens(job: Job) -> int:
     samples = job.pool.scan("samples").collect()
     return sum(int(samples[name].sum()) for name in ("reasoning_tokens", "answer_tokens"))
-
-
-def forget_pool(monkeypatch: pytest.MonkeyPatch, job: Job) -> None:
-    """From now on looking into the pool fails."""
-
-    def scan(*_: Any) -> None:
-        raise AssertionError("looked into the pool")
-
-    monkeypatch.setattr(job.pool, "scan", scan)
-
-
-def sampling(**fields: Any) -> dict[str, Any]:
-    return {"max_tokens": 512, **fields}
 
 
 def test_where_nothing_changed_nobody_looks_into_the_pool(
@@ -107,7 +49,11 @@ def test_where_nothing_changed_nobody_looks_into_the_pool(
     last = filled(make())
     job = make()
     prompts = load_prompts(job)
-    forget_pool(monkeypatch, job)
+
+    def scan(*_: Any) -> None:
+        raise AssertionError("looked into the pool")
+
+    monkeypatch.setattr(job.pool, "scan", scan)
     found = regeneration(job, prompts, last)
     assert (found.changes, found.share, found.refused, found.paid) == ([], 0.0, False, None)
 
@@ -196,102 +142,6 @@ def test_other_weights_in_a_folder_are_another_teacher_and_a_moved_folder_is_not
     assert str(only(found).after).endswith("b")
 
 
-def test_another_template_makes_other_prompts(make: Make, sums: Path) -> None:
-    last = filled(make())
-    found = now(make(prompts=[source(sums, template="Solve it.\n{prompt}")]), last)
-    assert only(found).what == "prompts.0.template {prompt} → Solve it.\\n{prompt}"
-    assert (only(found).identity, only(found).prompts) == ("prompt_id", ASKED)
-    assert found.again == found.paid == only(found).drawn
-    assert found.again.samples == ASKED * EACH
-
-
-def test_another_column_makes_other_prompts(make: Make, sums: Path) -> None:
-    write(sums, [row | {"other": f"{row['question']} Really?"} for row in rows(ASKED)])
-    last = filled(make())
-    fields = {"prompt": "other", "reference": "answer"}
-    found = now(make(prompts=[source(sums, fields=fields)]), last)
-    assert only(found).what == "prompts.0.fields.prompt question → other"
-    assert found.share == 1.0
-
-
-def test_a_template_costs_what_its_source_has(make: Make, sums: Path, tmp_path: Path) -> None:
-    more = tmp_path / "more.jsonl"
-    write(more, rows(5, first=100))
-    last = filled(make(prompts=[source(sums), source(more)]))
-    other = source(more, template="{prompt}\n\n")
-    found = now(make(prompts=[other, source(sums)]), last)
-    assert only(found).what == "prompts.0.template {prompt} → {prompt}\\n\\n"
-    assert found.again.samples == 5 * EACH
-    assert found.paid is not None
-    assert found.paid.samples == (ASKED + 5) * EACH
-    assert found.share == found.again.tokens / found.paid.tokens
-
-
-def test_teacher_and_template_at_once_buy_each_sample_once(make: Make, sums: Path) -> None:
-    last = filled(make())
-    prompts = [source(sums, template="{prompt} Go.")]
-    found = now(make(prompts=prompts, sampling=sampling(temperature=0.0)), last)
-    assert [change.identity for change in found.changes] == ["teacher_id", "prompt_id"]
-    assert found.again.samples == ASKED * EACH
-
-
-def test_a_removed_source_costs_nothing(make: Make, sums: Path, tmp_path: Path) -> None:
-    more = tmp_path / "more.jsonl"
-    write(more, rows(50, first=100))
-    last = filled(make(prompts=[source(sums), source(more)]))
-    assert now(make(prompts=[source(sums)]), last) == Regeneration("v0001", [])
-
-
-def test_a_new_source_is_new_work(make: Make, sums: Path, tmp_path: Path) -> None:
-    last = filled(make())
-    more = tmp_path / "more.jsonl"
-    write(more, rows(2 * ASKED, first=100))
-    found = now(make(prompts=[source(sums), source(more)]), last)
-    assert found == Regeneration("v0001", [])
-
-
-def test_corrected_references_are_scored_again_and_not_drawn(make: Make, sums: Path) -> None:
-    last = filled(make())
-    mended = rows(ASKED)
-    for row in mended[:3]:
-        row["answer"] += "0"
-    write(sums, [*mended, *rows(5, first=100)])
-    found = now(make(), last)
-    change = only(found)
-    assert change.text == (
-        "prompts: 3 with another reference: reference_id; 24 scores computed again, nothing drawn"
-    )
-    assert (change.prompts, change.scores) == (3, 3 * EACH * 2)
-    assert (found.again.samples, found.refused) == (0, False)
-
-
-def test_a_reference_that_an_interrupted_run_has_ingested_is_still_told(
-    make: Make, sums: Path
-) -> None:
-    last = filled(make())
-    mended = rows(ASKED)
-    mended[0]["answer"] = "7"
-    write(sums, mended)
-    job = make()
-    known = job.pool.scan("prompts").collect()
-    assert known.height == ASKED
-    one = load_prompts(job)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(job.pool, "scan", lambda *_: known.clear().lazy())
-        remember(job, one)
-    assert job.pool.scan("prompts").collect().height == 2 * ASKED
-    assert only(now(job, last)).prompts == 1
-
-
-def test_another_column_of_references(make: Make, sums: Path) -> None:
-    write(sums, [row | {"mended": f"0{row['answer']}"} for row in rows(ASKED)])
-    last = filled(make())
-    fields = {"prompt": "question", "reference": "mended"}
-    change = only(now(make(prompts=[source(sums, fields=fields)]), last))
-    assert (change.field, change.identity) == ("prompts.0.fields.reference", "reference_id")
-    assert (change.before, change.after, change.prompts) == ("answer", "mended", ASKED)
-
-
 def test_a_newer_scorer_scores_again(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
     last = filled(make())
     monkeypatch.setattr(MathScorer, "version", 99)
@@ -331,35 +181,6 @@ def test_an_evaluation_set_that_grew_is_compared_with_again(make: Make, tmp_path
     )
     other = {**fields, "decontaminate": [{"path": str(exam), "name": "other"}]}
     assert only(now(make(**other), last)).why == "compares with other evaluation sets"
-
-
-def test_prompts_in_other_punctuation_are_bought_again(make: Make, sums: Path) -> None:
-    last = filled(make())
-    reworded = rows(ASKED)
-    for row in reworded[:8]:
-        row["question"] = row["question"].replace(", ", "  ").replace("?", " ?").upper()
-    write(sums, [*reworded, *rows(2, first=100)])
-    found = now(make(), last)
-    assert only(found).what == (
-        "prompts: 8 with the words of others that left, in other blanks, case or punctuation"
-    )
-    assert (found.again.samples, only(found).prompts, found.refused) == (8 * EACH, 8, True)
-    assert "Set prompts back" in found.message
-
-
-def test_other_signs_are_other_prompts(make: Make, sums: Path) -> None:
-    last = filled(make())
-    write(sums, [row | {"question": row["question"].replace("+", "-")} for row in rows(ASKED)])
-    assert now(make(), last) == Regeneration("v0001", [])
-
-
-def test_few_new_prompts_are_not_compared(
-    make: Make, sums: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    last = filled(make())
-    write(sums, [*rows(ASKED - 1), {"question": "what is 19 + 19 ?", "answer": "38"}])
-    monkeypatch.setattr("jobs.rewritten._words", None)
-    assert now(make(), last) == Regeneration("v0001", [])
 
 
 def test_what_is_regenerated_already_is_not_bought_again(make: Make) -> None:
@@ -429,7 +250,7 @@ def test_an_older_manifest_with_less_in_it(make: Make) -> None:
     assert not found.refused, "nothing of that teacher exists"
 
 
-def test_a_share_below_a_tenth_is_accepted(make: Make, sums: Path) -> None:
+def test_a_tenth_is_accepted() -> None:
     found = Regeneration("v0001", (), Bought(1, 10, None, None), Bought(10, 100, None, None))
     assert not found.refused
     more = Regeneration("v0001", (), Bought(1, 11, None, None), Bought(10, 100, None, None))
@@ -459,7 +280,7 @@ def _meter(job: Job, attempt: str, tokens: int, seconds: float) -> None:
     meter.save(50.0 + seconds, last=True)
 
 
-def test_plan_tells_each_change_with_its_price(make: Make, sums: Path) -> None:
+def test_plan_tells_each_change_with_its_price(make: Make) -> None:
     fill(make())
     publish(make(), build(make(), load_prompts(make())), allow_simulated=True)
     job = make(sampling=sampling(temperature=0.7), keep={"finished": "format.complete"})

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pytest
@@ -117,6 +118,100 @@ def test_the_hint_never_goes_back_and_is_never_needed(catalog: Catalog, tmp_path
     assert latest.version == "v0002"
     assert publish(catalog, tmp_path).version == "v0003"
     assert json.loads(content(catalog.store, key))["version"] == "v0003"
+
+
+HINT = "datasets/data/latest.json"
+
+
+def hint(catalog: Catalog) -> Any:
+    return json.loads(content(catalog.store, HINT))
+
+
+def test_the_hint_says_what_pollers_want(catalog: Catalog, tmp_path: Path) -> None:
+    changes = {"since": None, "sft": {"added": 3, "dropped": 0, "changed": 0}}
+    rows = pa.table({"x": [1, 2, 3]})
+    manifest = published.publish(catalog, tmp_path, rows, changes=changes)
+    told = hint(catalog)
+    assert told == {
+        "version": "v0001",
+        "content_digest": manifest.content_digest,
+        "created_at": manifest.provenance["created_at"],
+        "manifest": "versions/v0001/manifest.json",
+        "rows": {"sft": 3},
+        "changes": changes,
+    }
+    named = Manifest.model_validate_json(
+        content(catalog.store, f"{catalog.root}/{told['manifest']}")
+    )
+    assert named == catalog.manifest("v0001")
+
+
+@pytest.mark.parametrize(
+    "left", [b'{"version": "v0001"}', b'{"version": "v0002"}', b"{torn", b"[]", None]
+)
+def test_a_hint_that_is_behind_is_put_right(
+    left: bytes | None, catalog: Catalog, tmp_path: Path
+) -> None:
+    """Also one of a release that wrote the version alone."""
+    publish(catalog, tmp_path, 1)
+    publish(catalog, tmp_path, 2)
+    right = content(catalog.store, HINT)
+    catalog.store.delete([HINT])
+    if left is not None:
+        catalog.store.put_if_absent(HINT, left)
+    catalog.claim("dead")
+    catalog.point_at_newest()
+    assert content(catalog.store, HINT) == right
+
+
+def test_a_publisher_killed_before_the_hint(catalog: Catalog, tmp_path: Path) -> None:
+    publish(catalog, tmp_path, 1)
+    dying = DyingStore(catalog.store, 3)  # before and after the manifest, before the hint
+    manifest = published.written(catalog, tmp_path, {"sft": [pa.table({"x": [1, 2]})]})
+    with pytest.raises(Killed):
+        Catalog(dying, "data").commit(manifest)
+    assert hint(catalog)["version"] == "v0001"
+    catalog.point_at_newest()
+    assert hint(catalog)["version"] == "v0002"
+
+
+def test_a_hint_that_is_right_costs_two_reads(catalog: Catalog, tmp_path: Path) -> None:
+    publish(catalog, tmp_path)
+    asked: list[str] = []
+
+    class Noting:
+        def __getattr__(self, name: str) -> Any:
+            asked.append(name)
+            return getattr(catalog.store, name)
+
+    store: Any = Noting()
+    Catalog(store, "data").point_at_newest()
+    assert sorted(asked) == ["folders", "get"]
+
+
+def test_pointing_at_nothing(catalog: Catalog) -> None:
+    catalog.point_at_newest()
+    catalog.claim("dead")
+    catalog.point_at_newest()
+    assert catalog.store.get(HINT) is None
+
+
+def test_pointing_never_goes_back(catalog: Catalog, tmp_path: Path) -> None:
+    """Even where the version that it names is gone: its readers have seen that number."""
+    publish(catalog, tmp_path)
+    overwrite(catalog.store, HINT, b'{"version": "v0007"}')
+    catalog.point_at_newest()
+    assert hint(catalog) == {"version": "v0007"}
+
+
+def test_a_number_that_is_committed_again_has_its_own_facts(
+    catalog: Catalog, tmp_path: Path
+) -> None:
+    """As after a damaged newest version was taken out of the store."""
+    first = publish(catalog, tmp_path)
+    catalog.withdraw("v0001")
+    catalog.commit(first.model_copy(update={"content_digest": "another"}))
+    assert hint(catalog)["content_digest"] == "another"
 
 
 def cut(store: Store, part: str) -> None:

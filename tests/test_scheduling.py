@@ -24,7 +24,7 @@ FOLDER = ROOT / "docs" / "scheduling"
 KUBERAY = FOLDER / "kuberay"
 PROGRAMS = sorted(FOLDER.glob("*.py"))
 SERVICE = (FOLDER / "stillhouse-refresh.service").read_text()
-REFUSED = RefusedError.exit_code
+REFUSED = errors.RefusedError.exit_code
 LOOK = {errors.StillhouseError.exit_code, errors.RecipeError.exit_code, REFUSED}
 AGAIN = {errors.BusyError.exit_code, INTERRUPTED, TERMINATED}
 

@@ -60,12 +60,17 @@ def test_a_template_costs_what_its_source_has(make: Make, sums: Path, tmp_path: 
     assert found.share == found.again.tokens / found.paid.tokens
 
 
-def test_teacher_and_template_at_once_buy_each_sample_once(make: Make, sums: Path) -> None:
-    last = filled(make())
-    prompts = [source(sums, template="{prompt} Go.")]
+def test_teacher_and_template_at_once_buy_each_sample_once(
+    make: Make, sums: Path, tmp_path: Path
+) -> None:
+    more = tmp_path / "more.jsonl"
+    write(more, rows(5, first=100))
+    last = filled(make(prompts=[source(sums), source(more)]))
+    prompts = [source(sums), source(more, template="{prompt} Go.")]
     found = now(make(prompts=prompts, sampling=sampling(temperature=0.0)), last)
-    assert [change.identity for change in found.changes] == ["teacher_id", "prompt_id"]
-    assert found.again.samples == ASKED * EACH
+    priced = {change.identity: change.drawn and change.drawn.samples for change in found.changes}
+    assert priced == {"teacher_id": (ASKED + 5) * EACH, "prompt_id": 5 * EACH}
+    assert found.again.samples == (ASKED + 5) * EACH
 
 
 def test_a_removed_source_costs_nothing(make: Make, sums: Path, tmp_path: Path) -> None:
@@ -96,6 +101,8 @@ def test_corrected_references_are_scored_again_and_not_drawn(make: Make, sums: P
     )
     assert (change.prompts, change.scores) == (3, 3 * EACH * 2)
     assert (found.again.samples, found.refused) == (0, False)
+    both = now(make(scorers={"math": ["math"], "*": ["format", "control"]}), last)
+    assert [change.scores for change in both.changes] == [3 * EACH * 3, ASKED * EACH]
 
 
 def test_a_reference_that_an_interrupted_run_has_ingested_is_still_told(

@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from jobs.prompt_copy import load_prompts
-from jobs.regeneration import Regeneration
+from jobs.regeneration import Regeneration, regeneration
+from jobs.survey import survey
 from tests.conftest import MakeJob
 from tests.jobs.versions import (
     ASKED,
@@ -101,7 +102,10 @@ def test_corrected_references_are_scored_again_and_not_drawn(make: Make, sums: P
     )
     assert (change.prompts, change.scores) == (3, 3 * EACH * 2)
     assert (found.again.samples, found.refused) == (0, False)
-    both = now(make(scorers={"math": ["math"], "*": ["format", "control"]}), last)
+    job = make(scorers={"math": ["math"], "*": ["format", "control"]})
+    both = now(job, last)
+    prompts = load_prompts(job)
+    assert regeneration(job, prompts, last, survey(job, prompts)) == both
     assert [change.scores for change in both.changes] == [3 * EACH * 3, ASKED * EACH]
 
 

@@ -14,6 +14,7 @@ from infra.pool import reading
 from infra.rows import find_files, read_rows
 from jobs.changed_fields import Change, SourceChange, source_changes
 from jobs.prompts import PromptList, prompt_id_of
+from jobs.questions import questions
 from jobs.recipe import Job
 from schemas.arrow import TABLES
 from schemas.errors import RecipeError, StoreError, StoreUnavailableError
@@ -157,9 +158,7 @@ def _apart(pairs: pl.DataFrame, taken: pl.DataFrame) -> pl.DataFrame:
 def _words(prompts: pl.DataFrame) -> pl.DataFrame:
     """`prompt_id` and a hash of all words, numbers and signs of the messages; prompts without any
     are left out."""
-    content = pl.element().struct.field("content")
-    texts = prompts.select(pl.col("messages").list.eval(content).list.join("\n")).to_series()
-    numbers = word_numbers(texts)
+    numbers = word_numbers(questions(prompts["messages"], ()))
     bounds = zip(numbers.starts, numbers.starts[1:], strict=False)
     hashes = [
         hash(numbers.flat[start:end].tobytes()) if end > start else None for start, end in bounds

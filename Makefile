@@ -61,6 +61,7 @@ bench: install  ## the benchmarks; results are in docs/benchmarks.md
 	$(BIN)/python -m benchmarks.sandbox
 	$(BIN)/python -m benchmarks.stores
 	$(BIN)/python -m benchmarks.publishing
+	$(BIN)/python -m benchmarks.changes
 	POLARS_MAX_THREADS=1 $(BIN)/python -m benchmarks.choosing
 	$(BIN)/python -m benchmarks.splits
 	$(BIN)/python -m benchmarks.report

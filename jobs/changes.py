@@ -31,10 +31,8 @@ def with_changes(catalog: Catalog, manifest: Manifest) -> Manifest:
     """A claimed version, whose data files are all in their places, with its changes, which are
     written. VersionError where it cannot be read itself."""
     numbers = reversed(catalog.numbered())
-    older = [one for one in numbers if number_of(one) < number_of(manifest.version)]
-    for since in older:
-        if not catalog.committed(since):
-            continue
+    older = (one for one in numbers if number_of(one) < number_of(manifest.version))
+    for since in filter(catalog.committed, older):
         try:
             before = Version(catalog.manifest(since), catalog)
             return _with_changes(catalog, manifest, before)

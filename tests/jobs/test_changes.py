@@ -10,6 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 from datasets import load_dataset
 
+import infra.changes
 from infra.catalog import Catalog
 from infra.store import Store
 from infra.version import Version, open_version
@@ -22,6 +23,7 @@ from jobs.rollback import rollback
 from jobs.verify import problems_of, verify
 from schemas.changes import CHANGES
 from schemas.errors import StoreUnavailableError, VersionError
+from schemas.identity import prompt_id
 from schemas.manifest import Manifest, content_digest
 from tests.conftest import REAL_STORES
 from tests.published import completed, problems, publish, written
@@ -98,6 +100,23 @@ def test_a_version_says_what_is_new(catalog: Catalog, tmp_path: Path) -> None:
         assert list(problems_of(version)) == []
 
 
+def test_ranges_of_prompts_are_one_file(
+    catalog: Catalog, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Which is asked about range by range, too."""
+    monkeypatch.setattr(infra.changes, "ROWS_AT_ONCE", 3)
+    ids = sorted(prompt_id(str(number)) for number in range(20))
+    for own in (ids[:12], ids[4:]):
+        rows = pa.table({"id": own, "prompt_id": own})
+        commit(catalog, written(catalog, tmp_path, {"sft": completed([rows])}))
+    version = open_version("data", catalog.store.url)
+    assert version.manifest.changes == facts("v0001", 8, 4, 0)
+    kinds = ["dropped"] * 4 + ["added"] * 8
+    wanted = [*zip([*ids[:4], *ids[12:]], kinds, [None] * 12, strict=True)]
+    assert told(version) == wanted
+    assert list(problems_of(version)) == []
+
+
 def test_the_file_has_the_documented_columns(catalog: Catalog, tmp_path: Path) -> None:
     published(catalog, tmp_path, "a")
     key = catalog.key("v0001", "changes.parquet")
@@ -160,6 +179,22 @@ def test_the_version_before_is_damaged(catalog: Catalog, tmp_path: Path, how: st
         damage(catalog.store, catalog.key("v0002", "manifest.json"))
     assert with_changes(catalog, third).changes == facts("v0001", 2, 0, 0)
     assert "changes.parquet" in catalog.foreign_files("v0003", third.files)
+
+
+@pytest.mark.parametrize("cut", [False, True])
+def test_a_changes_file_that_is_damaged_is_named(
+    catalog: Catalog, tmp_path: Path, cut: bool
+) -> None:
+    version = published(catalog, tmp_path, "a")
+    key = catalog.key("v0001", "changes.parquet")
+    whole = catalog.store.get(key) or b""
+    catalog.store.delete([key])
+    if cut:
+        catalog.store.put_if_absent(key, whole[:-1])
+    problem = "bytes, not" if cut else "is missing"
+    with pytest.raises(VersionError, match=rf"v0001/changes.parquet.* {problem}"):
+        version.changes()
+    assert [f"{problem}" in one for one in problems(catalog, "v0001")] == [True]
 
 
 def test_no_version_before_can_be_read(catalog: Catalog, tmp_path: Path) -> None:
@@ -253,6 +288,14 @@ def test_verify_sees_what_is_not_so(
         assert found == [], "nobody can tell"
     else:
         assert "changes.parquet" in found[0]
+
+
+def test_verify_misses_the_file_that_counts_are_of(catalog: Catalog, tmp_path: Path) -> None:
+    manifest = begun(catalog, tmp_path, "a")
+    catalog.commit(manifest.model_copy(update={"changes": facts(None, 1, 0, 0)}))
+    assert problems(catalog, "v0001") == [
+        "manifest.json: has changes, but data@v0001 has no changes.parquet"
+    ]
 
 
 def test_verify_says_what_it_cannot_ask(catalog: Catalog, tmp_path: Path) -> None:

@@ -282,6 +282,15 @@ def test_old_versions_go_and_those_that_are_named_stay(world: World) -> None:
     assert world.names() == before
 
 
+def test_changes_of_a_dead_publisher_are_no_foreign_file(world: World) -> None:
+    key = world.catalog.key(world.claimed, "changes.parquet")
+    world.put(key)
+    _, told = collect(world.store, dry_run=True)
+    assert set(told["foreign"]) == set(world.foreign)
+    (claim,) = (one for one in told["garbage"] if one["kind"] == "claim")
+    assert claim["files"] == 3, "the claim, a part, and these"
+
+
 def test_what_versions_were_made_of_goes_with_them(local: World) -> None:
     told(local.store, 1)
     told(local.store, 1, wait_s=0)

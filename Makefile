@@ -64,6 +64,7 @@ bench: install  ## the benchmarks; results are in docs/benchmarks.md
 	$(BIN)/python -m benchmarks.changes
 	POLARS_MAX_THREADS=1 $(BIN)/python -m benchmarks.choosing
 	$(BIN)/python -m benchmarks.splits
+	$(BIN)/python -m benchmarks.refreshing
 	$(BIN)/python -m benchmarks.report
 	$(BIN)/python -m benchmarks.watching
 

@@ -169,7 +169,10 @@ def few_word_numbers(texts: Sequence[str]) -> Ragged:
 def _styled_text(text: str) -> str:
     """`_styled`, for one text."""
     if not text.isascii():
-        text = NOT_ASCII.sub(_plain_character, unicodedata.normalize("NFKC", text))
+        # By Polars, as a table is: Python knows an older Unicode, and so fewer letters.
+        whole = text.encode("utf-8", "replace").decode()  # without halves of surrogates
+        normal: str = pl.Series([whole], dtype=pl.String).str.normalize("NFKC")[0]
+        text = NOT_ASCII.sub(_plain_character, normal)
     if "\\" in text:
         for pattern, sign in RELATION_OF.items():
             text = pattern.sub(sign, text)

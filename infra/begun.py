@@ -12,11 +12,10 @@ from functools import lru_cache
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from infra.messages import Place
+from infra.parquet import open_parquet, read_table
 from infra.spool import write_table
-from infra.store import open_uri
 from schemas.arrow import SAMPLES
 from schemas.ports import Begun
 
@@ -33,8 +32,10 @@ def write_begun(uri: str, samples: Sequence[Begun]) -> None:
 @lru_cache(maxsize=FILES_IN_MEMORY)
 def _read(path: str) -> pa.Table:
     """Of rows of either kind what is needed to go on; a column that the file lacks is null."""
-    with open_uri(path) as file:
-        return pq.read_table(file, schema=SCHEMA)
+    with open_parquet(path) as file:
+        found = [name for name in SCHEMA.names if name in file.schema_arrow.names]
+        table = file.read(found, use_threads=False)
+    return pa.concat_tables([SCHEMA.empty_table(), table], promote_options="permissive")
 
 
 def _at(place: Place) -> Begun:
@@ -61,6 +62,5 @@ def read_truncated(place: Place) -> Begun:
 
 def read_row(place: Place) -> dict[str, Any]:
     """A row of the samples table as it is."""
-    with open_uri(place.path) as file:
-        row: dict[str, Any] = pq.read_table(file).slice(place.row, 1).to_pylist()[0]
+    row: dict[str, Any] = read_table(place.path).slice(place.row, 1).to_pylist()[0]
     return row

@@ -3,8 +3,9 @@
 import logging
 import os
 import signal
+import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
 from typing import Any
 
 from schemas.errors import ClusterError
@@ -23,7 +24,8 @@ AUTHENTICATION_LOGGER = "ray._private.authentication.authentication_token_setup"
 def ray_cluster() -> Iterator[None]:
     """Connects to `RAY_ADDRESS`, or starts Ray on this machine for as long as the block runs.
 
-    A Ray that is already connected, as inside a Ray job, is used and left alone. ClusterError
+    A Ray that is already connected, as inside a Ray job, is used and left alone. What Ray says goes
+    to stderr: it prints on stdout that a worker died, and that is where our data go. ClusterError
     where the cluster does not answer or does not know our token.
     """
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
@@ -32,7 +34,8 @@ def ray_cluster() -> Iterator[None]:
     import ray
 
     if ray.is_initialized():
-        yield
+        with redirect_stdout(sys.stderr):
+            yield
         return
     on_sigterm = signal.getsignal(signal.SIGTERM)
     # Ray protects a local cluster by a token of itself, and warns that it does.
@@ -44,7 +47,8 @@ def ray_cluster() -> Iterator[None]:
     # Ray puts its own handler there, which exits with 1 or 15.
     signal.signal(signal.SIGTERM, on_sigterm)
     try:
-        yield
+        with redirect_stdout(sys.stderr):
+            yield
     finally:
         ray.shutdown()
 

@@ -14,6 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from infra.data_file import DataFile
+from infra.parquet import open_parquet
 from infra.pool import Pool
 from infra.spool import write_tables
 from infra.store import open_uri
@@ -101,9 +102,9 @@ def _schema(uri: str) -> pa.Schema:
 def _row_groups(uris: Sequence[str], schema: pa.Schema) -> Iterator[pa.Table]:
     waiting: list[pa.Table] = []
     for uri in uris:
-        with open_uri(uri) as source, pq.ParquetFile(source) as file:
+        with open_parquet(uri) as file:
             for number in range(file.num_row_groups):
-                waiting.append(file.read_row_group(number))
+                waiting.append(file.read_row_group(number, use_threads=False))
                 if sum(table.nbytes for table in waiting) >= ROW_GROUP_BYTES:
                     yield _joined(waiting, schema)
                     waiting = []

@@ -1,4 +1,5 @@
-"""One writer a pool: a lease in the store, changed by compare-and-swap, kept alive by beats.
+"""One writer a pool, one refresh a dataset: a lease in the store, changed by compare-and-swap, kept
+alive by beats.
 
 No clock of one machine is ever compared with that of another: a newcomer watches whether the beats
 of the holder go on, by its own monotonic clock. The wall-clock time in a lease is only shown.
@@ -25,8 +26,30 @@ WATCH_S = 0.25
 
 
 @dataclass(frozen=True)
+class Held:
+    """What one process at a time may hold."""
+
+    key: str
+    """Of its lease in the store."""
+    name: str
+    """In messages."""
+    execution: str
+    """What holds it is called; its first letter begins the names: the seventh is `a000007`."""
+
+
+def writing(pool: str) -> Held:
+    """The right to write to a pool."""
+    return Held(f"pools/{pool}/writer.json", f"pool {pool}", "attempt")
+
+
+def refreshing(dataset: str) -> Held:
+    """The right to refresh a dataset."""
+    return Held(f"datasets/{dataset}/refresh.json", f"dataset {dataset}", "refresh")
+
+
+@dataclass(frozen=True)
 class Holder:
-    """The content of `writer.json`."""
+    """The content of a lease."""
 
     epoch: int
     attempt: str
@@ -51,11 +74,11 @@ class Holder:
 
 
 class WriterLease:
-    """The right to write to a pool. Use `acquire`; `release` it at the end."""
+    """The right to what is held. Use `acquire`; `release` it at the end."""
 
-    def __init__(self, store: Store, pool: str, holder: Holder) -> None:
+    def __init__(self, store: Store, held: Held, holder: Holder) -> None:
         self._store = store
-        self._pool = pool
+        self._held = held
         self._holder = holder
         self._lock = threading.Lock()
         self._stopped = threading.Event()
@@ -68,30 +91,29 @@ class WriterLease:
     def acquire(
         cls,
         store: Store,
-        pool: str,
+        held: Held,
         recipe: str,
         *,
         silent_s: float = SILENT_S,
         clock: Callable[[], float] = time.monotonic,
     ) -> "WriterLease":
-        """Takes the pool's next epoch; BusyError names who holds it, if somebody is at work."""
-        key = _key(pool)
-        before = store.get(key)
+        """Takes the next epoch; BusyError names who holds it, if somebody is at work."""
+        before = store.get(held.key)
         if before is not None:
-            before = _wait_for_silence(store, pool, before, silent_s, clock)
-        epoch = 1 + (_parse(pool, before).epoch if before else 0)
+            before = _wait_for_silence(store, held, before, silent_s, clock)
+        epoch = 1 + (_parse(held, before).epoch if before else 0)
         holder = Holder(
             epoch=epoch,
-            attempt=f"a{epoch:06d}",
+            attempt=f"{held.execution[0]}{epoch:06d}",
             recipe=recipe,
             host=socket.gethostname(),
             pid=os.getpid(),
             process=_process(os.getpid()),
             since=datetime.now(UTC).isoformat(timespec="seconds"),
         )
-        if not store.replace_if(key, holder.to_json(), expected=before):
-            raise _busy(pool, _parse(pool, store.get(key) or b"{}"))
-        return cls(store, pool, holder)
+        if not store.replace_if(held.key, holder.to_json(), expected=before):
+            raise _busy(held, _parse(held, store.get(held.key) or b"{}"))
+        return cls(store, held, holder)
 
     @property
     def attempt(self) -> str:
@@ -104,8 +126,8 @@ class WriterLease:
         return self._holder.epoch
 
     def advance(self) -> int:
-        """The next epoch, for a coordinator that follows one that died; BusyError if the pool is
-        somebody else's by now."""
+        """The next epoch, for a coordinator that follows one that died; BusyError if what was
+        held is somebody else's by now."""
         return self._change(lambda holder: replace(holder, epoch=holder.epoch + 1)).epoch
 
     def check(self) -> None:
@@ -126,7 +148,7 @@ class WriterLease:
     def _change(self, change: Callable[[Holder], Holder]) -> Holder:
         """Swaps the lease; StoreUnavailableError where the store is out, BusyError where it is
         lost."""
-        key = _key(self._pool)
+        key = self._held.key
         with self._lock:
             self.check()
             holder = change(self._holder)
@@ -137,9 +159,9 @@ class WriterLease:
                 if content is None:
                     # The store is out. Had somebody deleted it, the epoch would still protect us.
                     raise StoreUnavailableError(f"{key} is not there")
-                found = _parse(self._pool, content)
+                found = _parse(self._held, content)
                 if (found.attempt, found.process) != (holder.attempt, holder.process):
-                    self.lost = _busy(self._pool, found)
+                    self.lost = _busy(self._held, found)
                     raise self.lost
                 # An earlier change of ours, of which we did not hear that it went through.
                 self._holder = found
@@ -157,47 +179,44 @@ class WriterLease:
                 continue  # the store is out; whoever finds it first is the writer
 
 
-def holder(store: Store, pool: str) -> Holder | None:
-    """Who holds the pool, or held it last; null where nobody ever did."""
-    content = store.get(_key(pool))
-    return None if content is None else _parse(pool, content)
+def holder(store: Store, held: Held) -> Holder | None:
+    """Who holds it, or held it last; null where nobody ever did."""
+    content = store.get(held.key)
+    return None if content is None else _parse(held, content)
 
 
 def _wait_for_silence(
-    store: Store, pool: str, seen: bytes, silent_s: float, clock: Callable[[], float]
+    store: Store, held: Held, seen: bytes, silent_s: float, clock: Callable[[], float]
 ) -> bytes:
     """The lease of a holder that is gone; BusyError as soon as it is seen to beat."""
-    holder = _parse(pool, seen)
+    holder = _parse(held, seen)
     started = clock()
     while not holder.gone() and clock() - started < silent_s:
         time.sleep(WATCH_S)
-        now = store.get(_key(pool)) or seen
+        now = store.get(held.key) or seen
         if now != seen:
-            holder = _parse(pool, now)
+            holder = _parse(held, now)
             if not holder.released:
-                raise _busy(pool, holder)
+                raise _busy(held, holder)
             seen = now
     return seen
 
 
-def _key(pool: str) -> str:
-    return f"pools/{pool}/writer.json"
-
-
-def _parse(pool: str, content: bytes) -> Holder:
+def _parse(held: Held, content: bytes) -> Holder:
     try:
         return Holder(**json.loads(content))
     except (ValueError, TypeError) as error:
         raise BusyError(
-            f"pool {pool}: its writer.json is not one of this version ({error}); if no other run "
-            "is at work there, delete that file"
+            f"{held.name}: its lease {held.key} is not one of this version ({error}); if no other "
+            "run is at work there, delete that file"
         ) from error
 
 
-def _busy(pool: str, holder: Holder) -> BusyError:
+def _busy(held: Held, holder: Holder) -> BusyError:
     return BusyError(
-        f"pool {pool} is held by attempt {holder.attempt} of recipe {holder.recipe!r} since "
-        f"{holder.since} (process {holder.pid} on {holder.host}); try again when it is done"
+        f"{held.name} is held by {held.execution} {holder.attempt} of recipe "
+        f"{holder.recipe!r} since {holder.since} (process {holder.pid} on {holder.host}); try "
+        "again when it is done"
     )
 
 

@@ -11,12 +11,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, TypeVar
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 from deltalake import DeltaTable
 from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundError
 
 from infra.data_file import DataFile, scan_file
-from infra.store import S3, locate, open_uri, storage_options
+from infra.parquet import read_table
+from infra.store import S3, locate, storage_options
 from schemas.arrow import FORMAT, TABLES
 from schemas.errors import BusyError, StoreError, StoreUnavailableError
 
@@ -123,8 +123,7 @@ class Pool:
 
     def _is_sound(self, name: str, file: DataFile) -> bool:
         try:
-            with open_uri(f"{self.folder(name)}/{file.name}") as source:
-                pq.read_table(source)
+            read_table(f"{self.folder(name)}/{file.name}")
         except pa.ArrowInvalid:
             return False
         except OSError as error:

@@ -3,10 +3,9 @@
 from functools import lru_cache
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from infra.messages import Place
-from infra.store import open_uri
+from infra.parquet import read_table
 from schemas.prompt import Prompt
 
 FILES_IN_MEMORY = 4
@@ -15,8 +14,7 @@ PROMPTS_IN_MEMORY = 64
 
 @lru_cache(maxsize=FILES_IN_MEMORY)
 def _read(path: str) -> pa.Table:
-    with open_uri(path) as file:
-        return pq.read_table(file)
+    return read_table(path)
 
 
 @lru_cache(maxsize=PROMPTS_IN_MEMORY)

@@ -9,13 +9,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from infra.data_file import DataFile
+from infra.parquet import open_parquet
 from infra.spool import write_tables
-from infra.store import open_uri
 
 
 def write_without(uri: str, gone: Collection[int], target: str) -> DataFile | None:
     """Writes all rows but those into `target`; null where none is left."""
-    with open_uri(uri) as source, pq.ParquetFile(source, pre_buffer=False) as file:
+    with open_parquet(uri) as file:
         if file.metadata.num_rows == len(gone):
             return None
         schema = file.schema_arrow
@@ -26,7 +26,7 @@ def rows_at(
     uri: str, rows: Collection[int], columns: Sequence[str] | None = None
 ) -> Iterator[pa.Table]:
     """Those rows, in the order of the file, a row group's at a time; of all columns, or of some."""
-    with open_uri(uri) as source, pq.ParquetFile(source, pre_buffer=False) as file:
+    with open_parquet(uri) as file:
         yield from _row_groups(file, rows, keep=True, columns=columns)
 
 
@@ -43,7 +43,5 @@ def _row_groups(
         mask = [(row in rows) == keep for row in range(first, first + count)]
         first += count
         if any(mask):
-            # Arrow's own threads would still hold bytes of a Python file when a short command
-            # ends, and abort it: `peek` in one of ten cases. They made it no faster either.
             table = file.read_row_group(number, columns, use_threads=False)
             yield table.filter(pa.array(mask))

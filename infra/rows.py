@@ -133,7 +133,7 @@ def _csv(file: str, source: BinaryIO) -> Iterator[Row]:
 
 def _parquet(file: str, source: BinaryIO) -> Iterator[Row]:
     number = 0
-    for batch in pq.ParquetFile(source).iter_batches(batch_size=1024):
+    for batch in pq.ParquetFile(source, pre_buffer=False).iter_batches(1024, use_threads=False):
         for values in batch.to_pylist():
             yield Row(f"{file} row {number}", values)
             number += 1

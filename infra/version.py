@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from infra.catalog import CHANGES_FILE, Catalog
-from infra.store import open_store, open_uri
+from infra.store import open_store
 from schemas.changes import KINDS, Change
 from schemas.errors import VersionError
 from schemas.manifest import File, Manifest
@@ -128,13 +128,10 @@ class Version:
     def arrow(self, output: str = "sft", split: str | None = TRAIN) -> "pa.Table":
         """Its rows in memory. Raises as `files`."""
         import pyarrow as pa
-        import pyarrow.parquet as pq
 
-        tables = []
-        for uri in self.files(output, split):
-            with open_uri(uri) as file:
-                tables.append(pq.read_table(file))
-        return pa.concat_tables(tables)
+        from infra.parquet import read_table
+
+        return pa.concat_tables(map(read_table, self.files(output, split)))
 
     def pandas(self, output: str = "sft", split: str | None = TRAIN) -> "pd.DataFrame":
         """Its rows in memory. Raises as `files`."""

@@ -34,6 +34,13 @@ SIMULATED: Argument = (
     ("--allow-simulated",),
     {"action": "store_true", "help": "publish samples of the simulated engine too"},
 )
+FORCE: Argument = (
+    ("--force",),
+    {
+        "metavar": "REASON",
+        "help": "publish a version that does not meet the recipe's gates; the reason is recorded",
+    },
+)
 REPAIRS: tuple[Argument, ...] = (
     (
         ("--retry-failed",),
@@ -68,6 +75,37 @@ JOB: Argument = (("job",), {"metavar": "JOB", "help": "what `submit` printed"})
 STORE: Argument = (
     ("--store",),
     {"default": "store", "help": "the store (default: %(default)s)"},
+)
+INIT: tuple[Argument, ...] = (
+    (
+        ("prompts",),
+        {
+            "metavar": "PROMPTS",
+            "help": "a jsonl, json, csv or parquet file, a folder of them, or a glob; s3:// too",
+        },
+    ),
+    (
+        ("-o", "--output"),
+        {"metavar": "RECIPE", "help": "a file that does not exist yet (NAME.yaml)"},
+    ),
+    (
+        ("--teacher",),
+        {
+            "metavar": "MODEL",
+            "help": "a Hub id with its commit (organisation/name@commit), a model's folder, or "
+            "`simulated` (DeepSeek-R1-Distill-Qwen-7B)",
+        },
+    ),
+    (("--name",), {"help": "of the dataset (after the file)"}),
+    STORE,
+    (
+        ("--prompt-column",),
+        {"metavar": "COLUMN", "help": "which column is the prompt, where names do not tell"},
+    ),
+    (
+        ("--reference-column",),
+        {"metavar": "COLUMN", "help": "which column answers are compared with; none has to be"},
+    ),
 )
 DATASET: tuple[Argument, ...] = (
     (("dataset",), {"metavar": "NAME[@VERSION]", "help": "a dataset; default: its newest version"}),

@@ -1,10 +1,12 @@
 """The budget: what all attempts of a recipe have spent together, and what is left."""
 
+from collections.abc import Iterator
 from math import inf
 from typing import NamedTuple
 
 from infra.meter import Meter, Spent, spent_by
 from jobs.recipe import Job
+from schemas.spending import Budget
 
 MEASURED_HOURS = 1 / 60
 """Of replica time, before tokens are told from GPU-hours by how many there were so far."""
@@ -22,11 +24,13 @@ NO_LIMIT = Left(inf)
 
 
 class Purse:
-    """A recipe's budget, and what was spent of it by earlier attempts and by this one."""
+    """A recipe's budget, and what was spent of it by earlier attempts and by this one. `before` is
+    what had been spent when the refresh began that it is a part of, which has a budget of its
+    own; null outside of one."""
 
-    def __init__(self, job: Job) -> None:
+    def __init__(self, job: Job, before: Spent | None = None) -> None:
         recipe = job.recipe
-        self._budget = recipe.budget
+        self._budgets = _budgets(job, before)
         self._price = recipe.price.gpu_hour
         self._others = sum(
             spent_by(job.store, recipe.pool, recipe=recipe.name).values(), start=Spent()
@@ -46,19 +50,25 @@ class Purse:
         """By the limit that is nearest."""
         spent = self.spent(now)
         limits = [NO_LIMIT]
-        if self._budget.tokens is not None:
-            limit = f"budget.tokens: {spent.tokens:,} of {self._budget.tokens:,.0f} spent"
-            limits.append(Left(self._budget.tokens - spent.tokens, limit))
-        if self._budget.gpu_hours is not None:
-            hours = self._budget.gpu_hours - spent.gpu_hours
-            limit = f"budget.gpu_hours: {spent.gpu_hours:,.2f} of {self._budget.gpu_hours:g} spent"
-            limits.append(Left(self._tokens_in(hours, now), limit))
-        if self._budget.usd is not None and self._price is not None:
-            usd = spent.gpu_hours * self._price
-            limit = f"budget.usd: {usd:,.2f} of {self._budget.usd:,.2f} spent"
-            hours = (self._budget.usd - usd) / self._price
-            limits.append(Left(self._tokens_in(hours, now), limit))
+        for name, budget, before in self._budgets:
+            tokens, hours = spent.tokens - before.tokens, spent.gpu_hours - before.gpu_hours
+            limits += self._limits(name, budget, tokens, hours, now)
         return min(limits, key=lambda left: left.tokens)
+
+    def _limits(
+        self, name: str, budget: Budget, tokens: int, hours: float, now: float
+    ) -> Iterator[Left]:
+        """Of one budget, of which so much is spent."""
+        if budget.tokens is not None:
+            limit = f"{name}.tokens: {tokens:,} of {budget.tokens:,.0f} spent"
+            yield Left(budget.tokens - tokens, limit)
+        if budget.gpu_hours is not None:
+            limit = f"{name}.gpu_hours: {hours:,.2f} of {budget.gpu_hours:g} spent"
+            yield Left(self._tokens_in(budget.gpu_hours - hours, now), limit)
+        if budget.usd is not None and self._price is not None:
+            usd = hours * self._price
+            limit = f"{name}.usd: {usd:,.2f} of {budget.usd:,.2f} spent"
+            yield Left(self._tokens_in((budget.usd - usd) / self._price, now), limit)
 
     def _tokens_in(self, gpu_hours: float, now: float) -> float:
         """As many as were made since the first ones, in so much time."""
@@ -72,6 +82,19 @@ class Purse:
         if hours < MEASURED_HOURS:
             return inf
         return gpu_hours * (here.tokens - self._first.tokens) / hours
+
+
+def limited(job: Job, before: Spent | None) -> bool:
+    """Whether there is any limit; `before` as for `Purse`."""
+    return any(budget.limited for _, budget, _ in _budgets(job, before))
+
+
+def _budgets(job: Job, before: Spent | None) -> list[tuple[str, Budget, Spent]]:
+    """Each by its name, with what had been spent before it began to count."""
+    whole = [("budget", job.recipe.budget, Spent())]
+    if before is None:
+        return whole
+    return [*whole, ("refresh.budget", job.recipe.refresh.budget, before)]
 
 
 def cost(job: Job) -> dict[str, float | None]:

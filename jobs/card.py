@@ -50,8 +50,23 @@ def _head(manifest: Manifest) -> str:
 Reasoning samples for {manifest.prompts:,} prompts, written by {plain(manifest.teacher["name"])},
 scored, and chosen by the rules below.
 
-{table(("config", "a row is", "splits", "rows"), rows, words=3)}\
-{_changes(manifest)}{_report(manifest)}"""
+{table(("config", "a row is", "splits", "rows"), rows, words=3)}{_notes(manifest)}"""
+
+
+def _notes(manifest: Manifest) -> str:
+    return _changes(manifest) + _forced(manifest) + _report(manifest)
+
+
+def _forced(manifest: Manifest) -> str:
+    """Of a version that does not meet its gates."""
+    forced = manifest.provenance.get("forced")
+    if not forced:
+        return ""
+    found = "\n".join(f"- {plain(one['gate'])}: {plain(one['message'])}" for one in forced["gates"])
+    return (
+        f"\n\n**It does not meet the gates of its recipe**, and was published all the same, for "
+        f"this reason: {plain(forced['reason'])}.\n\n{found}"
+    )
 
 
 def _changes(manifest: Manifest) -> str:

@@ -20,6 +20,7 @@ EXIT_CODES = """exit codes:
   0    done, or nothing to do
   1    failed
   2    the command line or the recipe is wrong; nothing was started
+  3    refused: a version does not meet the recipe's gates, or a refresh would buy too much again
   75   another run is at work, or the store or the cluster cannot be reached; try again later
   130  interrupted (143: terminated); the same command resumes
 """

@@ -8,10 +8,13 @@ from jobs.arguments import (
     DRY_RUN_BUILD,
     DRY_RUN_PLAN,
     FOLLOW,
+    FORCE,
+    INIT,
     JOB,
     RECIPE,
     REPAIRS,
     SIMULATED,
+    WHOLE_RECIPE,
 )
 from jobs.command import Command, Result
 from jobs.load import load
@@ -20,6 +23,22 @@ from jobs.version_commands import VERSION_COMMANDS
 
 if TYPE_CHECKING:
     from jobs.repair import Repairs
+
+
+def _init(arguments: Namespace) -> Result:
+    from jobs.init import init
+
+    return Result(
+        *init(
+            arguments.prompts,
+            output=arguments.output,
+            teacher=arguments.teacher,
+            name=arguments.name,
+            store=arguments.store,
+            prompt_column=arguments.prompt_column,
+            reference_column=arguments.reference_column,
+        )
+    )
 
 
 def _plan(arguments: Namespace) -> Result:
@@ -43,6 +62,7 @@ def _run(arguments: Namespace) -> Result:
         pilot=arguments.limit is not None,
         allow_simulated=arguments.allow_simulated,
         repairs=_repairs(arguments),
+        force=arguments.force,
     )
     return Result(*ran(job, done))
 
@@ -84,8 +104,18 @@ def _build(arguments: Namespace) -> Result:
     assert_publishable(job, allow_simulated=arguments.allow_simulated)
     remember_clusters(job, prompts)
     built = build(job, prompts)
-    done = publish(job, built, allow_simulated=arguments.allow_simulated)
+    done = publish(job, built, allow_simulated=arguments.allow_simulated, force=arguments.force)
     return Result(*published(job, built.decided, done))
+
+
+def _refresh(arguments: Namespace) -> Result:
+    from jobs.recipe import load_job
+    from jobs.refresh import Allowed, exit_code, line, refresh
+
+    job = load_job(arguments.recipe, arguments.overrides)
+    regeneration, force = arguments.accept_regeneration, arguments.force
+    told = refresh(job, Allowed(arguments.allow_simulated, regeneration, force))
+    return Result(line(told), told, exit_code(told))
 
 
 def _annotate(arguments: Namespace) -> Result:
@@ -109,6 +139,7 @@ def _submit(arguments: Namespace) -> Result:
     flags += [] if arguments.limit is None else ["--limit", str(arguments.limit)]
     flags += [f"--retry-failed={reason}" for reason in arguments.retry_failed]
     flags += ["--drop-damaged"] if arguments.drop_damaged else []
+    flags += [] if arguments.force is None else [f"--force={arguments.force}"]
     return Result(
         *submit(
             arguments.recipe,
@@ -146,6 +177,13 @@ def _doctor(_: Namespace) -> Result:
 
 COMMANDS: tuple[Command, ...] = (
     Command(
+        "init",
+        "look at prompts and write a commented recipe for them, which runs as it is",
+        INIT,
+        _init,
+        "stillhouse init data/problems.jsonl -o problems.yaml",
+    ),
+    Command(
         "plan",
         "say what exists, what is missing and what it will cost; touches nothing",
         RECIPE,
@@ -155,7 +193,7 @@ COMMANDS: tuple[Command, ...] = (
     Command(
         "run",
         "generate, score, build and publish what is missing; safe to run again at any time",
-        (*RECIPE, *REPAIRS, DRY_RUN_PLAN, SIMULATED),
+        (*RECIPE, *REPAIRS, DRY_RUN_PLAN, SIMULATED, FORCE),
         _run,
         "stillhouse run recipes/quickstart.yaml --set samples.max=16",
     ),
@@ -170,9 +208,29 @@ COMMANDS: tuple[Command, ...] = (
     Command(
         "build",
         "choose again from the pool and publish; draws nothing",
-        (*RECIPE, DRY_RUN_BUILD, SIMULATED),
+        (*RECIPE, DRY_RUN_BUILD, SIMULATED, FORCE),
         _build,
         "stillhouse build recipes/quickstart.yaml --set choose.per_prompt=1 --dry-run",
+    ),
+    Command(
+        "refresh",
+        "all of it for schedulers: the next version, or a good reason why not; one at a time, "
+        "publishes only what differs, and says in one line what it did",
+        (
+            *WHOLE_RECIPE,
+            (
+                ("--accept-regeneration",),
+                {
+                    "action": "store_true",
+                    "help": "draw again what an identity that has changed makes worthless, also if "
+                    "it is more than a tenth of what there is; `plan` says which, and its price",
+                },
+            ),
+            FORCE,
+            SIMULATED,
+        ),
+        _refresh,
+        "stillhouse refresh recipes/quickstart.yaml --json",
     ),
     Command(
         "annotate",
@@ -231,7 +289,7 @@ COMMANDS: tuple[Command, ...] = (
     Command(
         "submit",
         "run a recipe as a job on a Ray cluster; again, it resumes",
-        (*RECIPE, *REPAIRS, SIMULATED, ADDRESS, FOLLOW),
+        (*RECIPE, *REPAIRS, SIMULATED, FORCE, ADDRESS, FOLLOW),
         _submit,
         "stillhouse submit recipes/quickstart.yaml --address http://127.0.0.1:8265 --follow",
     ),

@@ -104,12 +104,7 @@ def decide(job: Job, prompts: PromptList) -> Decided:
 
 def decide_by(tasks: Tasks, job: Job, prompts: PromptList) -> tuple[Decided, Picked]:
     """The same by given tasks, with what is written."""
-    cut = Cut(
-        tables=job.pool.versions(),
-        prompts=prompts.digest,
-        recipe=_recipe_id(job),
-        code=code_digest(),
-    )
+    cut = cut_now(job, prompts)
     shards = _shards(prompts, cut.tables, job.recipe.report.samples)
     done = tasks.run(decide_shard, shards, doing="shards decided", here=SHARDS_HERE)
     tallies: list[Tally] = [tally for tally, _ in done]
@@ -149,6 +144,16 @@ def decide_by(tasks: Tasks, job: Job, prompts: PromptList) -> tuple[Decided, Pic
         shown=_shown(job, tallies, allowed),
     )
     return decided, Picked(picked, shards, [table for _, table in done], allowed)
+
+
+def cut_now(job: Job, prompts: PromptList) -> Cut:
+    """The cut that a version would be made of now."""
+    return Cut(
+        tables=job.pool.versions(),
+        prompts=prompts.digest,
+        recipe=_recipe_id(job),
+        code=code_digest(),
+    )
 
 
 def _recipe_id(job: Job) -> str:

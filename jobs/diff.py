@@ -1,16 +1,16 @@
 """Diff: what two versions have in common, what came, what went and why, and what it cost."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import polars as pl
 
 from infra.changes import changes_between
 from infra.version import Version, open_version
+from jobs.changed_fields import changed_values
 from jobs.tell import Told, funnel_text, table
 from schemas.changes import ADDED, CHANGED, DROPPED
 from schemas.errors import VersionError
-from schemas.identity import canonical_json
 from schemas.manifest import Manifest
 
 NEW_PROMPT, MORE_OF_IT = "of a new prompt", "another sample of a prompt that was there"
@@ -32,8 +32,8 @@ def diff(store: str, before: str, after: str) -> Told:
         "rows": _compared_rows(versions, output, *prompts),
         "prompts": _compared_prompts(*prompts),
         "funnel": {"before": manifests[0].funnel, "after": manifests[1].funnel},
-        "recipe": dict(_changed_facts(*(_with_order(manifest.recipe) for manifest in manifests))),
-        "made_by": dict(_changed_facts(*(_makers(manifest) for manifest in manifests))),
+        "recipe": dict(changed_values(*(_with_order(manifest.recipe) for manifest in manifests))),
+        "made_by": dict(changed_values(*(_makers(manifest) for manifest in manifests))),
         "cost": {
             when: manifest.provenance.get("cost")
             for when, manifest in zip(("before", "after"), manifests, strict=True)
@@ -120,24 +120,6 @@ def _makers(manifest: Manifest) -> dict[str, Any]:
         "prompts": cut.prompts,
         "pool": cut.tables,
     }
-
-
-def _changed_facts(
-    before: Mapping[str, Any], after: Mapping[str, Any]
-) -> Iterator[tuple[str, list[Any]]]:
-    """Dotted names of what is not the same, with both values; null where there is none."""
-    old, new = dict(_leaves(before, "")), dict(_leaves(after, ""))
-    for name in dict.fromkeys((*old, *new)):
-        if canonical_json(old.get(name)) != canonical_json(new.get(name)):
-            yield name, [old.get(name), new.get(name)]
-
-
-def _leaves(value: Any, name: str) -> Iterator[tuple[str, Any]]:
-    if isinstance(value, Mapping) and value:
-        for key, inner in value.items():
-            yield from _leaves(inner, f"{name}.{key}" if name else str(key))
-    else:
-        yield name, value
 
 
 def _text(data: Mapping[str, Any]) -> str:

@@ -89,8 +89,7 @@ def estimate(job: Job, found: Measured, *, settled_rows: int) -> dict[str, Any] 
     if count < MEASURED_PROMPTS:
         return None
     tokens, rows, misses = _bootstrap(job, found, settled_rows)
-    spent = sum(spent_by(job.store, job.recipe.pool, teacher=job.teacher_id).values(), Spent())
-    cost = _cost(job, tokens, spent)
+    cost = _cost(job, tokens)
     mix = job.recipe.mix
     return {
         "prompts_measured": count,
@@ -133,11 +132,11 @@ def _interval(values: NDArray[np.float64]) -> Interval:
     return Interval(float(min(low, values[0])), float(values[0]), float(max(high, values[0])))
 
 
-def _cost(job: Job, tokens: Interval, spent: Spent) -> Mapping[str, Interval | None]:
-    """By the tokens a second that replicas with this teacher have made so far."""
-    if not spent.drawing_s or not spent.tokens:
+def _cost(job: Job, tokens: Interval) -> Mapping[str, Interval | None]:
+    per_token = hours_per_token(job, job.teacher_id)
+    if per_token is None:
         return {"hours": None, "gpu_hours": None, "usd": None}
-    replica_hours = tokens * (spent.drawing_s / spent.tokens / 3600)
+    replica_hours = tokens * per_token
     gpu_hours = replica_hours * gpus(job.recipe.teacher)
     price = job.recipe.price.gpu_hour
     return {
@@ -145,6 +144,15 @@ def _cost(job: Job, tokens: Interval, spent: Spent) -> Mapping[str, Interval | N
         "gpu_hours": gpu_hours,
         "usd": None if price is None else gpu_hours * price,
     }
+
+
+def hours_per_token(job: Job, teacher_id: str) -> float | None:
+    """Of a replica, by the tokens a second that those with this teacher have made so far; null
+    where they have made none."""
+    spent = sum(spent_by(job.store, job.recipe.pool, teacher=teacher_id).values(), Spent())
+    if not spent.drawing_s or not spent.tokens:
+        return None
+    return spent.drawing_s / spent.tokens / 3600
 
 
 def estimate_lines(found: dict[str, Any] | None, replicas: int) -> list[str]:

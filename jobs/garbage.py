@@ -19,6 +19,9 @@ from schemas.manifest import Cut, Manifest
 from schemas.outputs import OUTPUTS
 
 STAGING, CLAIMED, OLD, UNNAMED, STRAY = "staging", "claim", "version", "pool file", "temporary file"
+REFUSAL = "refused report"
+REFUSALS_KEPT = 10
+"""Of each dataset, the newest: they are there to be looked at when a refresh was refused."""
 
 PLACE: Final = re.compile(r"[0-9a-f]{16}")
 STAGED: Final = re.compile(rf"({'|'.join(OUTPUTS)})-[a-z][a-z0-9_]*-\d{{5,}}\.parquet")
@@ -28,6 +31,8 @@ OF_VERSION: Final = re.compile(
 )
 OF_TABLE: Final = re.compile(r"a\d{6,}-[\w.-]+\.parquet")
 TEMPORARY_NAME: Final = re.compile(re.escape(TEMPORARY) + r".+-\d+-[0-9a-f]{8}")
+OF_REFUSED: Final = re.compile(r"c1_[0-9a-f]{32}\.html")
+OF_REFRESHES: Final = re.compile(r"refresh\.json|refreshes/r\d{6,}/(begun|ended)\.json")
 LEFT_ALONE: Final = ("writer.json", "attempts", "prompt_lists")
 """Of a pool."""
 
@@ -139,19 +144,25 @@ def _survey_dataset(kept: Kept, found: Found) -> None:
     catalog = kept.catalog
     places: dict[str, list[Entry]] = defaultdict(list)
     numbers: dict[str, dict[str, Entry]] = defaultdict(dict)
+    refusals: list[Entry] = []
     for entry in found.saw(catalog.store.walk(catalog.root)):
-        top, _, below = entry.key.removeprefix(f"{catalog.root}/").partition("/")
+        own = entry.key.removeprefix(f"{catalog.root}/")
+        top, _, below = own.partition("/")
         folder, _, path = below.partition("/")
-        if entry.key == f"{catalog.root}/{HINT}":
+        if own == HINT or OF_REFRESHES.fullmatch(own):
             continue
         if top == "staging" and PLACE.fullmatch(folder) and is_ours(path, STAGED):
             places[f"{catalog.root}/staging/{folder}"].append(entry)
         elif top == "versions" and VERSION.fullmatch(folder) and path:
             numbers[folder][path] = entry
+        elif top == "refused" and OF_REFUSED.fullmatch(below):
+            refusals.append(entry)
         else:
             _add_file(entry, found)
     for place, there in places.items():
         found.garbage.append(Garbage(place, STAGING, tuple(there)))
+    for entry in sorted(refusals, key=lambda entry: (entry.modified, entry.key))[:-REFUSALS_KEPT]:
+        found.garbage.append(Garbage(entry.key, REFUSAL, (entry,)))
     for version, files in numbers.items():
         _survey_number(kept, version, files, found)
 

@@ -13,12 +13,13 @@ from infra.cluster import ray_cluster, start_beside_driver
 from infra.coordinator import Coordinator
 from infra.events import EventLog
 from infra.goal import Goal
-from infra.lease import WriterLease
+from infra.lease import WriterLease, writing
 from infra.messages import Known, Progress
+from infra.meter import Spent
 from infra.revision import code_digest
 from infra.settings import CoordinatorSettings
 from jobs.actors import CoordinatorDied, get
-from jobs.budget import Purse
+from jobs.budget import Purse, limited
 from jobs.crew import Crew
 from jobs.ingest import add_prompts
 from jobs.progress import ProgressDisplay
@@ -87,10 +88,14 @@ class Generated:
 
 
 def generate(
-    job: Job, prompts: PromptList, repairs: Repairs = NO_REPAIRS, goal: Goal | None = None
+    job: Job,
+    prompts: PromptList,
+    repairs: Repairs = NO_REPAIRS,
+    goal: Goal | None = None,
+    before: Spent | None = None,
 ) -> Generated:
     """Draws what is missing to the goal, by default the recipe's. Safe to run again at any time:
-    what exists is not drawn again."""
+    what exists is not drawn again. `before`: see `Purse`."""
     goal = goal or job.goal
     with ThreadPoolExecutor(1) as beside:
         look = None
@@ -99,11 +104,11 @@ def generate(
             look = FirstLook(result, surely_incomplete(job, prompts))
             if not look.incomplete and look.result()[0].complete:
                 return Generated(None)
-            if job.recipe.budget.limited and not look.result()[0].unscored:
-                limit = _used_up(Purse(job), look.result()[0], goal)
+            if limited(job, before) and not look.result()[0].unscored:
+                limit = _used_up(Purse(job, before), look.result()[0], goal)
                 if limit is not None:
                     return Generated(None, limit=limit)
-        with _attempt(job, goal) as attempt:
+        with _attempt(job, goal, before) as attempt:
             return attempt.work(prompts, look, draw=True, repairs=repairs)
 
 
@@ -129,7 +134,7 @@ def _look(job: Job, prompts: PromptList, goal: Goal) -> Look:
 
 
 @contextmanager
-def _attempt(job: Job, goal: Goal) -> Iterator["Attempt"]:
+def _attempt(job: Job, goal: Goal, before: Spent | None = None) -> Iterator["Attempt"]:
     """An execution: the pool's lease, Ray, a progress display, and the two signals."""
     pool = job.recipe.pool
     teacher_id = job.teacher_id  # RecipeError for a model that isn't one, before anything starts
@@ -141,7 +146,7 @@ def _attempt(job: Job, goal: Goal) -> Iterator["Attempt"]:
             events.add("attempt_started", recipe=name, teacher=teacher_id, pid=os.getpid())
             resolved = json.dumps(job.resolved, indent=2).encode()
             job.store.put_if_absent(f"pools/{pool}/attempts/{lease.attempt}/recipe.json", resolved)
-            yield Attempt(job, goal, lease, display, events, stop)
+            yield Attempt(job, goal, lease, Purse(job, before), display, events, stop)
             if stop:
                 raise Interrupted("stopped in good order; the same command resumes", stop.number)
             events.add("attempt_ended")
@@ -157,7 +162,7 @@ def _attempt(job: Job, goal: Goal) -> Iterator["Attempt"]:
 
 def _acquire(job: Job) -> WriterLease:
     job.store.create()
-    return WriterLease.acquire(job.store, job.recipe.pool, job.recipe.name)
+    return WriterLease.acquire(job.store, writing(job.recipe.pool), job.recipe.name)
 
 
 class Attempt:
@@ -168,6 +173,7 @@ class Attempt:
         job: Job,
         goal: Goal,
         lease: WriterLease,
+        purse: Purse,
         display: ProgressDisplay,
         events: EventLog,
         stop: StopRequest,
@@ -179,7 +185,7 @@ class Attempt:
         self._display = display
         self._events = events
         self._stop = stop
-        self._purse = Purse(job)
+        self._purse = purse
         self._coordinators = 0
         self._repaired = False
         self._done = Generated(lease.attempt)

@@ -5,7 +5,7 @@ from typing import Any
 import polars as pl
 
 from infra.data_file import DataFile
-from infra.lease import WriterLease
+from infra.lease import WriterLease, writing
 from infra.pool import reading
 from infra.pool_writer import PoolWriter
 from infra.spool import write_table
@@ -48,7 +48,7 @@ def remember_clusters(job: Job, prompts: PromptList) -> None:
         return  # without samples nothing is published
     if _new_clusters(job, prompts.clusters).is_empty():
         return
-    lease = WriterLease.acquire(job.store, job.recipe.pool, job.recipe.name)
+    lease = WriterLease.acquire(job.store, writing(job.recipe.pool), job.recipe.name)
     try:
         rows = _new_clusters(job, prompts.clusters)
         _assert_unchanged(job, prompts, TABLE)

@@ -1,4 +1,4 @@
-"""Plan: what exists, what is missing, and what it will cost. Touches nothing."""
+"""Plan: what exists, what is missing, what changed, and what it will cost. Touches nothing."""
 
 from typing import Any
 
@@ -8,11 +8,13 @@ from filters.choose import PUBLISHED
 from infra.catalog import Catalog
 from jobs.budget import cost
 from jobs.build import generator_name
+from jobs.changed_fields import Change, brief, changed_values
 from jobs.estimate import estimate, estimate_lines, measured
 from jobs.fates import fated
 from jobs.moved import moved, moves
 from jobs.prompts import PromptList
 from jobs.recipe import Job
+from jobs.regeneration import regeneration
 from jobs.splits import shares, warnings
 from jobs.survey import Survey, survey
 from schemas.manifest import Manifest
@@ -23,6 +25,7 @@ def plan(job: Job, prompts: PromptList) -> dict[str, Any]:
     found = survey(job, prompts)
     samples = fated(job, found.samples.with_columns(pl.col("prompt_id").cast(pl.String)))
     last = Catalog(job.store, job.recipe.name).latest()
+    bought = regeneration(job, prompts, last, found)
     return {
         "recipe": job.recipe.name,
         "store": job.store.url,
@@ -45,7 +48,8 @@ def plan(job: Job, prompts: PromptList) -> dict[str, Any]:
         "spent": cost(job),
         "budget": job.resolved["budget"] if job.recipe.budget.limited else None,
         "last_version": last and last.version,
-        "changed": _changed(job, prompts, last),
+        "changed": [change.as_json for change in (*bought.changes, *_chosen(job, prompts, last))],
+        "regeneration": bought.as_json,
     }
 
 
@@ -69,25 +73,19 @@ def _settled_rows(samples: pl.DataFrame) -> int:
     return samples.filter(pl.col("settled") & (pl.col("fate") == PUBLISHED)).height
 
 
-def _changed(job: Job, prompts: PromptList, last: Manifest | None) -> list[str]:
-    """Which identities differ from the last version's, and what that means."""
+def _chosen(job: Job, prompts: PromptList, last: Manifest | None) -> list[Change]:
+    """What has others chosen of the same samples."""
     if last is None:
         return []
-    changed = []
-    if last.teacher["id"] != job.teacher_id:
-        changed.append("teacher: all samples would be drawn again")
-    for name, scorer_id in job.scorer_ids.items():
-        if last.scorers.get(name) != scorer_id:
-            changed.append(f"scorer {name}: its scores would be computed again, nothing drawn")
-    if (
-        last.recipe["keep"] != job.resolved["keep"]
-        or last.recipe["choose"] != job.resolved["choose"]
-    ):
-        changed.append("keep or choose: chosen again; prompts left short by it get more samples")
+    names = ("keep", "choose")
+    before, now = ({n: of.get(n) for n in names} for of in (last.recipe, job.resolved))
+    why = "chosen again; prompts left short by it get more samples"
+    changed = [Change(n, *brief(*values), why) for n, values in changed_values(before, now)]
     if last.recipe.get("decontaminate", []) != job.resolved["decontaminate"]:
-        changed.append("decontaminate: other prompts may be left out")
+        changed.append(Change("decontaminate", why="other prompts may be left out"))
     if not (gone := moved(job, prompts, last)).is_empty():
-        changed.append(f"splits: nothing would be published, since prompts move: {moves(gone)}")
+        why = f"nothing would be published, since prompts move: {moves(gone)}"
+        changed.append(Change("splits", why=why))
     return changed
 
 
@@ -110,6 +108,17 @@ def _splits_lines(splits: dict[str, Any]) -> list[str]:
     ]
     lines = [f"splits    {', '.join(told)}"] if told else []
     return lines + [f"          {warning}" for warning in warnings(splits)]
+
+
+def _again_lines(again: dict[str, Any]) -> list[str]:
+    """What all changes buy again together."""
+    if not again["samples_again"]:
+        return []
+    told = (
+        f"again     {again['samples_again']:,} of {again['samples_paid']:,} samples that are paid "
+        f"for, {again['share']:.0%} of their tokens"
+    )
+    return [told + ("; `refresh` wants --accept-regeneration" if again["refused"] else "")]
 
 
 def plan_text(found: dict[str, Any]) -> str:
@@ -140,6 +149,7 @@ def plan_text(found: dict[str, Any]) -> str:
         ),
         f"spent     {_spent_text(found['spent'], found['budget'])}",
         f"published {found['last_version'] or 'nothing yet'}",
-        *(f"changed   {change}" for change in found["changed"]),
+        *(f"changed   {change['text']}" for change in found["changed"]),
+        *_again_lines(found["regeneration"]),
     ]
     return "\n".join(lines)

@@ -11,16 +11,19 @@ from jobs.budget import cost
 from jobs.build import Built, generator_name
 from jobs.card import card
 from jobs.changes import with_changes
+from jobs.gates import breaches
 from jobs.moved import assert_unmoved
 from jobs.recipe import Job
 from jobs.report.gather import gather
 from jobs.report.page import page
 from jobs.splits import shares
-from schemas.errors import RecipeError
+from schemas.errors import RecipeError, RefusedError
 from schemas.manifest import File, Manifest
 
 README = "README.md"
 REPORT = "report.html"
+REFUSED = "refused"
+"""Stands for the number of a version that does not become one, and for where its report is kept."""
 
 
 @dataclass(frozen=True)
@@ -33,16 +36,19 @@ class Published:
     """False: the last version already has exactly this content."""
 
 
-def publish(job: Job, built: Built, *, allow_simulated: bool = False) -> Published:
+def publish(
+    job: Job, built: Built, *, allow_simulated: bool = False, force: str | None = None
+) -> Published:
     """Publishes what was built, unless the last version has the same content.
 
     RecipeError for made-up samples, unless they are asked for, and where a prompt would be in
-    another split than in an earlier version.
+    another split than in an earlier version. RefusedError where it does not meet the recipe's
+    gates: its report is kept; `force` is the reason to publish it all the same, which is recorded.
     """
     assert_publishable(job, allow_simulated=allow_simulated)
     catalog = Catalog(job.store, job.recipe.name)
     try:
-        return _publish(job, built, catalog)
+        return _publish(job, built, catalog, force)
     finally:
         catalog.discard(built.staging)
 
@@ -56,17 +62,43 @@ def assert_publishable(job: Job, *, allow_simulated: bool) -> None:
         )
 
 
-def _publish(job: Job, built: Built, catalog: Catalog) -> Published:
+def _publish(job: Job, built: Built, catalog: Catalog, force: str | None) -> Published:
     before = catalog.latest()
     if (same := _same(catalog, before, built.content_digest)) is not None:
         return same
     assert_unmoved(job, built.prompts)
+    forced = _through_gates(job, built, before, force)
     version = catalog.claim(built.content_digest)
     for path, staged in built.staged.items():
         catalog.add_file(version, staged, path)
     manifest = manifest_of(job, built, version)
+    manifest.provenance.update(forced)
     report = page(gather(job, built, manifest, before))
     return commit(catalog, _with_file(catalog, manifest, REPORT, report))
+
+
+def _through_gates(
+    job: Job, built: Built, before: Manifest | None, force: str | None
+) -> dict[str, Any]:
+    """What is recorded of gates that are not met; nothing where all are. RefusedError without a
+    reason to publish it all the same."""
+    manifest = manifest_of(job, built, REFUSED)
+    found = breaches(job, built, manifest, before)
+    if not found:
+        return {}
+    gates = [breach.facts() for breach in found]
+    if force is not None:
+        return {"forced": {"reason": force, "gates": gates}}
+    report = page(gather(job, built, manifest, before))
+    key = f"datasets/{job.recipe.name}/{REFUSED}/{built.content_digest}.html"
+    job.store.put_if_absent(key, report.encode())
+    where = job.store.uri(key)
+    told = "; ".join(f"{breach.gate}: {breach.message}" for breach in found)
+    raise RefusedError(
+        f"{told}. Nothing was published; look at {where}, and if it is as it should be, "
+        "`--force REASON` publishes it and records why",
+        {"gates": gates, "report": where},
+    )
 
 
 def newest_with(catalog: Catalog, content_digest: str) -> Published | None:
@@ -111,6 +143,7 @@ def manifest_of(job: Job, built: Built, version: str) -> Manifest:
         rows={name: rows for name, rows in decided.rows.items() if rows},
         prompts=decided.prompts_published,
         funnel=dict(decided.funnel),
+        kept=decided.kept,
         cut=decided.cut,
         recipe=job.resolved,
         teacher=_teacher(job, built),

@@ -23,7 +23,12 @@ from infra.sampling import Prefix, eligible_prefix
 from infra.store import Store, open_store
 from infra.weights import folder_digest
 from jobs.evaluation import evaluation_questions
-from jobs.recipe_checks import check_simulated, check_thinking_budget, check_verifier
+from jobs.recipe_checks import (
+    check_notify,
+    check_simulated,
+    check_thinking_budget,
+    check_verifier,
+)
 from schemas.errors import RecipeError
 from schemas.identity import identity
 from schemas.ports import Sampling
@@ -80,6 +85,7 @@ class Job:
         recipe = expanded(recipe)
         check_simulated(recipe)
         check_thinking_budget(recipe)
+        check_notify(recipe)
         names = [name for names in recipe.scorers.values() for name in names]
         scorers = build_scorers(names, _reading(recipe, questions))
         columns = rule_columns(scorers)
@@ -172,7 +178,11 @@ class Job:
 
 def load_job(path: str, overrides: Sequence[str] = ()) -> Job:
     """Reads and checks a recipe file; `overrides` are `a.b=value`, the value as YAML."""
-    text = _read(Path(path))
+    return job_of(_read(Path(path)), path, overrides)
+
+
+def job_of(text: str, path: str, overrides: Sequence[str] = ()) -> Job:
+    """The same of a recipe's text; `path` is named in errors."""
     try:
         node = yaml.compose(text, Loader=yaml.SafeLoader)
         given = yaml.safe_load(text)

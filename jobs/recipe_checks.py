@@ -1,5 +1,6 @@
 """Checks of a recipe beyond its fields: that engine, scorers and outputs fit together."""
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from filters.scorers import scorers_of
 from filters.signature import SignatureScorer
 from infra.engines.simulated import SimulatedArgs
 from infra.engines.tokenizer import tags_without_token
+from infra.webhook import Webhook, parse_webhook
 from schemas.errors import RecipeError
 from schemas.reasoning import CLOSE, OPEN
 from schemas.recipe import Recipe
@@ -18,6 +20,8 @@ from schemas.recipe import Recipe
 SIGNATURE = SignatureScorer.name
 VERIFIED = frozenset(["preference", "rl", "reward"])
 """Outputs whose rows rest on verdicts."""
+VARIABLE = re.compile(r"\$([A-Za-z_][A-Za-z0-9_]*)")
+WEBHOOK = "notify.webhook"
 
 
 def check_verifier(recipe: Recipe, scorers: Mapping[str, Scorer]) -> None:
@@ -85,3 +89,36 @@ def _names_the_tags(config: Any) -> bool:
     start = config.get("reasoning_start_str") or (OPEN if parsed else "")
     end = config.get("reasoning_end_str") or (CLOSE if parsed else "")
     return start == OPEN and str(end).endswith(CLOSE)
+
+
+def check_notify(recipe: Recipe) -> None:
+    """RecipeError for a webhook that nothing may be sent to, or that may hold a secret. What
+    `$NAME` stands for is `assert_notifiable`'s to check, since only a refresh needs it."""
+    url = None if recipe.notify is None else recipe.notify.webhook
+    if url is None or VARIABLE.fullmatch(url):
+        return
+    if "$" in url:
+        raise RecipeError(f"{WEBHOOK}: `$NAME` must be all of it; put the whole URL there")
+    webhook = allowed_webhook(url, WEBHOOK, recipe)
+    # Of what may be a secret nothing is repeated.
+    if webhook.authorization is not None or "?" in url or "#" in url:
+        raise RecipeError(
+            f"{WEBHOOK}: a URL with a user, a password or a query may hold a secret, and recipes "
+            "are published with their versions; put it into an environment variable, and its name "
+            "here, such as $NOTIFY_URL"
+        )
+
+
+def allowed_webhook(url: str, field: str, recipe: Recipe) -> Webhook:
+    """The URL as it will be used; RecipeError, which does not repeat it, for none of http or https
+    and for one beyond this machine without `egress: allow`."""
+    try:
+        webhook = parse_webhook(url)
+    except ValueError as error:
+        raise RecipeError(f"{field}: not the URL of a webhook: {error}") from None
+    if recipe.egress != "allow" and not webhook.is_here:
+        raise RecipeError(
+            f"{field}: it lies beyond this machine (or not for sure on it, as localhost, "
+            "127.0.0.1 and [::1] do); set `egress: allow` to have the outcome sent there"
+        )
+    return webhook

@@ -13,11 +13,10 @@ from functools import partial
 from typing import Any, Final
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from filters.scorer import Response, Scorer, scorer_id
 from filters.scorers import build_scorers, scorers_of
-from infra.store import open_uri
+from infra.parquet import open_parquet
 from infra.version import Version
 from jobs.evaluation import evaluation_questions
 from jobs.guarded import Guarded, guarded
@@ -147,8 +146,8 @@ def _chosen(version: Version, share: float) -> Iterator[list[dict[str, Any]]]:
     """The rows of the share, some at a time."""
     files = (file for file in version.manifest.files if file.path.startswith(f"{OUTPUT}/"))
     for file in sorted(files, key=lambda file: file.path):
-        with open_uri(version.uri(file)) as source, pq.ParquetFile(source) as part:
-            for batch in part.iter_batches(ROWS, columns=COLUMNS):
+        with open_parquet(version.uri(file)) as part:
+            for batch in part.iter_batches(ROWS, columns=COLUMNS, use_threads=False):
                 mask = pa.array([_is_chosen(one, share) for one in batch["id"].to_pylist()])
                 if rows := batch.filter(mask).to_pylist():
                     yield rows

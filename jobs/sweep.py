@@ -18,7 +18,7 @@ from functools import cached_property
 from typing import Final
 
 from infra.catalog import CLAIM, MANIFEST, Catalog, claimant
-from infra.lease import WriterLease
+from infra.lease import WriterLease, writing
 from infra.pool import Pool
 from infra.pool_writer import PoolWriter
 from infra.store import Store
@@ -181,7 +181,7 @@ class Sweep:
 
     def _sweep_pool(self, name: str) -> None:
         """BusyError where somebody else writes to it."""
-        lease = WriterLease.acquire(self._store, name, "gc", silent_s=SILENT_S)
+        lease = WriterLease.acquire(self._store, writing(name), "gc", silent_s=SILENT_S)
         try:
             found = self._survey_pool(name)
             if not found.left_alone:

@@ -4,9 +4,8 @@ What an item comes to depends on the recipe, the item and its tables alone, so t
 matter where it is done, or whether a task is done again because its worker died.
 """
 
-import sys
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, closing, contextmanager, redirect_stdout
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -126,8 +125,7 @@ class Tasks:
                     number = waiting.pop()
                     told, kept = task.remote(make_job, work, items[number], [*tables[number]])
                     running[told] = number, kept
-                with redirect_stdout(sys.stderr):  # where Ray says that a worker died
-                    ended, _ = ray.wait([*running])
+                ended, _ = ray.wait([*running])
                 number, kept = running.pop(ended[0])
                 with _naming(items[number]):
                     yield number, (get(ended[0], ProcessDied), kept)

@@ -16,6 +16,7 @@ import pyarrow.parquet as pq
 
 from filters.scorers import EVERY_DOMAIN
 from filters.votes import canonical
+from infra.parquet import open_parquet, read_table
 from infra.store import open_uri
 from infra.version import Version
 from schemas.choosing import Pairs
@@ -74,10 +75,10 @@ def problems_of_content(
 def _broken(version: Version, file: File, promises: Sequence[Promise]) -> Iterator[str]:
     names = sorted({"id", *(name for promise in promises for name in promise.columns)})
     counts, firsts = [0] * len(promises), [""] * len(promises)
-    with open_uri(version.uri(file)) as source, pq.ParquetFile(source) as part:
+    with open_parquet(version.uri(file)) as part:
         start = 0
         for group in range(part.num_row_groups):
-            rows = pl.DataFrame(pl.from_arrow(part.read_row_group(group, names)))
+            rows = pl.DataFrame(pl.from_arrow(part.read_row_group(group, names, use_threads=False)))
             for number, promise in enumerate(promises):
                 found = rows.select("id", broken=promise.breaks).with_row_index("row", start)
                 found = found.filter("broken")
@@ -155,8 +156,7 @@ def _in_two_pairs(version: Version, files: Sequence[File]) -> Iterator[str]:
 def _samples_of_pairs(version: Version, file: File) -> pl.DataFrame:
     """The `id` of both sides of each row."""
     names = ["chosen_id", "rejected_id"]
-    with open_uri(version.uri(file)) as source:
-        pairs = pl.DataFrame(pl.from_arrow(pq.read_table(source, columns=names)))
+    pairs = pl.DataFrame(pl.from_arrow(read_table(version.uri(file), names)))
     rows = pairs.with_row_index("row")
     return pl.concat(rows.select(pl.col(name).alias("id"), "row") for name in names).sort(
         "row", maintain_order=True
@@ -183,8 +183,7 @@ def _labelled(version: Version, output: str) -> tuple[Hashes, Hashes]:
     columns, label = LABELLED[output]
     found: tuple[list[Hashes], list[Hashes]] = ([], [])
     for uri in version.files(output, None):
-        with open_uri(uri) as source:
-            rows = pl.DataFrame(pl.from_arrow(pq.read_table(source, columns=list(columns))))
+        rows = pl.DataFrame(pl.from_arrow(read_table(uri, columns)))
         for own, wanted in zip(found, (label, ~label), strict=True):
             own.append(rows.filter(wanted)["id"].hash().to_numpy())
     right, wrong = (np.sort(np.concatenate(own)) for own in found)

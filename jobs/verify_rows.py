@@ -16,6 +16,7 @@ import pyarrow.parquet as pq
 
 from filters.choose import PUBLISHED
 from filters.outputs import OUTPUTS
+from infra.parquet import read_table
 from infra.store import open_uri
 from infra.version import Version, split_of
 from jobs.verify_content import problems_of_content
@@ -151,8 +152,8 @@ class _Keys:
             )
 
     def _read(self, file: File) -> pl.DataFrame:
-        with open_uri(self._version.uri(file)) as source:
-            return pl.DataFrame(pl.from_arrow(pq.read_table(source, columns=["id", *self._key])))
+        table = read_table(self._version.uri(file), ["id", *self._key])
+        return pl.DataFrame(pl.from_arrow(table))
 
     def _nulls(self, file: File, part: pl.DataFrame) -> Iterator[str]:
         for name, count in part.null_count().row(0, named=True).items():

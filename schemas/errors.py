@@ -11,11 +11,15 @@
     ├── RequestError       one request failed; the engine goes on              (becomes a row)
     ├── RunError           a run stopped before its prompts were settled       exit 1
     │   └── Interrupted    it was told to stop, and stopped in good order      exit 130, 143
+    ├── RefusedError       a gate, or a price that nobody accepted, says no    exit 3
     └── VersionError       a version is missing, or is not what it was         exit 1
 
 A bad sample is never an error: it is a row with a reason. All of them survive pickling, because
 they travel between Ray actors.
 """
+
+from collections.abc import Mapping
+from typing import Any
 
 
 class StillhouseError(Exception):
@@ -88,6 +92,23 @@ class Interrupted(RunError):
     def __init__(self, message: str, signal_number: int) -> None:
         super().__init__(message, signal_number)
         self.exit_code = 128 + signal_number
+
+    def __str__(self) -> str:
+        return str(self.args[0])
+
+
+class RefusedError(StillhouseError):
+    """Nothing is wrong with what was asked for, and it is not done all the same: a version does not
+    meet the recipe's gates, or a refresh would buy again what is there.
+
+    `facts` are JSON values for programs: which gates, where to look.
+    """
+
+    exit_code = 3
+
+    def __init__(self, message: str, facts: Mapping[str, Any]) -> None:
+        super().__init__(message, facts)
+        self.facts = facts
 
     def __str__(self) -> str:
         return str(self.args[0])

@@ -23,3 +23,9 @@ class Gates(Part):
     no_leaks: bool = False
     """Refuses a version with a row whose prompt, or whose text by the scorer `leaks`, leaks a
     question of `decontaminate`."""
+
+    @property
+    def about_sft(self) -> list[str]:
+        """Those that are asked, and say nothing without the output `sft`."""
+        names = ("max_source_share_drop", "max_mean_length_drop", "max_source_share")
+        return [name for name in names if getattr(self, name) is not None]

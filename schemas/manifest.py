@@ -10,7 +10,7 @@ from schemas.identity import identity
 RELATIVE = r"^([\w%+=@~-][\w.%+=@~-]*/)*[\w%+=@~-][\w.%+=@~-]*$"
 """A manifest from elsewhere must not have files written outside of a folder."""
 
-ADDED = ("target", "prompts_left_out", "mix", "splits", "survivorship", "changes")
+ADDED = ("kept", "target", "prompts_left_out", "mix", "splits", "survivorship", "changes")
 """Fields of a manifest that there were not from the start: where they are empty, its digest is what
 it was without them."""
 
@@ -60,6 +60,8 @@ class Manifest(BaseModel):
     """Prompts with a row of the first output."""
     funnel: dict[str, int]
     """How many samples ended where: `published`, or a reason. Sums up to all samples drawn."""
+    kept: int | None = None
+    """How many of them pass the keep rules; null in versions that did not count them."""
     cut: Cut
     recipe: dict[str, Any]
     """The resolved recipe."""

@@ -312,6 +312,8 @@ class Recipe(Part):
                 raise ValueError(f"{name}.usd needs price.gpu_hour")
         if self.target.published is not None and "sft" not in self.outputs:
             raise ValueError("target.published counts rows of the output sft")
+        if "sft" not in self.outputs and (asked := self.gates.about_sft):
+            raise ValueError(f"gates.{asked[0]} is about rows of the output sft")
         if self.gates.no_leaks and not self.decontaminate:
             raise ValueError("gates.no_leaks needs evaluation sets: set decontaminate")
         if self.mix is not None and "sft" not in self.outputs:

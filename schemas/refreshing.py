@@ -21,7 +21,7 @@ class Refresh(Part):
 class Notify(Part):
     """Who is told how a refresh ended, as a JSON object, the same that `--json` prints."""
 
-    on: tuple[Status, ...] = ("published", "refused", "failed")
+    when: tuple[Status, ...] = ("published", "refused", "failed")
     command: tuple[str, ...] | None = Field(None, min_length=1)
     """A program and its arguments, run without a shell in the recipe's working directory; the
     object is its standard input."""

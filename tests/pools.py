@@ -9,7 +9,7 @@ import polars as pl
 
 from filters.outputs import OUTPUTS
 from infra.data_file import DataFile
-from infra.lease import WriterLease
+from infra.lease import WriterLease, writing
 from infra.pool_writer import PoolWriter
 from infra.spool import write_file, write_table
 from jobs.judge import RecipeJudge
@@ -101,7 +101,7 @@ def write_pool(
 def remember(job: Job, prompts: PromptList) -> None:
     """Has the pool know these prompts, as a run that draws for them does."""
     job.store.create()
-    lease = WriterLease.acquire(job.store, job.recipe.pool, job.recipe.name)
+    lease = WriterLease.acquire(job.store, writing(job.recipe.pool), job.recipe.name)
     writer = PoolWriter(job.pool, lease.epoch)
     seen = job.pool.scan("prompts").collect()["prompt_id"]
     rows = {"prompts": prompts.frame.filter(~pl.col("prompt_id").is_in(seen.implode()))}

@@ -12,7 +12,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from infra.events import EventTail
-from infra.lease import SILENT_S, Holder, holder
+from infra.lease import SILENT_S, Holder, holder, writing
 from infra.meter import Spent, spent_by, spent_in
 from infra.pool import Pool
 from infra.store import Store
@@ -181,7 +181,7 @@ class Watcher:
 
     def _heartbeat(self, attempt: str) -> tuple[bool, str | None]:
         """Whether somebody holds the pool for the attempt, and since when without a beat."""
-        held = holder(self._store, self._pool)
+        held = holder(self._store, writing(self._pool))
         if held is None and self._holder is not None:
             raise StoreUnavailableError(f"the store {self._store.url} is not there now")
         now = self._clock()

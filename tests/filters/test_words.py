@@ -2,7 +2,7 @@
 
 import polars as pl
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from filters.words import STYLE, Ragged, few_word_numbers, ngrams, shared, word_numbers, words
@@ -106,6 +106,8 @@ def test_shared_counts_each_number_once() -> None:
 
 
 @given(st.lists(st.text(), max_size=3) | TEXTS | st.lists(STYLED, max_size=3))
+@example(["a\U0001e030b"])  # Unicode 15; Python 3.11 has 14
+@example(["a \u0378 b"])  # nobody's
 def test_a_few_texts_have_the_numbers_that_a_table_of_them_has(texts: list[str]) -> None:
     few = few_word_numbers(texts)
     whole = [text.encode("utf-8", "replace").decode() for text in texts]

@@ -18,7 +18,7 @@ import pytest
 
 from infra import lease as module
 from infra.folder_store import FolderStore
-from infra.lease import Holder, WriterLease
+from infra.lease import Holder, WriterLease, refreshing, writing
 from schemas.errors import BusyError, StoreUnavailableError
 
 POOL = "p"
@@ -93,7 +93,7 @@ def counting() -> Callable[[], float]:
 
 def patient(store: FolderStore) -> WriterLease:
     """Waits for silence for as long as the test may take."""
-    return WriterLease.acquire(store, POOL, "mine", silent_s=10 * WAIT_S)
+    return WriterLease.acquire(store, writing(POOL), "mine", silent_s=10 * WAIT_S)
 
 
 @pytest.fixture
@@ -159,7 +159,7 @@ def test_a_beat_never_takes_an_epoch_back(
 
 def test_a_silent_holder_of_another_machine_is_taken_over(store: FolderStore) -> None:
     put(store, ELSEWHERE)
-    lease = WriterLease.acquire(store, POOL, "mine", silent_s=10, clock=counting())
+    lease = WriterLease.acquire(store, writing(POOL), "mine", silent_s=10, clock=counting())
     assert lease.epoch == ELSEWHERE.epoch + 1
     lease.release()
 
@@ -167,7 +167,7 @@ def test_a_silent_holder_of_another_machine_is_taken_over(store: FolderStore) ->
 def test_a_silent_holder_is_not_taken_over_too_soon(store: FolderStore) -> None:
     put(store, ELSEWHERE)
     with beating(store, ELSEWHERE), pytest.raises(BusyError, match="a000007"):
-        WriterLease.acquire(store, POOL, "mine", silent_s=10, clock=lambda: 0.0)
+        WriterLease.acquire(store, writing(POOL), "mine", silent_s=10, clock=lambda: 0.0)
     assert stored(store).epoch == ELSEWHERE.epoch
 
 
@@ -178,16 +178,16 @@ def test_the_wall_clock_of_others_means_nothing(hours: int, store: FolderStore) 
     put(store, holder)
     with beating(store, holder), pytest.raises(BusyError, match="a000007"):
         patient(store)
-    lease = WriterLease.acquire(store, POOL, "mine", silent_s=10, clock=counting())
+    lease = WriterLease.acquire(store, writing(POOL), "mine", silent_s=10, clock=counting())
     assert lease.epoch == 8, "and it is taken over once it is silent"
     lease.release()
 
 
 HOLD = f"""
 import sys, time
-from infra.lease import WriterLease
+from infra.lease import WriterLease, writing
 from infra.folder_store import FolderStore
-WriterLease.acquire(FolderStore(sys.argv[1]), {POOL!r}, "child")
+WriterLease.acquire(FolderStore(sys.argv[1]), writing({POOL!r}), "child")
 print("holds", flush=True)
 time.sleep(600)
 """
@@ -216,7 +216,9 @@ def test_a_killed_process_of_this_machine_is_taken_over_at_once(
 ) -> None:
     child.send_signal(signal.SIGKILL)
     child.wait()
-    lease = WriterLease.acquire(store, POOL, "mine", silent_s=float("inf"), clock=lambda: 0.0)
+    lease = WriterLease.acquire(
+        store, writing(POOL), "mine", silent_s=float("inf"), clock=lambda: 0.0
+    )
     assert lease.epoch == 2
     lease.release()
 
@@ -328,3 +330,19 @@ def test_a_beat_that_was_written_but_not_confirmed_is_not_another_writer(tmp_pat
     wait_until(lambda: store.tries > tries + 1 or lease.lost is not None)
     lease.check()
     lease.release()
+
+
+def test_a_refresh_is_held_beside_the_pool_of_the_same_name(
+    store: FolderStore, held: WriterLease
+) -> None:
+    mine = WriterLease.acquire(store, refreshing(POOL), "mine")
+    try:
+        assert mine.attempt == "r000001"
+        with pytest.raises(BusyError, match=f"dataset {POOL} is held by refresh r000001 of recipe"):
+            WriterLease.acquire(store, refreshing(POOL), "other")
+    finally:
+        mine.release()
+    again = WriterLease.acquire(store, refreshing(POOL), "other")
+    assert again.attempt == "r000002"
+    again.release()
+    held.check()

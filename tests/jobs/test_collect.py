@@ -12,7 +12,7 @@ import pytest
 
 from infra.catalog import Catalog
 from infra.folder_store import FolderStore
-from infra.lease import WriterLease
+from infra.lease import WriterLease, writing
 from infra.pool_writer import PoolWriter
 from infra.store import Entry, Store
 from jobs.build import build
@@ -163,7 +163,7 @@ def test_a_young_file_waits_and_one_that_is_committed_stays(world: World) -> Non
 
 def test_a_pool_that_is_held_is_left_alone(world: World) -> None:
     told(world.store)
-    lease = WriterLease.acquire(world.store, "p", "at work")
+    lease = WriterLease.acquire(world.store, writing("p"), "at work")
     try:
         found = told(world.store, wait_s=0)
     finally:
@@ -178,7 +178,7 @@ def test_a_pool_that_is_held_is_left_alone(world: World) -> None:
 
 def test_a_writer_that_was_away_cannot_commit_what_is_gone(world: World) -> None:
     """It was stopped for more than a day, and knows nothing of it."""
-    lease = WriterLease.acquire(world.store, "p", "stopped")
+    lease = WriterLease.acquire(world.store, writing("p"), "stopped")
     writer = PoolWriter(world.pool, lease.epoch)
     file = write_samples(world.pool, "a000001-r0-000004", 7)
     lease.release()

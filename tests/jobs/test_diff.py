@@ -86,7 +86,7 @@ def test_rows_and_prompts_that_came_and_went_are_told_with_why(store: str) -> No
         "keep.short": [None, "n < 9"],
         "choose.per_prompt": [1, 2],
     }
-    assert found["made_by"] == {"scorers": [{}, None], "scorers.math": [None, "k2"]}
+    assert found["made_by"] == {"scorers.math": [None, "k2"]}
     assert "added   2 of a new prompt" in text
     assert "recipe    choose.per_prompt: 1 → 2" in text
     assert "changed 1: reference_answer of 1" in text

@@ -9,7 +9,7 @@ import polars as pl
 import pytest
 import yaml
 
-from infra.lease import WriterLease
+from infra.lease import WriterLease, writing
 from jobs.cli import main
 from jobs.clusters import TABLE
 from jobs.generate import generate
@@ -60,11 +60,11 @@ def test_build_has_the_pool_remember_them_and_what_only_looks_does_not(
     before = filled.pool.versions(), filled.store.get("pools/sums/writer.json")
     assert command(filled, tmp_path, "build", "--allow-simulated") == 0
     assert (filled.pool.versions(), filled.store.get("pools/sums/writer.json")) == before
-    WriterLease.acquire(filled.store, "sums", "sums").release()
+    WriterLease.acquire(filled.store, writing("sums"), "sums").release()
 
 
 def test_a_pool_that_is_held_is_not_written_to(filled: Job, tmp_path: Path) -> None:
-    lease = WriterLease.acquire(filled.store, "sums", "another")
+    lease = WriterLease.acquire(filled.store, writing("sums"), "another")
     try:
         assert command(filled, tmp_path, "build", "--allow-simulated") == BusyError.exit_code
         assert stored(filled) == {}

@@ -71,7 +71,10 @@ def test_a_list_that_grows_leads_to_new_scores_and_no_new_samples(
     grown = made()
     assert {n for n, id_ in grown.scorer_ids.items() if id_ != job.scorer_ids[n]} == {"leaks"}
     told = plan(grown, load_prompts(grown))
-    assert told["changed"] == ["scorer leaks: its scores would be computed again, nothing drawn"]
+    assert [change["text"] for change in told["changed"]] == [
+        f"scorer leaks: a file of its evaluation sets has changed: {drawn.height:,} scores "
+        "computed again, nothing drawn"
+    ]
     assert told["samples_unscored"] == drawn.height
     run(grown, load_prompts(grown), pilot=False, allow_simulated=True)
     assert grown.pool.scan("samples").collect().height == drawn.height

@@ -7,7 +7,7 @@ import polars as pl
 import pytest
 
 from infra.catalog import Catalog
-from infra.lease import WriterLease
+from infra.lease import WriterLease, writing
 from infra.pool_writer import PoolWriter
 from infra.spool import write_table
 from infra.version import Version
@@ -106,7 +106,7 @@ def test_splits_that_are_taken_away_are_missed(make: Make) -> None:
     with pytest.raises(RecipeError, match=told):
         assert_unmoved(make(), load_prompts(make()))
     (changed,) = plan(make(), load_prompts(make()))["changed"]
-    assert changed == f"splits: nothing would be published, since prompts move: {told}"
+    assert changed["text"] == f"splits: nothing would be published, since prompts move: {told}"
 
 
 def test_the_order_of_names_counts(make: Make) -> None:
@@ -153,7 +153,7 @@ def test_clusters_that_are_others_than_they_were_are_told(make: Make) -> None:
     rows = job.pool.scan(TABLE).select(CLUSTERS.names).collect()
     assert {one, other} <= set(rows["cluster"])
     swapped = rows.with_columns(pl.col("cluster").replace({one: other, other: one}))
-    lease = WriterLease.acquire(job.store, "sums", "sums")
+    lease = WriterLease.acquire(job.store, writing("sums"), "sums")
     writer = PoolWriter(job.pool, lease.epoch)
     file = write_table(f"{job.pool.folder(TABLE)}/other.parquet", swapped.to_arrow().cast(CLUSTERS))
     writer.commit(TABLE, [file], job.pool.files(TABLE))

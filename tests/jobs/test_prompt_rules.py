@@ -140,7 +140,7 @@ def test_nothing_is_drawn_for_them_and_what_was_is_not_published(
     assert "left out  2 not_decontaminated" in plan_text(told)
 
     assert told["changed"] == []
-    assert plan(before, load_prompts(before))["changed"] == [
+    assert [change["text"] for change in plan(before, load_prompts(before))["changed"]] == [
         "decontaminate: other prompts may be left out"
     ]
     again = run(before, load_prompts(before), pilot=False, allow_simulated=True)

@@ -223,8 +223,8 @@ def test_rows_are_looked_at_group_by_group(
     read: list[int] = []
     real = pq.ParquetFile.read_row_group
 
-    def counted(self: Any, number: int, columns: list[str]) -> pa.Table:
-        found = real(self, number, columns)
+    def counted(self: Any, number: int, columns: list[str], **options: Any) -> pa.Table:
+        found = real(self, number, columns, **options)
         read.append(found.num_rows)
         return found
 

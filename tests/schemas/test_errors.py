@@ -19,6 +19,7 @@ ALL = [
     (errors.Interrupted("h", signal.SIGINT), 130),
     (errors.Interrupted("i", signal.SIGTERM), 143),
     (errors.VersionError("j"), 1),
+    (errors.RefusedError("l", {"gates": []}), 3),
     (errors.RequestError("rejected", "prompt_too_long", "9 tokens"), 1),
 ]
 
@@ -35,7 +36,9 @@ def test_every_error_is_here() -> None:
     named = {
         thing
         for thing in vars(errors).values()
-        if isinstance(thing, type) and thing is not errors.StillhouseError
+        if isinstance(thing, type)
+        and issubclass(thing, errors.StillhouseError)
+        and thing is not errors.StillhouseError
     }
     assert {type(error) for error, _ in ALL} == named
 

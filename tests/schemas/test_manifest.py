@@ -43,6 +43,7 @@ def test_manifests_of_before_stay_intact() -> None:
 @pytest.mark.parametrize("name", ADDED)
 def test_a_field_that_says_something_is_covered(name: str) -> None:
     said: dict[str, Any] = {
+        "kept": 3,
         "target": "missed",
         "prompts_left_out": {"new": 1},
         "mix": {"hard": {"rows": 1}},

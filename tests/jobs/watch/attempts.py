@@ -8,7 +8,7 @@ from typing import Any
 
 from infra.data_file import DataFile
 from infra.events import EventLog
-from infra.lease import WriterLease
+from infra.lease import WriterLease, writing
 from infra.pool_writer import PoolWriter
 from infra.spool import write_file
 from jobs.judge import RecipeJudge
@@ -28,7 +28,7 @@ class Attempt:
 
     def __init__(self, job: Job) -> None:
         self.job = job
-        self._lease = WriterLease.acquire(job.store, job.recipe.pool, job.recipe.name)
+        self._lease = WriterLease.acquire(job.store, writing(job.recipe.pool), job.recipe.name)
         self.name = self._lease.attempt
         self.events = EventLog(job.store, job.recipe.pool, self.name)
         self.writer = PoolWriter(job.pool, self._lease.epoch)

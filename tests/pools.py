@@ -65,6 +65,13 @@ def pooled(make_job: MakeJob, sums: Path, **fields: Any) -> Job:
 def _sample(job: Job, prompt: Prompt, index: int, chance: random.Random) -> Sample:
     words = chance.choices(WORDS, k=chance.randint(20, 200))
     answer = prompt.reference if chance.random() < 2 / 3 else "-1"
+    return answered(job, prompt, words, answer, index)
+
+
+def answered(
+    job: Job, prompt: Prompt, words: Sequence[str], answer: str | None, index: int = 0
+) -> Sample:
+    """A whole sample that thinks these words, a token each, and gives this answer."""
     text = f"{' '.join(words)}\n</think>\n\nIt is \\boxed{{{answer}}}"
     split = split_reasoning(text, thinking_open=True)
     return make_sample(

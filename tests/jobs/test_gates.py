@@ -18,11 +18,8 @@ from schemas.arrow import PROMPTS
 from schemas.errors import RecipeError, RefusedError
 from schemas.manifest import Manifest
 from schemas.prompt import Prompt
-from schemas.reasoning import split_reasoning
-from schemas.sample import Sample
-from tests.builders import make_sample
 from tests.conftest import MakeJob
-from tests.pools import write_pool
+from tests.pools import answered, write_pool
 from tests.published import problems
 
 Sources = dict[str, int]
@@ -58,7 +55,7 @@ def make(make_job: MakeJob, tmp_path: Path) -> Any:
         fresh = [one for one in map(Prompt.from_row, rows) if one.prompt_id not in made]
         good = round(right * len(fresh))
         samples = [
-            (prompt, _sample(job, prompt, "1" if at < good else "2", words))
+            (prompt, answered(job, prompt, ["so"] * words, "1" if at < good else "2"))
             for at, prompt in enumerate(fresh)
         ]
         made.extend(prompt.prompt_id for prompt in fresh)
@@ -67,20 +64,6 @@ def make(make_job: MakeJob, tmp_path: Path) -> Any:
         return job
 
     return make
-
-
-def _sample(job: Job, prompt: Prompt, answer: str, words: int) -> Sample:
-    text = f"{' '.join(['so'] * words)}\n</think>\n\nIt is \\boxed{{{answer}}}"
-    split = split_reasoning(text, thinking_open=True)
-    return make_sample(
-        text,
-        prompt_id=prompt.prompt_id,
-        teacher_id=job.teacher_id,
-        reasoning=split.reasoning,
-        answer=split.answer,
-        reasoning_tokens=words,
-        max_tokens=job.recipe.sampling.max_tokens,
-    )
 
 
 def publish_now(job: Job, force: str | None = None) -> Published:

@@ -120,7 +120,9 @@ def test_what_a_command_leaves_behind_is_killed(make_job: MakeJob, tmp_path: Pat
 def test_a_daemon_that_holds_the_output_is_not_waited_for(
     make_job: MakeJob, tmp_path: Path
 ) -> None:
-    script = f"setsid sleep 600 & echo $! > {tmp_path}/pid; sleep 0.5; exit 4"
+    # It is a daemon once it writes its own number.
+    daemon = f"setsid sh -c 'echo $$ > {tmp_path}/pid; exec sleep 600' &"
+    script = f"{daemon} until [ -s {tmp_path}/pid ]; do sleep 0.01; done; exit 4"
     problem = told_by(make_job, script)
     assert problem == "the notification failed: notify.command exited with 4"
     os.kill(int((tmp_path / "pid").read_text()), signal.SIGKILL)
@@ -130,8 +132,8 @@ def test_a_signal_that_ends_us_ends_the_command(make_job: MakeJob, tmp_path: Pat
     def interrupt(*_: object) -> None:
         raise KeyboardInterrupt
 
-    # Not while it is being started: nobody knows its number then.
-    script = f"echo $$ > {tmp_path}/pid; sleep 0.5; kill -USR1 $PPID; sleep 600"
+    # Not while it is being started, when nobody knows its number: who has its input is past that.
+    script = f"echo $$ > {tmp_path}/pid; cat > /dev/null; kill -USR1 $PPID; sleep 600"
     before = signal.signal(signal.SIGUSR1, interrupt)
     try:
         with pytest.raises(KeyboardInterrupt):
